@@ -1,0 +1,83 @@
+// What the agent answers over HTTP: REST below `api/`, one live feed. URLs are relative, so that a proxy may prefix them.
+// GET api/info → Info · GET api/devices → DeviceList · GET api/flows → FlowList · GET api/history → History
+// GET api/history/remotes → RemoteList · GET api/live → server-sent events, see LiveEvents.
+import type { AgentEvent, Device, Flow, Info } from './messages.ts'
+
+/** Why a request was refused, with a 4xx or 5xx status. */
+export interface HttpError {
+  error: { code: string; message: string }
+}
+
+/** A device with its rates over the last interval. */
+export interface DeviceRate {
+  device_id: string
+  /** Bytes per second. */
+  sent_rate: number
+  /** Bytes per second. */
+  received_rate: number
+}
+
+export interface DeviceList {
+  devices: Device[]
+  rates: DeviceRate[]
+}
+
+/** `GET api/flows?device=ID&limit=N`: the live flows, most recently changed first (limit 1–5000, default 500). */
+export interface FlowList {
+  flows: Flow[]
+  /** How many there are without the limit. */
+  total: number
+}
+
+export type Resolution = 'minute' | 'hour' | 'day'
+
+/** One bucket of history. */
+export interface HistoryPoint {
+  /** When the bucket begins. */
+  time_ms: number
+  sent_bytes: number
+  received_bytes: number
+  /** False where packets were lost, or where the agent ran for only a part of the bucket. */
+  complete: boolean
+}
+
+/**
+ * `GET api/history?device=ID&resolution=minute|hour|day&from_ms=&to_ms=`: traffic over time, of one device or of all.
+ * A bucket that is absent is one without data (the agent did not run, or it is older than what is kept), never zero;
+ * a bucket with zeros is silence that was observed.
+ */
+export interface History {
+  resolution: Resolution
+  device_id?: string
+  from_ms: number
+  to_ms: number
+  points: HistoryPoint[]
+  /** How far back each resolution goes, absent where there is none yet. */
+  kept_from_ms: { minute?: number; hour?: number; day?: number }
+}
+
+/** One remote of a device over a span of time. */
+export interface RemoteTotal {
+  device_id: string
+  /** Name, else address of the remote; absent for the sum of all that were not among the top 200 of their period. */
+  remote?: string
+  sent_bytes: number
+  received_bytes: number
+}
+
+/** `GET api/history/remotes?device=ID&resolution=&from_ms=&to_ms=&limit=N`: most bytes first (limit 1–1000, default 50). */
+export interface RemoteList {
+  remotes: RemoteTotal[]
+}
+
+/** Named server-sent events of `GET api/live`; each `data` is JSON. The first ones are `info` and `devices`. */
+export interface LiveEvents {
+  info: Info
+  devices: DeviceList
+  /** Once a second: flows that changed, most bytes first, at most 1000. */
+  flows: { flows: Flow[]; changed: number; complete: boolean; to_ms: number }
+  /** Once a second. */
+  rates: { rates: DeviceRate[]; to_ms: number }
+  device: Device
+  event: AgentEvent
+}
