@@ -1,0 +1,152 @@
+// The only way into the addon: arguments are checked here, C++ trusts them.
+import { createRequire } from 'node:module'
+import type { NameKind } from './layout.ts'
+
+/** How the frames of an interface are counted, so that each packet counts once. */
+export type CountRule =
+  /** Both directions: a router's LAN side, or a host's own interface. */
+  | 'all'
+  /** Only frames that come in: a bridge's port, a mirror port. */
+  | 'incoming'
+  /** Only frames that this box itself sends: the bridge device above captured ports. */
+  | 'own_outgoing'
+
+/** One interface to capture. */
+export interface InterfaceSpec {
+  name: string
+  count: CountRule
+  /** Ask for frames to other MACs too. Default false. */
+  promiscuous?: boolean
+  /** One-armed gateway: frames between this box and these MACs are its own forwarded copies and are not counted. */
+  upstreamMacs?: readonly string[]
+}
+
+/** What the meter needs to know of the home, to leave out packets that this box forwards from one LAN to another. */
+export interface Locality {
+  /** CIDR prefixes of the home. */
+  prefixes: readonly string[]
+  /** Addresses of this box. */
+  own: readonly string[]
+}
+
+export interface CaptureOptions {
+  /** Cap of the flow table, 16 to 4194304; the flow idle for longest goes first and counts as evicted. Default 131072. */
+  maxFlows?: number
+  /** Seconds without a packet after which a flow ends. Defaults 600, 60 and 60; a TCP flow after FIN from both ends or RST: 5. */
+  tcpIdleSeconds?: number
+  udpIdleSeconds?: number
+  otherIdleSeconds?: number
+  /** False: only flows that ended are handed up. Default true. */
+  updates?: boolean
+  /** Which packets that carry names are handed up. Default `dns` and `sni`. */
+  names?: readonly NameKind[]
+  /** Packets that carry names, per source MAC: tokens a second, and how many at once. Default 200 and 2000. */
+  namesPerSecond?: number
+  namesBurst?: number
+  /** Bytes of the ring, per interface. Default 8 MiB. */
+  ringBytes?: number
+}
+
+/** Cumulative since the start. `packets` = `decoded` + `malformed` + `unsupported`. */
+export interface Counters {
+  packets: number
+  decoded: number
+  malformed: number
+  unsupported: number
+  bytes: number
+  ipPackets: number
+  ipBytes: number
+  /** Flows begun. */
+  flows: number
+  /** Flows in the table now. */
+  liveFlows: number
+  flowsEvicted: number
+  dnsQueries: number
+  /** Packets with names that were over a limit. */
+  namesDropped: number
+  /** Packets that the rings had no room for. */
+  ringDropped: number
+  /** Time of the first and the last packet, 0 before any. */
+  firstMs: number
+  lastMs: number
+}
+
+export interface InterfaceCounters {
+  name: string
+  up: boolean
+  packets: number
+  dropped: number
+  /** Why it is down, in words. */
+  reason?: string
+}
+
+/** What changed since the last drain. Read `names` first, then `flows`; layout in layout.ts. */
+export interface Batch {
+  flowCount: number
+  flows: ArrayBuffer
+  names: ArrayBuffer
+  counters: Counters
+  interfaces: InterfaceCounters[]
+  /** Link types in the capture that could not be read, by name. */
+  unsupportedLinks: string[]
+  /** The meter's clock: packet time of a file, else the time of day. */
+  timeMs: number
+  /** The source has ended and this is the last batch. */
+  ended: boolean
+  /** Why the source ended before its end, for a person: `packet 12 at byte 3456: …`. */
+  error?: string
+}
+
+/**
+ * Meters packets in a thread of its own. Give it one source, `start`, and `drain` whenever told.
+ * A slow reader loses nothing but detail: changes of a flow coalesce in the table.
+ */
+export interface Capture {
+  /** Reads pcap or pcapng from a file's path, as fast as batches are drained, by packet time. Throws if it can't be opened. */
+  readFile: (path: string) => void
+  /**
+   * Reads pcap or pcapng from a descriptor, which it closes at the end.
+   * `live`: time-outs run by the time of day (a command that goes on writing); else by packet time.
+   */
+  readDescriptor: (fd: number, live: boolean) => void
+  /** Captures interfaces; again at any time with another list. One that is absent is waited for. Throws without the right to. */
+  setInterfaces: (specs: readonly InterfaceSpec[]) => void
+  setLocality: (locality: Locality) => void
+  /** `onReady` is called on this thread once a second, when much has come together, and at the end. */
+  start: (onReady: () => void) => void
+  drain: () => Batch
+  /** Ends the thread; every flow is closed as `eof`. Then `drain` once more for the rest. */
+  stop: () => void
+}
+
+/** What the kernel says of links, addresses and neighbours (rtnetlink). First everything that is, then every change. */
+export type NetlinkEvent =
+  | {
+      kind: 'link'
+      index: number
+      name: string
+      mac?: string
+      up: boolean
+      /** Index of the bridge that it is a port of. */
+      master?: number
+      /** IFLA_INFO_KIND: `bridge`, `veth`, … */
+      linkKind?: string
+      /** IFF_LOOPBACK */
+      loopback: boolean
+      removed: boolean
+    }
+  | { kind: 'address'; index: number; ip: string; prefixLength: number; removed: boolean }
+  | { kind: 'neighbour'; index: number; ip: string; mac?: string; reachable: boolean; router: boolean; removed: boolean }
+  | { kind: 'gateway'; index: number; ip: string; removed: boolean }
+  /** Messages were lost (ENOBUFS); everything that is follows again. */
+  | { kind: 'overrun' }
+  /** Everything that was there at the start, or after an overrun, has been told. */
+  | { kind: 'synchronised' }
+
+export interface Netlink {
+  /** Throws where the kernel refuses. */
+  start: (onEvents: (events: NetlinkEvent[]) => void) => void
+  stop: () => void
+}
+
+void createRequire
