@@ -15,7 +15,15 @@ export type ClosedBy = 'fin' | 'rst' | 'idle' | 'evicted' | 'eof'
 export type RemoteNameSource = 'dns' | 'sni' | 'quic' | 'http' | 'mdns' | 'ptr'
 
 /** Where the name of a device came from. */
-export type DeviceNameSource = 'user' | 'home_assistant' | 'dhcp' | 'mdns' | 'ssdp' | 'netbios' | 'vendor' | 'address'
+export type DeviceNameSource =
+  | 'user'
+  | 'home_assistant'
+  | 'dhcp'
+  | 'mdns'
+  | 'ssdp'
+  | 'netbios'
+  | 'vendor'
+  | 'address'
 
 /** One end of a flow. `port` is absent for protocols without ports; `mac` where the frame did not show the end's own MAC. */
 export interface Endpoint {

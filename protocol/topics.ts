@@ -36,7 +36,8 @@ export interface Topics {
 /** The topics of `agent` (an `AGENT_ID`) below `prefix`. Throws a RangeError for an impossible id or prefix. */
 export function topicsOf(agent: string, prefix: string = DEFAULT_PREFIX): Topics {
   if (!AGENT_ID.test(agent)) throw new RangeError(`agent id must match ${AGENT_ID.source}`)
-  if (!isTopicPrefix(prefix)) throw new RangeError('topic prefix must be levels of letters, digits, _ and -')
+  if (!isTopicPrefix(prefix))
+    throw new RangeError('topic prefix must be levels of letters, digits, _ and -')
   const base = `${prefix}/${agent}`
   return {
     status: `${base}/status`,
