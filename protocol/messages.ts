@@ -112,6 +112,8 @@ export interface Device {
   random_mac: boolean
   /** A MAC that carries many local addresses: a router or a repeater. */
   shared?: boolean
+  /** Seen within the last minutes (`devices.gone_after_s`). */
+  present: boolean
   sent_bytes: number
   received_bytes: number
   sent_packets: number

@@ -1,0 +1,115 @@
+// Addresses as they stand in batches → text. Each address is written once and then remembered: flows repeat them.
+
+/** How many addresses are remembered before the memory is emptied. */
+const REMEMBERED = 65536
+
+/** Writes addresses (RFC 5952) and MACs; not for use across batches of different layout. */
+export class AddressText {
+  readonly #v4 = new Map<number, string>()
+  readonly #v6 = new Map<string, string>()
+  readonly #macs = new Map<number, string>()
+
+  /** The address of 4 or 16 bytes at `offset`. */
+  ip(bytes: Buffer, offset: number, ipv6: boolean): string {
+    return ipv6 ? this.#ipv6(bytes, offset) : this.#ipv4(bytes.readUInt32BE(offset))
+  }
+
+  #ipv4(value: number): string {
+    let text = this.#v4.get(value)
+    if (text === undefined) {
+      text = `${value >>> 24}.${(value >>> 16) & 255}.${(value >>> 8) & 255}.${value & 255}`
+      if (this.#v4.size >= REMEMBERED) this.#v4.clear()
+      this.#v4.set(value, text)
+    }
+    return text
+  }
+
+  #ipv6(bytes: Buffer, offset: number): string {
+    const key = bytes.latin1Slice(offset, offset + 16)
+    let text = this.#v6.get(key)
+    if (text === undefined) {
+      text = formatIpv6(bytes, offset)
+      if (this.#v6.size >= REMEMBERED) this.#v6.clear()
+      this.#v6.set(key, text)
+    }
+    return text
+  }
+
+  /** `key` as `macKey` makes it. */
+  mac(key: number): string {
+    let text = this.#macs.get(key)
+    if (text === undefined) {
+      text = formatMac(key)
+      if (this.#macs.size >= REMEMBERED) this.#macs.clear()
+      this.#macs.set(key, text)
+    }
+    return text
+  }
+}
+
+/** The 16 bytes at `offset` as RFC 5952 writes them. */
+export function formatIpv6(bytes: Uint8Array, offset: number): string {
+  const groups: number[] = []
+  for (let i = 0; i < 16; i += 2) {
+    groups.push(((bytes[offset + i] ?? 0) << 8) | (bytes[offset + i + 1] ?? 0))
+  }
+  // ::ffff:0:0/96 is written with its IPv4 part dotted (RFC 5952, 5).
+  if (groups.slice(0, 5).every((g) => g === 0) && groups[5] === 0xffff) {
+    const [a = 0, b = 0] = groups.slice(6)
+    return `::ffff:${a >> 8}.${a & 255}.${b >> 8}.${b & 255}`
+  }
+  let best = -1
+  let length = 1
+  for (let i = 0; i < 8; i++) {
+    let end = i
+    while (end < 8 && groups[end] === 0) end++
+    if (end - i > length) {
+      best = i
+      length = end - i
+    }
+    if (end > i) i = end
+  }
+  const hex = groups.map((g) => g.toString(16))
+  if (best < 0) return hex.join(':')
+  return `${hex.slice(0, best).join(':')}::${hex.slice(best + length).join(':')}`
+}
+
+/** A MAC as a number that can be a key: six bytes, the first lowest; 0 is none. `words` begins at a multiple of two bytes. */
+export function macKey(words: Uint16Array, at: number): number {
+  return (
+    (words[at + 2] as number) * 4294967296 +
+    (words[at + 1] as number) * 65536 +
+    (words[at] as number)
+  )
+}
+
+/** Whether the group bit (multicast, broadcast) is set. */
+export function isGroupMac(key: number): boolean {
+  return key % 2 === 1
+}
+
+/** Whether the MAC is locally administered: made up by the device, not bought from the IEEE. */
+export function isRandomMac(key: number): boolean {
+  return (key & 2) !== 0
+}
+
+/** Lower-case hex with colons. */
+export function formatMac(key: number): string {
+  let text = ''
+  let rest = key
+  for (let i = 0; i < 6; i++) {
+    const byte = rest % 256
+    rest = (rest - byte) / 256
+    text += `${i ? ':' : ''}${byte < 16 ? '0' : ''}${byte.toString(16)}`
+  }
+  return text
+}
+
+/** The key of a MAC in text, or undefined if it is none. */
+export function parseMac(text: string): number | undefined {
+  if (!/^[0-9a-f]{2}(?:[:-]?[0-9a-f]{2}){5}$/i.test(text)) return undefined
+  const hex = text.replace(/[:-]/g, '')
+  let key = 0
+  for (let i = 5; i >= 0; i--) key = key * 256 + Number.parseInt(hex.slice(i * 2, i * 2 + 2), 16)
+  return key
+}

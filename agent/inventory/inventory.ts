@@ -1,0 +1,272 @@
+// The devices of the home: who is who by MAC and address, and what each has sent and received.
+import { createHash } from 'node:crypto'
+import { formatMac, isRandomMac } from '../flows/address.ts'
+import type { Device, DeviceNameSource } from '../../protocol/messages.ts'
+
+/** Addresses that are remembered of one device. */
+const MAX_IPS = 32
+/** A MAC that has sent from more IPv4 addresses than this within an hour carries others' traffic. */
+const SHARED_IPV4 = 8
+const SHARED_WINDOW_MS = 3_600_000
+
+/** A device as the pipeline keeps it; counters are added to directly. */
+export interface DeviceEntry {
+  readonly id: string
+  /** See `macKey`; 0 for a device that is known by its address alone. */
+  readonly mac: number
+  /** Address → when it was last seen, oldest first. */
+  readonly ips: Map<string, number>
+  name: string
+  nameSource: DeviceNameSource
+  readonly vendor: string | undefined
+  shared: boolean
+  /** Seen within the last `gone_after_s`. */
+  present: boolean
+  sentBytes: number
+  receivedBytes: number
+  sentPackets: number
+  receivedPackets: number
+  firstSeenMs: number
+  lastSeenMs: number
+  /** The address it was seen with last: spares the map a look-up a packet. */
+  lastIp: string
+  lastIp6: string
+}
+
+/** What happened to a device. `changed` lists keys of `Device`. */
+export type InventoryChange =
+  | { kind: 'device_new'; entry: DeviceEntry }
+  | { kind: 'device_changed'; entry: DeviceEntry; changed: string[] }
+  | { kind: 'device_gone'; entry: DeviceEntry }
+
+export interface InventoryOptions {
+  /** Cap; the device unseen for longest is forgotten for a new one. Default 16384. */
+  maxDevices?: number
+  /** Registered owner of a MAC's prefix. */
+  vendorOf: (mac: string) => string | undefined
+}
+
+/** Knows every device by its MAC, or by its address where there is no MAC. */
+export class Inventory {
+  readonly #byMac = new Map<number, DeviceEntry>()
+  readonly #byAddress = new Map<string, DeviceEntry>()
+  readonly #byId = new Map<string, DeviceEntry>()
+  readonly #vendorOf: (mac: string) => string | undefined
+  readonly #maxDevices: number
+  #changes: InventoryChange[] = []
+  /** Devices forgotten because the table was full. */
+  evicted = 0
+
+  constructor(options: InventoryOptions) {
+    this.#vendorOf = options.vendorOf
+    this.#maxDevices = options.maxDevices ?? 16384
+  }
+
+  get size(): number {
+    return this.#byId.size
+  }
+
+  all(): IterableIterator<DeviceEntry> {
+    return this.#byId.values()
+  }
+
+  get(id: string): DeviceEntry | undefined {
+    return this.#byId.get(id)
+  }
+
+  /** The device with this MAC, without noting anything. */
+  byMac(mac: number): DeviceEntry | undefined {
+    return this.#byMac.get(mac)
+  }
+
+  /** The device that a local end belongs to; made if it is new. `ip` is one of its addresses, '' for none of its own. */
+  seen(mac: number, ip: string, ipv6: boolean, timeMs: number): DeviceEntry {
+    let entry = mac === 0 ? this.#byAddress.get(ip) : this.#byMac.get(mac)
+    if (entry === undefined) entry = this.#add(mac, ip, timeMs)
+    else if (entry.shared && ip !== '') entry = this.#behindShared(entry, ip, timeMs)
+    if (timeMs > entry.lastSeenMs) entry.lastSeenMs = timeMs
+    if (!entry.present) {
+      entry.present = true
+      this.#change(entry, 'present')
+    }
+    if (ip !== '' && ip !== (ipv6 ? entry.lastIp6 : entry.lastIp)) this.#noteIp(entry, ip, ipv6, timeMs)
+    return entry
+  }
+
+  /** The first address of a shared MAC is its own; the others are devices behind it, known by address. */
+  #behindShared(entry: DeviceEntry, ip: string, timeMs: number): DeviceEntry {
+    if (entry.ips.has(ip)) return entry
+    return this.#byAddress.get(ip) ?? this.#add(0, ip, timeMs)
+  }
+
+  #noteIp(entry: DeviceEntry, ip: string, ipv6: boolean, timeMs: number): void {
+    if (ipv6) entry.lastIp6 = ip
+    else entry.lastIp = ip
+    const known = entry.ips.delete(ip)
+    entry.ips.set(ip, timeMs)
+    if (known) return
+    if (entry.ips.size > MAX_IPS) {
+      const oldest = entry.ips.keys().next().value
+      if (oldest !== undefined) entry.ips.delete(oldest)
+    }
+    if (entry.nameSource === 'address') entry.name = addressName(entry)
+    if (!ipv6 && entry.mac !== 0 && !entry.shared) this.#checkShared(entry, timeMs)
+    this.#change(entry, 'ips')
+  }
+
+  #checkShared(entry: DeviceEntry, timeMs: number): void {
+    let recent = 0
+    for (const [ip, seen] of entry.ips) {
+      if (!ip.includes(':') && timeMs - seen < SHARED_WINDOW_MS) recent++
+    }
+    if (recent <= SHARED_IPV4) return
+    entry.shared = true
+    this.#change(entry, 'shared')
+  }
+
+  #add(mac: number, ip: string, timeMs: number): DeviceEntry {
+    if (this.#byId.size >= this.#maxDevices) this.#evict()
+    const macText = mac === 0 ? undefined : formatMac(mac)
+    const entry: DeviceEntry = {
+      id: macText?.replaceAll(':', '') ?? addressId(ip),
+      mac,
+      ips: new Map(ip === '' ? [] : [[ip, timeMs]]),
+      name: '',
+      nameSource: 'address',
+      vendor: macText === undefined || isRandomMac(mac) ? undefined : this.#vendorOf(macText),
+      shared: false,
+      present: true,
+      sentBytes: 0,
+      receivedBytes: 0,
+      sentPackets: 0,
+      receivedPackets: 0,
+      firstSeenMs: timeMs,
+      lastSeenMs: timeMs,
+      lastIp: ip.includes(':') ? '' : ip,
+      lastIp6: ip.includes(':') ? ip : '',
+    }
+    this.#rename(entry)
+    this.#insert(entry)
+    this.#changes.push({ kind: 'device_new', entry })
+    return entry
+  }
+
+  #rename(entry: DeviceEntry): void {
+    entry.nameSource = entry.vendor === undefined ? 'address' : 'vendor'
+    entry.name =
+      entry.vendor === undefined
+        ? addressName(entry)
+        : `${entry.vendor} ${formatMac(entry.mac).slice(-5)}`
+  }
+
+  #insert(entry: DeviceEntry): void {
+    this.#byId.set(entry.id, entry)
+    if (entry.mac === 0) for (const ip of entry.ips.keys()) this.#byAddress.set(ip, entry)
+    else this.#byMac.set(entry.mac, entry)
+  }
+
+  #evict(): void {
+    let oldest: DeviceEntry | undefined
+    for (const entry of this.#byId.values()) {
+      if (oldest === undefined || entry.lastSeenMs < oldest.lastSeenMs) oldest = entry
+    }
+    if (oldest === undefined) return
+    this.evicted++
+    this.forget(oldest.id)
+  }
+
+  /** Takes a device out. False if there is none with this id. */
+  forget(id: string): boolean {
+    const entry = this.#byId.get(id)
+    if (entry === undefined) return false
+    this.#byId.delete(id)
+    if (entry.mac === 0) for (const ip of entry.ips.keys()) this.#byAddress.delete(ip)
+    else this.#byMac.delete(entry.mac)
+    return true
+  }
+
+  /** Takes devices back in that an earlier run has stored; the counters go on from there. */
+  restore(devices: readonly Device[], macOf: (text: string) => number | undefined): void {
+    for (const device of devices) {
+      const mac = device.mac === undefined ? 0 : (macOf(device.mac) ?? 0)
+      if (this.#byId.size >= this.#maxDevices || this.#byId.has(device.id)) continue
+      const entry: DeviceEntry = {
+        id: device.id,
+        mac,
+        ips: new Map(device.ips.toReversed().map((ip) => [ip, device.last_seen_ms])),
+        name: device.name,
+        nameSource: device.name_source,
+        vendor: device.vendor,
+        shared: device.shared ?? false,
+        present: false,
+        sentBytes: device.sent_bytes,
+        receivedBytes: device.received_bytes,
+        sentPackets: device.sent_packets,
+        receivedPackets: device.received_packets,
+        firstSeenMs: device.first_seen_ms,
+        lastSeenMs: device.last_seen_ms,
+        lastIp: '',
+        lastIp6: '',
+      }
+      this.#insert(entry)
+    }
+  }
+
+  /** Marks devices gone that were not seen since `sinceMs`. */
+  expire(sinceMs: number): void {
+    for (const entry of this.#byId.values()) {
+      if (!entry.present || entry.lastSeenMs >= sinceMs) continue
+      entry.present = false
+      this.#changes.push({ kind: 'device_gone', entry })
+    }
+  }
+
+  #change(entry: DeviceEntry, key: string): void {
+    for (let i = this.#changes.length - 1; i >= 0 && i >= this.#changes.length - 64; i--) {
+      const change = this.#changes[i]
+      if (change === undefined || change.entry !== entry || change.kind === 'device_gone') continue
+      if (change.kind === 'device_changed' && !change.changed.includes(key)) change.changed.push(key)
+      return
+    }
+    this.#changes.push({ kind: 'device_changed', entry, changed: [key] })
+  }
+
+  /** What happened since the last call; several changes of one device are one. */
+  takeChanges(): InventoryChange[] {
+    const changes = this.#changes
+    this.#changes = []
+    return changes
+  }
+}
+
+function addressName(entry: DeviceEntry): string {
+  for (const ip of entry.ips.keys()) if (!ip.includes(':')) return ip
+  for (const ip of entry.ips.keys()) if (!ip.startsWith('fe80:')) return ip
+  return entry.mac === 0 ? (entry.ips.keys().next().value ?? entry.id) : formatMac(entry.mac)
+}
+
+function addressId(ip: string): string {
+  return createHash('sha256').update(`ip:${ip}`).digest('hex').slice(0, 16)
+}
+
+/** The device as it goes out. */
+export function deviceMessage(entry: DeviceEntry): Device {
+  return {
+    type: 'device',
+    id: entry.id,
+    ...(entry.mac === 0 ? {} : { mac: formatMac(entry.mac) }),
+    ips: [...entry.ips.keys()].toReversed(),
+    name: entry.name,
+    name_source: entry.nameSource,
+    ...(entry.vendor === undefined ? {} : { vendor: entry.vendor }),
+    random_mac: entry.mac !== 0 && isRandomMac(entry.mac),
+    ...(entry.shared ? { shared: true } : {}),
+    present: entry.present,
+    sent_bytes: entry.sentBytes,
+    received_bytes: entry.receivedBytes,
+    sent_packets: entry.sentPackets,
+    received_packets: entry.receivedPackets,
+    first_seen_ms: entry.firstSeenMs,
+    last_seen_ms: entry.lastSeenMs,
+  }
+}
