@@ -1,0 +1,97 @@
+// What a person or program may ask of the agent: name, who may, schema of the arguments, handler.
+// HTTP, the socket and MQTT hand requests to the same registry.
+import { z } from 'zod'
+
+export type Role = 'view' | 'admin'
+
+/** Who asks, and by which way. */
+export interface Caller {
+  role: Role
+  via: 'http' | 'socket' | 'mqtt'
+}
+
+/** Why a method was not carried out; transports turn it into their own kind of answer. */
+export type MethodErrorCode =
+  | 'unknown_method'
+  | 'invalid_arguments'
+  | 'forbidden'
+  | 'not_found'
+  | 'conflict'
+  | 'unavailable'
+
+export class MethodError extends Error {
+  readonly code: MethodErrorCode
+
+  constructor(code: MethodErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.name = 'MethodError'
+    this.code = code
+  }
+}
+
+/** All that can be asked. Throws a `MethodError`, or any other error for a fault of ours. */
+export interface Methods {
+  call(name: string, args: unknown, caller: Caller): Promise<unknown>
+  /** In the order of definition; for documentation and for tests that walk over every method. */
+  list(): readonly AnyMethod[]
+}
+
+export interface Method<Schema extends z.ZodType = z.ZodType> {
+  /** A verb of the contract, such as `get-devices`. */
+  name: string
+  /** The least role that may call it. */
+  role: Role
+  /** Of the arguments, by name; use `z.strictObject`, so that a misspelt key is refused. */
+  schema: Schema
+  handler(args: z.infer<Schema>, caller: Caller): unknown
+}
+
+/** A method whose arguments' type is known to its own schema alone. */
+export interface AnyMethod {
+  readonly name: string
+  readonly role: Role
+  readonly schema: z.ZodType
+  run(args: unknown, caller: Caller): Promise<unknown>
+}
+
+/** A method, its arguments checked by its schema before the handler sees them. */
+export function defineMethod<Schema extends z.ZodType>(method: Method<Schema>): AnyMethod {
+  return {
+    name: method.name,
+    role: method.role,
+    schema: method.schema,
+    run: async (args, caller) => {
+      const checked = method.schema.safeParse(args)
+      if (!checked.success) throw new MethodError('invalid_arguments', sentenceOf(method.name, checked.error))
+      return await method.handler(checked.data, caller)
+    },
+  }
+}
+
+/** The registry of `methods`. Throws an Error when two have one name. */
+export function createRegistry(methods: readonly AnyMethod[]): Methods {
+  const byName = new Map<string, AnyMethod>()
+  for (const method of methods) {
+    if (byName.has(method.name)) throw new Error(`two methods are called ${method.name}`)
+    byName.set(method.name, method)
+  }
+  return {
+    list: () => methods,
+    call: async (name, args, caller) => {
+      const method = byName.get(name)
+      if (method === undefined) throw new MethodError('unknown_method', 'there is no method of that name')
+      if (method.role === 'admin' && caller.role !== 'admin') {
+        throw new MethodError('forbidden', `${name} needs the role admin`)
+      }
+      return await method.run(args, caller)
+    },
+  }
+}
+
+function sentenceOf(name: string, error: z.ZodError): string {
+  const issues = error.issues.slice(0, 5).map((issue) => {
+    const where = issue.path.map(String).join('.').slice(0, 100)
+    return `${where === '' ? '' : `${where}: `}${issue.message.slice(0, 200)}`
+  })
+  return `${name}: ${issues.join('; ')}`
+}
