@@ -16,13 +16,21 @@ export interface Log {
 }
 
 /** A log that writes lines of `level` and above. */
-export function createLog(level: LogLevel, write: (line: string) => void = writeToStderr, room = ''): Log {
+export function createLog(
+  level: LogLevel,
+  write: (line: string) => void = writeToStderr,
+  room = '',
+): Log {
   const highest = LOG_LEVELS.indexOf(level)
-  const at = (of: LogLevel) => (message: LogMessage): void => {
-    if (LOG_LEVELS.indexOf(of) > highest) return
-    const text = typeof message === 'string' ? message : message()
-    write(`${new Date().toISOString()} ${of.padEnd(5)} ${room === '' ? '' : `${room}: `}${oneLine(text)}\n`)
-  }
+  const at =
+    (of: LogLevel) =>
+    (message: LogMessage): void => {
+      if (LOG_LEVELS.indexOf(of) > highest) return
+      const text = typeof message === 'string' ? message : message()
+      write(
+        `${new Date().toISOString()} ${of.padEnd(5)} ${room === '' ? '' : `${room}: `}${oneLine(text)}\n`,
+      )
+    }
   return {
     error: at('error'),
     warn: at('warn'),

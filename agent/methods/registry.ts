@@ -1,6 +1,6 @@
 // What a person or program may ask of the agent: name, who may, schema of the arguments, handler.
 // HTTP, the socket and MQTT hand requests to the same registry.
-import { z } from 'zod'
+import type { z } from 'zod'
 
 export type Role = 'view' | 'admin'
 
@@ -62,7 +62,8 @@ export function defineMethod<Schema extends z.ZodType>(method: Method<Schema>): 
     schema: method.schema,
     run: async (args, caller) => {
       const checked = method.schema.safeParse(args)
-      if (!checked.success) throw new MethodError('invalid_arguments', sentenceOf(method.name, checked.error))
+      if (!checked.success)
+        throw new MethodError('invalid_arguments', sentenceOf(method.name, checked.error))
       return await method.handler(checked.data, caller)
     },
   }
@@ -79,7 +80,8 @@ export function createRegistry(methods: readonly AnyMethod[]): Methods {
     list: () => methods,
     call: async (name, args, caller) => {
       const method = byName.get(name)
-      if (method === undefined) throw new MethodError('unknown_method', 'there is no method of that name')
+      if (method === undefined)
+        throw new MethodError('unknown_method', 'there is no method of that name')
       if (method.role === 'admin' && caller.role !== 'admin') {
         throw new MethodError('forbidden', `${name} needs the role admin`)
       }

@@ -1,0 +1,337 @@
+// The connection to a broker, and the only file that knows the package mqtt. A new client is made for each try: what
+// was not acknowledged is the publisher's to send again, so nothing waits unbounded or repeats itself in here.
+import { randomBytes } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import type { Socket } from 'node:net'
+import { connect as connectTcp } from 'node:net'
+import { connect as connectTls } from 'node:tls'
+import type { IClientOptions } from 'mqtt'
+import { MqttClient } from 'mqtt'
+import type { Log } from '../log.ts'
+import { backOffMs } from './back-off.ts'
+import { limitFrames } from './frame-limit.ts'
+import { linkFault, refusesVersion } from './link-fault.ts'
+
+export interface MqttLinkOptions {
+  /** `mqtt://host[:1883]` or `mqtts://host[:8883]`; a user and a password in it are used, never logged. */
+  url: string
+  user?: string
+  password?: string
+  /** PEM files: authorities to trust instead of the system's, and this client's own certificate and key. */
+  caFile?: string
+  certFile?: string
+  keyFile?: string
+  /** The client id is this, a dash and eight random hex digits. */
+  clientIdPrefix: string
+  /** What the broker publishes (QoS 1, retained) when this client is lost. */
+  will: { topic: string; payload: string }
+  /** Exact topics to subscribe to, QoS 1, on each connect. */
+  subscribe: readonly string[]
+  log: Log
+  /** Default 20. */
+  keepaliveSeconds?: number
+  /** Default 10000: from the first packet to the broker's CONNACK. */
+  connectTimeoutMs?: number
+  /** Default 60000. */
+  maxBackOffMs?: number
+  random?: () => number
+}
+
+/** `done`: acknowledged (QoS 1) or handed to the socket (QoS 0). `refused`: the broker said no, for good. `lost`: the connection went first. */
+export type PublishOutcome = 'done' | 'refused' | 'lost'
+
+export interface LinkHandlers {
+  connected(): void
+  disconnected(): void
+  message(topic: string, payload: Buffer, retained: boolean): void
+}
+
+const MAX_INCOMING_BYTES = 256 * 1024
+
+/** Keeps a connection to a broker: MQTT 5 first, 3.1.1 where that is refused. */
+export class MqttLink {
+  readonly #options: MqttLinkOptions
+  readonly #endpoint: Endpoint
+  #handlers: LinkHandlers | undefined
+  #client: MqttClient | undefined
+  #socket: Socket | undefined
+  #version: 4 | 5 = 5
+  #attempt = 0
+  #loggedFault = ''
+  #refusedTopics = new Set<string>()
+  #retry: NodeJS.Timeout | undefined
+  #stopped = true
+  #maxPacketBytes = Number.POSITIVE_INFINITY
+
+  /** Throws an Error with a sentence for a URL that is not a broker's. */
+  constructor(options: MqttLinkOptions) {
+    this.#options = options
+    this.#endpoint = parseBrokerUrl(options.url)
+  }
+
+  /** Begins to connect and returns at once; what comes of it is told to `handlers`. Throws when a certificate file can't be read. */
+  start(handlers: LinkHandlers): void {
+    this.#handlers = handlers
+    this.#stopped = false
+    this.#readFiles()
+    this.#connect()
+  }
+
+  /** Disconnects cleanly, within a second or by force. */
+  async stop(): Promise<void> {
+    this.#stopped = true
+    clearTimeout(this.#retry)
+    const client = this.#client
+    if (client === undefined) return
+    await new Promise<void>((resolve) => {
+      const force = setTimeout(() => client.end(true, () => resolve()), 1000)
+      client.end(!client.connected, () => {
+        clearTimeout(force)
+        resolve()
+      })
+    })
+    this.#socket?.destroy()
+  }
+
+  get connected(): boolean {
+    return this.#client?.connected === true
+  }
+
+  /** 5, or 4 for MQTT 3.1.1. */
+  get protocolVersion(): 4 | 5 {
+    return this.#version
+  }
+
+  /** What the broker said that it takes at most, topic and header included. */
+  get maxPacketBytes(): number {
+    return this.#maxPacketBytes
+  }
+
+  /** Bytes that the kernel has not taken yet: the measure of a broker or a line that is too slow. */
+  get bufferedBytes(): number {
+    return this.#socket?.writableLength ?? 0
+  }
+
+  /** Publishes now or not at all; never throws. */
+  publish(
+    topic: string,
+    payload: string,
+    options: { qos: 0 | 1; retain: boolean },
+  ): Promise<PublishOutcome> {
+    const client = this.#client
+    if (client === undefined || !client.connected) return Promise.resolve('lost')
+    return new Promise((resolve) => {
+      const onClose = (): void => resolve('lost')
+      client.once('close', onClose)
+      client.publish(topic, payload, options, (error) => {
+        client.off('close', onClose)
+        if (!error) return resolve('done')
+        const code = (error as { code?: unknown }).code
+        if (typeof code !== 'number' || code < 0x80) return resolve('lost')
+        this.#logRefusedTopic(topic, error)
+        resolve('refused')
+      })
+    })
+  }
+
+  #connect(): void {
+    let fault: Error | undefined
+    let wasConnected = false
+    let client: MqttClient
+    try {
+      client = new MqttClient(() => this.#openSocket(), this.#clientOptions())
+    } catch (error) {
+      this.#plan(error as Error, false)
+      return
+    }
+    client.setMaxListeners(0)
+    this.#client = client
+    const timeout = setTimeout(() => {
+      fault = Object.assign(new Error('no answer'), { code: 'HOMESPIN_TIMEOUT' })
+      client.end(true)
+      this.#socket?.destroy()
+    }, this.#options.connectTimeoutMs ?? 10_000)
+    client.on('error', (error) => {
+      const silent = error.message === 'Keepalive timeout'
+      fault ??= silent ? Object.assign(new Error('silent'), { code: 'HOMESPIN_KEEPALIVE' }) : error
+      // A broker's malformed packet is an error after which the client would read on.
+      this.#socket?.destroy()
+    })
+    client.on('disconnect', (packet) => {
+      fault ??= Object.assign(new Error('disconnected by the broker'), { code: packet.reasonCode })
+    })
+    client.on('connect', (connack) => {
+      clearTimeout(timeout)
+      wasConnected = true
+      this.#attempt = 0
+      this.#maxPacketBytes = connack.properties?.maximumPacketSize ?? Number.POSITIVE_INFINITY
+      this.#subscribe(client)
+      this.#logConnected()
+      this.#handlers?.connected()
+    })
+    client.on('message', (topic, payload, packet) =>
+      this.#handlers?.message(topic, payload, packet.retain),
+    )
+    client.once('close', () => {
+      clearTimeout(timeout)
+      client.end(true)
+      if (wasConnected) this.#handlers?.disconnected()
+      if (!this.#stopped) this.#plan(fault, wasConnected)
+    })
+  }
+
+  /** After a connection or a try has ended. */
+  #plan(fault: Error | undefined, wasConnected: boolean): void {
+    const refused = refusesVersion(fault)
+    // Old brokers answer MQTT 5 with a closed connection: then the two versions take turns until one gets through.
+    if (!wasConnected && (refused || fault === undefined || isReset(fault))) {
+      const first = this.#version === 5
+      this.#version = first ? 4 : 5
+      if (first) {
+        this.#options.log.debug('MQTT 5 was refused, trying 3.1.1')
+        this.#retry = setTimeout(() => this.#connect(), 50)
+        return
+      }
+    }
+    this.#logFault(fault)
+    const delay = backOffMs(
+      this.#attempt++,
+      this.#options.maxBackOffMs ?? 60_000,
+      this.#options.random,
+    )
+    this.#retry = setTimeout(() => this.#connect(), delay)
+  }
+
+  #openSocket(): Socket {
+    const { host, port, tls } = this.#endpoint
+    const socket = tls
+      ? connectTls({ host, port, ...(isName(host) && { servername: host }), ...this.#readFiles() })
+      : connectTcp({ host, port })
+    socket.setNoDelay(true)
+    limitFrames(socket, MAX_INCOMING_BYTES)
+    this.#socket = socket
+    return socket
+  }
+
+  /** Read anew for each try, so that a renewed certificate is taken up. */
+  #readFiles(): { ca?: Buffer; cert?: Buffer; key?: Buffer } {
+    const { caFile, certFile, keyFile } = this.#options
+    return {
+      ...(caFile !== undefined && { ca: readPem(caFile, 'mqtt.ca') }),
+      ...(certFile !== undefined && { cert: readPem(certFile, 'mqtt.cert') }),
+      ...(keyFile !== undefined && { key: readPem(keyFile, 'mqtt.key') }),
+    }
+  }
+
+  #clientOptions(): IClientOptions {
+    const user = this.#options.user ?? this.#endpoint.user
+    const password = this.#options.password ?? this.#endpoint.password
+    return {
+      protocolVersion: this.#version,
+      clientId: `${this.#options.clientIdPrefix}-${randomBytes(4).toString('hex')}`,
+      clean: true,
+      ...(user !== undefined && { username: user }),
+      ...(password !== undefined && { password }),
+      keepalive: this.#options.keepaliveSeconds ?? 20,
+      // With traffic every second pings would be put off for ever, and a half-open connection never noticed.
+      reschedulePings: false,
+      timerVariant: 'native',
+      reconnectPeriod: 0,
+      queueQoSZero: false,
+      resubscribe: false,
+      connectTimeout: this.#options.connectTimeoutMs ?? 10_000,
+      will: {
+        ...this.#options.will,
+        payload: Buffer.from(this.#options.will.payload),
+        qos: 1,
+        retain: true,
+      },
+      ...(this.#version === 5 && { properties: { maximumPacketSize: MAX_INCOMING_BYTES } }),
+    }
+  }
+
+  #subscribe(client: MqttClient): void {
+    if (this.#options.subscribe.length === 0) return
+    client.subscribe([...this.#options.subscribe], { qos: 1 }, (error) => {
+      if (error && client.connected) {
+        this.#options.log.warn(
+          `the broker does not let this user read ${this.#options.subscribe.join(', ')}: grant it in its access list`,
+        )
+      }
+    })
+  }
+
+  #logConnected(): void {
+    const version = this.#version === 5 ? 'MQTT 5' : 'MQTT 3.1.1'
+    this.#options.log.info(`connected to ${this.#endpoint.shown} (${version})`)
+    this.#loggedFault = ''
+  }
+
+  #logFault(fault: Error | undefined): void {
+    const { key, sentence } = linkFault(fault, this.#endpoint.shown)
+    if (key === this.#loggedFault) return
+    this.#loggedFault = key
+    this.#options.log.warn(`${sentence}. Trying again until it works.`)
+  }
+
+  #logRefusedTopic(topic: string, error: Error): void {
+    const kind = topic.replace(/\/[0-9a-f]{12,16}$/, '/+')
+    if (this.#refusedTopics.has(kind)) return
+    this.#refusedTopics.add(kind)
+    this.#options.log.warn(
+      `the broker refuses ${kind} (${error.message}): grant this user write access in its access list`,
+    )
+  }
+}
+
+interface Endpoint {
+  host: string
+  port: number
+  tls: boolean
+  user?: string
+  password?: string
+  /** For people and logs: no password. */
+  shown: string
+}
+
+/** The parts of a broker's URL. Throws an Error with a sentence for anything but `mqtt://` and `mqtts://`. */
+export function parseBrokerUrl(text: string): Endpoint {
+  const url = URL.canParse(text) ? new URL(text) : undefined
+  const tls = url?.protocol === 'mqtts:' || url?.protocol === 'ssl:'
+  if (
+    url === undefined ||
+    url.hostname === '' ||
+    !(tls || url.protocol === 'mqtt:' || url.protocol === 'tcp:')
+  ) {
+    throw new Error(
+      'mqtt.broker must be embedded or a URL such as mqtt://192.0.2.1:1883 or mqtts://broker.example:8883',
+    )
+  }
+  const port = url.port === '' ? (tls ? 8883 : 1883) : Number(url.port)
+  return {
+    host: url.hostname.replace(/^\[|\]$/g, ''),
+    port,
+    tls,
+    ...(url.username !== '' && { user: decodeURIComponent(url.username) }),
+    ...(url.password !== '' && { password: decodeURIComponent(url.password) }),
+    shown: `${tls ? 'mqtts' : 'mqtt'}://${url.hostname}:${port}`,
+  }
+}
+
+function readPem(file: string, setting: string): Buffer {
+  try {
+    return readFileSync(file)
+  } catch (error) {
+    throw new Error(`${setting}: can't read ${file} (${(error as NodeJS.ErrnoException).code})`, {
+      cause: error,
+    })
+  }
+}
+
+function isName(host: string): boolean {
+  return !/^[0-9.]+$/.test(host) && !host.includes(':')
+}
+
+function isReset(error: Error): boolean {
+  return (error as { code?: unknown }).code === 'ECONNRESET'
+}

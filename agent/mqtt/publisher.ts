@@ -1,0 +1,230 @@
+// Says over MQTT what happens: topics from protocol/topics.ts alone, nothing larger than MAX_PAYLOAD_BYTES,
+// nothing kept without a bound.
+import type { AgentEvent, Device, Info } from '../../protocol/messages.ts'
+import type { Topics } from '../../protocol/topics.ts'
+import { MAX_PAYLOAD_BYTES } from '../../protocol/topics.ts'
+import type { Interval } from '../interval.ts'
+import type { Log } from '../log.ts'
+import { Backlog } from './backlog.ts'
+import { dnsRecord, flowRecord } from './batch.ts'
+import { BatchStream } from './batch-stream.ts'
+import { DeviceBoard } from './device-board.ts'
+import type { LinkHandlers, PublishOutcome } from './mqtt-link.ts'
+import type { OtherInstance } from './other-instance.ts'
+import { readOtherInstance } from './other-instance.ts'
+import type { OutboxLimits } from './outbox.ts'
+import { Outbox } from './outbox.ts'
+
+/** What the publisher needs of a connection; `MqttLink` is one. */
+export interface Link {
+  readonly connected: boolean
+  readonly maxPacketBytes: number
+  start(handlers: LinkHandlers): void
+  stop(): Promise<void>
+  publish(
+    topic: string,
+    payload: string,
+    options: { qos: 0 | 1; retain: boolean },
+  ): Promise<PublishOutcome>
+}
+
+export interface PublisherOptions {
+  link: Link
+  topics: Topics
+  /** As in `Info`: tells this run of the agent from another with the same id. */
+  instance: string
+  startedMs: number
+  clock: { now(): number }
+  log: Log
+  /** False: no DNS topic, and no names of remotes in flows. */
+  publishNames: boolean
+  /** Called once for each other instance that is heard. */
+  onOtherInstance: (other: OtherInstance) => void
+  /** Least time between two messages about a device's counters. Default 30000. */
+  counterIntervalMs?: number
+  limits?: OutboxLimits & { maxFlows?: number; maxDns?: number; maxBacklogBytes?: number }
+}
+
+/** The `will` and `subscribe` options of the link that a publisher with these topics needs. */
+export function linkNeeds(topics: Topics): {
+  will: { topic: string; payload: string }
+  subscribe: string[]
+} {
+  return {
+    will: { topic: topics.status, payload: 'offline' },
+    subscribe: [topics.status, topics.info],
+  }
+}
+
+const MEBIBYTE = 1024 * 1024
+/** How often the own `info` is repeated in answer to another instance. */
+const ANSWER_INTERVAL_MS = 5000
+
+/** Publishes intervals, devices, events and the agent's own state. */
+export class Publisher {
+  readonly #options: PublisherOptions
+  readonly #outbox: Outbox
+  readonly #board: DeviceBoard
+  readonly #streams: { flows: BatchStream; dns: BatchStream }
+  readonly #others = new Set<string>()
+  #info: Info | undefined
+  #answeredMs = Number.NEGATIVE_INFINITY
+  #timer: NodeJS.Timeout | undefined
+  #stopping = false
+  #oversize = 0
+
+  constructor(options: PublisherOptions) {
+    const { link, topics, limits = {} } = options
+    this.#options = options
+    this.#board = new DeviceBoard(options.counterIntervalMs ?? 30_000)
+    const send = (topic: string, payload: string, retain: boolean): Promise<PublishOutcome> =>
+      link.publish(topic, payload, { qos: 1, retain })
+    this.#outbox = new Outbox(send, options.log, limits)
+    const bytes = limits.maxBacklogBytes ?? 4 * MEBIBYTE
+    this.#streams = {
+      flows: new BatchStream(
+        link,
+        topics.flow,
+        'flows',
+        new Backlog(limits.maxFlows ?? 20_000, bytes),
+      ),
+      dns: new BatchStream(
+        link,
+        topics.dns,
+        'dns',
+        new Backlog(limits.maxDns ?? 10_000, bytes / 2),
+      ),
+    }
+  }
+
+  /** Starts the link and says `online` whenever it stands. */
+  start(): void {
+    const { link, topics, clock } = this.#options
+    this.#stopping = false
+    this.#outbox.setState(topics.status, 'online')
+    link.start({
+      connected: () => {
+        this.#outbox.open()
+        this.#streams.flows.flush()
+        this.#streams.dns.flush()
+      },
+      disconnected: () => this.#outbox.close(),
+      message: (topic, payload, retained) => this.#onMessage(topic, payload, retained),
+    })
+    this.#timer = setInterval(() => {
+      for (const device of this.#board.takeDue(clock.now())) this.#showDevice(device)
+    }, 1000)
+    this.#timer.unref()
+  }
+
+  /** Hands over what waits, as far as that goes in two seconds, says `offline` and disconnects. */
+  async stop(): Promise<void> {
+    const { link, topics } = this.#options
+    this.#stopping = true
+    clearInterval(this.#timer)
+    await within(1000, this.#outbox.drained())
+    if (link.connected)
+      await within(1000, link.publish(topics.status, 'offline', { qos: 1, retain: true }))
+    this.#outbox.close()
+    await link.stop()
+  }
+
+  /** Publishes an interval's flows and DNS queries; while the broker is away or slow they are merged and wait. */
+  publishInterval(interval: Interval): void {
+    const { publishNames } = this.#options
+    const { from_ms, to_ms, complete, flows, dns } = interval
+    const span = { from_ms, to_ms, complete }
+    const keys = flows.map((flow) => flow.id)
+    this.#streams.flows.add(
+      span,
+      keys,
+      flows.map((flow) => flowRecord(flow, publishNames)),
+    )
+    if (publishNames && dns.length > 0) this.#streams.dns.add(span, undefined, dns.map(dnsRecord))
+  }
+
+  publishInfo(info: Info): void {
+    this.#info = info
+    this.#setState(this.#options.topics.info, JSON.stringify(info))
+  }
+
+  /** Publishes a device: at once where anything but its counters changed, else at most every 30 s. */
+  publishDevice(device: Device): void {
+    if (this.#board.offer(device, this.#options.clock.now())) this.#showDevice(device)
+  }
+
+  /** Clears a device's retained state. */
+  forgetDevice(id: string): void {
+    this.#board.forget(id)
+    this.#setState(this.#options.topics.device(id), '')
+  }
+
+  publishEvent(event: AgentEvent): void {
+    const payload = JSON.stringify(event)
+    if (this.#fits(payload)) this.#outbox.addEvent(this.#options.topics.event, payload)
+  }
+
+  /** What was dropped since the start, for `Info.loss`: events, states, flows and DNS queries. */
+  get spoolDropped(): number {
+    return (
+      this.#outbox.dropped +
+      this.#streams.flows.dropped +
+      this.#streams.dns.dropped +
+      this.#oversize
+    )
+  }
+
+  #showDevice(device: Device): void {
+    this.#setState(this.#options.topics.device(device.id), JSON.stringify(device))
+  }
+
+  #setState(topic: string, payload: string): void {
+    if (this.#fits(payload)) this.#outbox.setState(topic, payload)
+  }
+
+  #fits(payload: string): boolean {
+    // Four bytes a unit are more than UTF-8 takes: the count is needed for large ones only.
+    if (payload.length * 4 <= MAX_PAYLOAD_BYTES || Buffer.byteLength(payload) <= MAX_PAYLOAD_BYTES)
+      return true
+    this.#oversize++
+    return false
+  }
+
+  #onMessage(topic: string, payload: Buffer, retained: boolean): void {
+    const { topics, instance, startedMs, log, clock } = this.#options
+    // Live messages only: a retained one may be left over from a run that is gone.
+    if (retained || this.#stopping) return
+    if (topic === topics.status && payload.toString('latin1') === 'offline') {
+      // The will of a lost connection of ours, or another instance that stopped: this one is here.
+      this.#outbox.setState(topics.status, 'online')
+      return
+    }
+    if (topic !== topics.info) return
+    const other = readOtherInstance(payload, { instance, startedMs })
+    if (other === undefined) return
+    const now = clock.now()
+    if (
+      !other.this_is_later &&
+      this.#info !== undefined &&
+      Math.abs(now - this.#answeredMs) >= ANSWER_INTERVAL_MS
+    ) {
+      // The later one has to hear of us, and `info` is to be ours.
+      this.#answeredMs = now
+      this.#setState(topics.info, JSON.stringify(this.#info))
+    }
+    if (this.#others.has(other.instance) || this.#others.size >= 100) return
+    this.#others.add(other.instance)
+    log.warn(
+      other.this_is_later
+        ? 'another agent with this agent id was on this broker first; give each agent its own id (--agent)'
+        : 'another agent with this agent id has come to this broker; give each agent its own id (--agent)',
+    )
+    this.#options.onOtherInstance(other)
+  }
+}
+
+async function within(ms: number, work: Promise<unknown>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  await Promise.race([work, new Promise((resolve) => (timer = setTimeout(resolve, ms)))])
+  clearTimeout(timer)
+}
