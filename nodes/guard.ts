@@ -1,0 +1,198 @@
+// What comes from a broker may come from anyone who can reach it: every message is checked here before a node sees it.
+import { isIP } from 'node:net'
+import type { AgentEvent, Device, DnsBatch, FlowBatch, Info } from '../protocol/messages.ts'
+import { DEVICE_ID, MAX_PAYLOAD_BYTES } from '../protocol/topics.ts'
+
+/** How deep objects and arrays may nest in a message. */
+export const MAX_DEPTH = 16
+
+/** The largest `device` message that is kept: the inventory holds one per device. */
+export const MAX_DEVICE_BYTES = 16384
+
+type Check = (value: unknown) => boolean
+
+/** A batch whose every item has its shape, and how many items had not. */
+export interface Checked<Batch> {
+  batch: Batch
+  refused: number
+}
+
+/**
+ * The JSON value of `payload`. Throws an Error with a sentence where it is larger than `maxBytes`, is not JSON in UTF-8,
+ * nests deeper than `MAX_DEPTH`, or carries a key that a careless copy would take for a prototype.
+ */
+export function readJson(payload: Uint8Array, maxBytes: number = MAX_PAYLOAD_BYTES): unknown {
+  if (payload.byteLength > maxBytes) {
+    throw new Error(
+      `the message has ${payload.byteLength} bytes, more than the ${maxBytes} allowed`,
+    )
+  }
+  let value: unknown
+  try {
+    value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(payload))
+  } catch (cause) {
+    throw new Error('the message is not JSON in UTF-8', { cause })
+  }
+  checkTree(value, 1)
+  return value
+}
+
+/** `value` as a batch of flows; flows that lack their shape are left out and counted. Undefined: not a batch. */
+export function asFlowBatch(value: unknown): Checked<FlowBatch> | undefined {
+  if (!isFlowBatch(value)) return undefined
+  const batch = value as FlowBatch
+  const flows = batch.flows.filter(isFlow)
+  return { batch: { ...batch, flows }, refused: batch.flows.length - flows.length }
+}
+
+/** `value` as a batch of DNS queries; queries that lack their shape are left out and counted. Undefined: not a batch. */
+export function asDnsBatch(value: unknown): Checked<DnsBatch> | undefined {
+  if (!isDnsBatch(value)) return undefined
+  const batch = value as DnsBatch
+  const dns = batch.dns.filter(isDns)
+  return { batch: { ...batch, dns }, refused: batch.dns.length - dns.length }
+}
+
+/** `value` as a device, or undefined where its shape is another. */
+export function asDevice(value: unknown): Device | undefined {
+  return isDevice(value) ? (value as Device) : undefined
+}
+
+/** `value` as an event, or undefined where its shape is another. Kinds that are not known yet pass. */
+export function asEvent(value: unknown): AgentEvent | undefined {
+  return isEvent(value) ? (value as AgentEvent) : undefined
+}
+
+/** The keys of `info` that the nodes go by; the rest is not looked at, because another `protocol` may shape it otherwise. */
+export type InfoHead = Pick<Info, 'protocol' | 'instance' | 'version'>
+
+/** `value` as the head of an `info`, or undefined where its shape is another. */
+export function asInfo(value: unknown): InfoHead | undefined {
+  return isInfo(value) ? (value as InfoHead) : undefined
+}
+
+function checkTree(value: unknown, depth: number): void {
+  if (typeof value !== 'object' || value === null) return
+  if (depth > MAX_DEPTH) throw new Error(`the message nests deeper than ${MAX_DEPTH}`)
+  if (Object.hasOwn(value, '__proto__')) throw new Error('the message has a key __proto__')
+  for (const part of Object.values(value)) checkTree(part, depth + 1)
+}
+
+const isText =
+  (max: number): Check =>
+  (value) =>
+    typeof value === 'string' && value.length <= max
+const isWord: Check = (value) => isText(64)(value) && value !== ''
+// 255 octets in the presentation of RFC 1035, where one octet takes up to four characters.
+const isName = isText(1024)
+const isCount: Check = (value) => typeof value === 'number' && Number.isFinite(value) && value >= 0
+const isPort: Check = (value) => isCount(value) && Number.isInteger(value) && Number(value) <= 65535
+const isFlag: Check = (value) => typeof value === 'boolean'
+const isAddress: Check = (value) => typeof value === 'string' && isIP(value) !== 0
+const isMac: Check = (value) =>
+  typeof value === 'string' && /^[0-9a-f]{2}(?::[0-9a-f]{2}){5}$/.test(value)
+const isDeviceId: Check = (value) => typeof value === 'string' && DEVICE_ID.test(value)
+
+const isOneOf =
+  (...words: unknown[]): Check =>
+  (value) =>
+    words.includes(value)
+const isAbsentOr =
+  (check: Check): Check =>
+  (value) =>
+    value === undefined || check(value)
+const isListOf =
+  (check: Check, max: number): Check =>
+  (value) =>
+    Array.isArray(value) && value.length <= max && value.every(check)
+
+/** Keys that are not in the table pass: later agents may say more. */
+function hasShape(table: Record<string, Check>): Check {
+  const checks = Object.entries(table)
+  return (value) =>
+    typeof value === 'object' &&
+    value !== null &&
+    !Array.isArray(value) &&
+    checks.every(([key, check]) =>
+      check(Object.hasOwn(value, key) ? (value as Record<string, unknown>)[key] : undefined),
+    )
+}
+
+const isEndpoint = hasShape({ ip: isAddress, port: isAbsentOr(isPort), mac: isAbsentOr(isMac) })
+
+const counters = {
+  sent_bytes: isCount,
+  received_bytes: isCount,
+  sent_packets: isCount,
+  received_packets: isCount,
+}
+
+const isFlow = hasShape({
+  id: isWord,
+  device_id: isDeviceId,
+  peer_device_id: isAbsentOr(isDeviceId),
+  direction: isOneOf('outbound', 'inbound', 'local'),
+  protocol: isWord,
+  originator: isEndpoint,
+  responder: isEndpoint,
+  remote_name: isAbsentOr(isName),
+  remote_name_source: isAbsentOr(isWord),
+  service: isAbsentOr(isWord),
+  sni: isAbsentOr(isName),
+  ...counters,
+  first_ms: isCount,
+  last_ms: isCount,
+  state: isOneOf('new', 'active', 'closed'),
+  closed_by: isAbsentOr(isWord),
+})
+
+const isDns = hasShape({
+  device_id: isDeviceId,
+  client_ip: isAddress,
+  query: isName,
+  qtype: isWord,
+  rcode: isAbsentOr(isWord),
+  answers: isListOf(
+    hasShape({ name: isName, rtype: isWord, data: isAbsentOr(isName), ttl_s: isCount }),
+    512,
+  ),
+  time_ms: isCount,
+})
+
+const batchHead = { seq: isCount, from_ms: isCount, to_ms: isCount, complete: isFlag }
+const isFlowBatch = hasShape({ type: isOneOf('flow_batch'), ...batchHead, flows: Array.isArray })
+const isDnsBatch = hasShape({ type: isOneOf('dns_batch'), ...batchHead, dns: Array.isArray })
+
+const isDevice = hasShape({
+  type: isOneOf('device'),
+  id: isDeviceId,
+  mac: isAbsentOr(isMac),
+  ips: isListOf(isAddress, 64),
+  name: isName,
+  name_source: isWord,
+  vendor: isAbsentOr(isName),
+  random_mac: isFlag,
+  shared: isAbsentOr(isFlag),
+  ...counters,
+  first_seen_ms: isCount,
+  last_seen_ms: isCount,
+})
+
+const isEvent = hasShape({
+  type: isOneOf('event'),
+  kind: isWord,
+  seq: isCount,
+  time_ms: isCount,
+  device_id: isAbsentOr(isDeviceId),
+  device: isAbsentOr(isDevice),
+  changed: isAbsentOr(isListOf(isWord, 64)),
+  interface: isAbsentOr(isText(256)),
+  sentence: isText(4096),
+})
+
+const isInfo = hasShape({
+  type: isOneOf('info'),
+  protocol: isCount,
+  instance: isWord,
+  version: isText(64),
+})

@@ -1,0 +1,96 @@
+// Devices that are new, changed or gone; and the device that a message asks for.
+import type { Node, NodeAPI } from 'node-red'
+import type { Device } from '../protocol/messages.ts'
+import type { AgentLink } from './agent-link.ts'
+import type { AgentUserDef } from './agent-node.ts'
+import { Badge, joinAgent, setOutput } from './agent-node.ts'
+import type { DeviceChange, DeviceChangeKind } from './inventory.ts'
+import { evaluate } from './live-filter.ts'
+
+interface DeviceDef extends AgentUserDef {
+  tellNew: boolean
+  tellChanged: boolean
+  tellGone: boolean
+  /** Tell of the devices that are there already, when the flow starts. */
+  tellPresent: boolean
+  devices: string[]
+  /** The device that an input message asks for: id, MAC, address or name. */
+  target: string
+  targetType: string
+}
+
+export default function register(RED: NodeAPI): void {
+  function HomespinDevice(this: Node, def: DeviceDef): void {
+    RED.nodes.createNode(this, def)
+    const badge = new Badge(this)
+    const kinds = kindsOf(def)
+    const only = new Set(Array.isArray(def.devices) ? def.devices : [])
+    const wants = kinds.size > 0 ? (['event'] as const) : []
+
+    const tell = (change: DeviceChange): void => {
+      const { device, kind } = change
+      if (!kinds.has(kind) || (only.size > 0 && !only.has(device.id))) return
+      const msg = {
+        topic: device.id,
+        event: kind,
+        ...(change.changed && { changed: change.changed }),
+      }
+      setOutput(RED, msg, def.output, structuredClone(device))
+      this.send(msg)
+      badge.setLast(`homespin.status.${kind}`)
+    }
+    let isTold = false
+
+    const link = joinAgent(RED, this, def, badge, {
+      wants,
+      device: tell,
+      state: () => {
+        // The first word of the link; what was there before it will not be told again.
+        if (isTold) return
+        isTold = true
+        for (const device of link?.inventory.devices() ?? []) tell({ kind: 'present', device })
+      },
+    })
+
+    this.on('input', (msg, send, done) => {
+      const target = { value: def.target || 'payload', type: def.targetType || 'msg' }
+      evaluate(RED, this, target, msg, (error, wanted) => {
+        try {
+          if (error) throw error
+          const device = deviceOf(RED, link, wanted)
+          msg.topic = device.id
+          msg.event = 'asked'
+          setOutput(RED, msg, def.output, structuredClone(device))
+          send(msg)
+          done()
+        } catch (cause) {
+          done(cause as Error)
+        }
+      })
+    })
+  }
+  RED.nodes.registerType('homespin-device', HomespinDevice)
+}
+
+function kindsOf(def: DeviceDef): Set<DeviceChangeKind> {
+  const kinds = new Set<DeviceChangeKind>()
+  if (def.tellNew) kinds.add('new')
+  if (def.tellChanged) kinds.add('changed')
+  if (def.tellGone) kinds.add('gone')
+  if (def.tellPresent) kinds.add('present')
+  return kinds
+}
+
+/** Throws an Error, in words for the reader of a flow, where not exactly one device is meant. */
+function deviceOf(RED: NodeAPI, link: AgentLink | undefined, wanted: unknown): Device {
+  if (!link) throw new Error(RED._('homespin-device.error.no_agent'))
+  if (typeof wanted !== 'string' || wanted.trim() === '') {
+    throw new Error(RED._('homespin-device.error.target'))
+  }
+  const [device, ...others] = link.inventory.find(wanted)
+  // Cut, because what is asked for may come from anywhere and ends in a log.
+  const shown = { wanted: wanted.slice(0, 80), count: others.length + 1 }
+  if (!device) throw new Error(RED._('homespin-device.error.unknown', shown))
+  if (others.length > 0) throw new Error(RED._('homespin-device.error.ambiguous', shown))
+  return device
+}
