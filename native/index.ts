@@ -1,5 +1,6 @@
 // The only way into the addon: arguments are checked here, C++ trusts them.
-import { createRequire } from 'node:module'
+import { captureOptions, checkedDescriptor, checkedFunction, checkedLocality, checkedPath, checkedSpecs } from './arguments.ts'
+import { binding } from './binding.ts'
 import type { NameKind } from './layout.ts'
 
 /** How the frames of an interface are counted, so that each packet counts once. */
@@ -149,4 +150,62 @@ export interface Netlink {
   stop: () => void
 }
 
-void createRequire
+class NativeCapture implements Capture {
+  readonly #native: Capture
+  #state: 'fresh' | 'started' | 'stopped' = 'fresh'
+  #sources = new Set<'stream' | 'interfaces'>()
+
+  constructor(options: CaptureOptions) {
+    this.#native = new (binding().Capture)(captureOptions(options))
+  }
+
+  readFile(path: string): void {
+    this.#freshOnly()
+    this.#native.readFile(checkedPath(path))
+    this.#sources.add('stream')
+  }
+
+  readDescriptor(fd: number, live: boolean): void {
+    this.#freshOnly()
+    this.#native.readDescriptor(checkedDescriptor(fd), live)
+    this.#sources.add('stream')
+  }
+
+  setInterfaces(specs: readonly InterfaceSpec[]): void {
+    if (this.#sources.has('stream')) throw new Error('this capture has its source already')
+    this.#native.setInterfaces(checkedSpecs(specs))
+    this.#sources.add('interfaces')
+  }
+
+  setLocality(locality: Locality): void {
+    this.#native.setLocality(checkedLocality(locality))
+  }
+
+  start(onReady: () => void): void {
+    if (this.#state !== 'fresh') throw new Error(`this capture was ${this.#state} already`)
+    if (this.#sources.size === 0) {
+      throw new Error('this capture has no source; call readFile, readDescriptor or setInterfaces')
+    }
+    this.#native.start(checkedFunction('onReady', onReady))
+    this.#state = 'started'
+  }
+
+  drain(): Batch {
+    return this.#native.drain()
+  }
+
+  stop(): void {
+    this.#state = 'stopped'
+    this.#native.stop()
+  }
+
+  #freshOnly(): void {
+    if (this.#state !== 'fresh') throw new Error(`this capture was ${this.#state} already`)
+    if (this.#sources.size > 0) throw new Error('this capture has its source already')
+  }
+}
+
+/** A capture without a source yet. Throws a TypeError or RangeError that names the option that is wrong. */
+export function createCapture(options: CaptureOptions = {}): Capture {
+  return new NativeCapture(options)
+}

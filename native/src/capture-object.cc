@@ -1,0 +1,153 @@
+#include "capture-object.h"
+
+#include <cstring>
+
+#include "addon.h"
+
+namespace homespin {
+
+namespace {
+
+MeterOptions read_options(const Napi::Object& from) {
+  const auto number = [&from](const char* name) {
+    return from.Get(name).As<Napi::Number>().Int64Value();
+  };
+  MeterOptions options;
+  options.flows.max_flows = static_cast<uint32_t>(number("maxFlows"));
+  options.flows.idle_us[kIdleTcp] = number("tcpIdleSeconds") * 1'000'000;
+  options.flows.idle_us[kIdleUdp] = number("udpIdleSeconds") * 1'000'000;
+  options.flows.idle_us[kIdleOther] = number("otherIdleSeconds") * 1'000'000;
+  options.flows.updates = from.Get("updates").As<Napi::Boolean>();
+  return options;
+}
+
+double milliseconds(int64_t us) { return static_cast<double>(us) / 1000; }
+
+Napi::Object counters_object(Napi::Env env, Meter& meter) {
+  const MeterCounters& from = meter.counters();
+  FlowTable& flows = meter.flows();
+  Napi::Object to = Napi::Object::New(env);
+  const auto set = [&](const char* name, double value) {
+    to.Set(name, Napi::Number::New(env, value));
+  };
+  set("packets", static_cast<double>(from.packets));
+  set("decoded", static_cast<double>(from.decoded));
+  set("malformed", static_cast<double>(from.malformed));
+  set("unsupported", static_cast<double>(from.unsupported));
+  set("bytes", static_cast<double>(from.bytes));
+  set("ipPackets", static_cast<double>(from.ip_packets));
+  set("ipBytes", static_cast<double>(from.ip_bytes));
+  set("flows", static_cast<double>(flows.begun()));
+  set("liveFlows", flows.live());
+  set("flowsEvicted", static_cast<double>(flows.evicted()));
+  set("dnsQueries", 0);
+  set("namesDropped", 0);
+  set("ringDropped", 0);
+  set("firstMs", milliseconds(from.first_us));
+  set("lastMs", milliseconds(from.last_us));
+  return to;
+}
+
+}  // namespace
+
+Napi::Function CaptureObject::define(Napi::Env env) {
+  return DefineClass(env, "Capture",
+                     {
+                         InstanceMethod<&CaptureObject::read_file>("readFile"),
+                         InstanceMethod<&CaptureObject::read_descriptor>("readDescriptor"),
+                         InstanceMethod<&CaptureObject::start>("start"),
+                         InstanceMethod<&CaptureObject::drain>("drain"),
+                         InstanceMethod<&CaptureObject::stop>("stop"),
+                     });
+}
+
+CaptureObject::CaptureObject(const Napi::CallbackInfo& info)
+    : Napi::ObjectWrap<CaptureObject>(info),
+      capture_(std::make_unique<Capture>(read_options(info[0].As<Napi::Object>()))),
+      all_(info.Env().GetInstanceData<Addon>()->captures) {
+  all_->insert(this);
+}
+
+CaptureObject::~CaptureObject() {
+  shut_down();
+  all_->erase(this);
+}
+
+void CaptureObject::read_file(const Napi::CallbackInfo& info) {
+  const std::string error = capture_->read_file(info[0].As<Napi::String>());
+  if (!error.empty()) Napi::Error::New(info.Env(), error).ThrowAsJavaScriptException();
+}
+
+void CaptureObject::read_descriptor(const Napi::CallbackInfo& info) {
+  const std::string error = capture_->read_descriptor(info[0].As<Napi::Number>().Int32Value(),
+                                                      info[1].As<Napi::Boolean>());
+  if (!error.empty()) Napi::Error::New(info.Env(), error).ThrowAsJavaScriptException();
+}
+
+void CaptureObject::start(const Napi::CallbackInfo& info) {
+  callback_ = Napi::ThreadSafeFunction::New(info.Env(), info[0].As<Napi::Function>(),
+                                            "homespin capture", 0, 1);
+  callback_open_ = true;
+  Ref();
+  capture_->start([this] { notify(); });
+}
+
+void CaptureObject::notify() {
+  if (called_.exchange(true)) return;
+  const std::lock_guard lock(callback_mutex_);
+  if (!callback_open_) return;
+  const napi_status status =
+      callback_.NonBlockingCall([this](Napi::Env env, Napi::Function on_ready) {
+        called_ = false;
+        on_ready.Call({});
+      });
+  // The environment is going away; after this answer the function may not be touched again.
+  if (status == napi_closing) callback_open_ = false;
+}
+
+Napi::Value CaptureObject::drain(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  Napi::Object batch = Napi::Object::New(env);
+  bool ended;
+  {
+    Capture::Drain drain(*capture_);
+    const uint32_t count = drain.flow_count();
+    Napi::ArrayBuffer flows = Napi::ArrayBuffer::New(env, count * sizeof(FlowRecord));
+    drain.meter().flows().take(static_cast<FlowRecord*>(flows.Data()), count);
+    Napi::ArrayBuffer names = Napi::ArrayBuffer::New(env, 0);
+    ended = drain.ended();
+    batch.Set("flowCount", Napi::Number::New(env, count));
+    batch.Set("flows", flows);
+    batch.Set("names", names);
+    batch.Set("counters", counters_object(env, drain.meter()));
+    batch.Set("interfaces", Napi::Array::New(env));
+    Napi::Array links = Napi::Array::New(env);
+    for (const std::string& each : drain.file().unsupported_links()) {
+      links.Set(links.Length(), Napi::String::New(env, each));
+    }
+    batch.Set("unsupportedLinks", links);
+    batch.Set("timeMs", Napi::Number::New(env, milliseconds(drain.time_us())));
+    batch.Set("ended", Napi::Boolean::New(env, ended));
+    if (!drain.error().empty()) batch.Set("error", Napi::String::New(env, drain.error()));
+  }
+  if (capture_->more()) notify();
+  if (ended) release_callback();
+  return batch;
+}
+
+void CaptureObject::stop(const Napi::CallbackInfo& info) { shut_down(); }
+
+void CaptureObject::shut_down() {
+  capture_->stop();
+  release_callback();
+}
+
+void CaptureObject::release_callback() {
+  const std::lock_guard lock(callback_mutex_);
+  if (!callback_open_) return;
+  callback_open_ = false;
+  callback_.Release();
+  Unref();
+}
+
+}  // namespace homespin

@@ -1,0 +1,42 @@
+// `Capture` of ../index.ts, as JavaScript holds it.
+#pragma once
+
+#include <napi.h>
+
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <set>
+
+#include "capture.h"
+
+namespace homespin {
+
+class CaptureObject : public Napi::ObjectWrap<CaptureObject> {
+ public:
+  static Napi::Function define(Napi::Env env);
+  explicit CaptureObject(const Napi::CallbackInfo& info);
+  ~CaptureObject() override;
+
+  /** Ends the thread; for when the environment goes away under it. */
+  void shut_down();
+
+ private:
+  void read_file(const Napi::CallbackInfo& info);
+  void read_descriptor(const Napi::CallbackInfo& info);
+  void start(const Napi::CallbackInfo& info);
+  Napi::Value drain(const Napi::CallbackInfo& info);
+  void stop(const Napi::CallbackInfo& info);
+  /** On any thread: has `onReady` called, unless that is under way already. */
+  void notify();
+  void release_callback();
+
+  std::unique_ptr<Capture> capture_;
+  std::shared_ptr<std::set<CaptureObject*>> all_;
+  std::mutex callback_mutex_;
+  Napi::ThreadSafeFunction callback_;
+  bool callback_open_ = false;
+  std::atomic<bool> called_{false};
+};
+
+}  // namespace homespin

@@ -1,0 +1,202 @@
+#include "capture.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstring>
+#include <memory>
+
+namespace homespin {
+
+namespace {
+
+/** Small enough to stay in the cache between the kernel's copy and our look at it. */
+constexpr size_t kReadBytes = 256 * 1024;
+/** A block that is not whole yet waits in front of the next piece. */
+constexpr size_t kBufferBytes = kReadBytes + kMaxCaptured + 65536;
+constexpr int64_t kSignalMs = 1000;
+constexpr int kTickMs = 200;
+/** From here on JavaScript is told at once. */
+constexpr uint32_t kManyClosed = 8192;
+/** From here on a file waits. */
+constexpr uint32_t kTooManyClosed = 32768;
+/** Flows in a batch, so that its memory stays small. */
+constexpr uint32_t kBatchFlows = 16384;
+
+int64_t clock_ms(clockid_t clock) {
+  timespec now;
+  clock_gettime(clock, &now);
+  return now.tv_sec * int64_t{1000} + now.tv_nsec / 1'000'000;
+}
+
+}  // namespace
+
+Capture::Capture(const MeterOptions& options) : meter_(options) {}
+
+Capture::~Capture() {
+  stop();
+  if (fd_ >= 0) close(fd_);
+  if (wake_fd_ >= 0) close(wake_fd_);
+}
+
+std::string Capture::read_file(const std::string& path) {
+  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return path + " can't be opened: " + std::strerror(errno);
+  struct stat status;
+  if (fstat(fd, &status) == 0 && S_ISDIR(status.st_mode)) {
+    close(fd);
+    return path + " is a folder, not a capture";
+  }
+  return read_descriptor(fd, false);
+}
+
+std::string Capture::read_descriptor(int fd, bool live) {
+  struct stat status;
+  if (fstat(fd, &status) != 0) {
+    return "descriptor " + std::to_string(fd) + " can't be read: " + std::strerror(errno);
+  }
+  fd_ = fd;
+  live_ = live;
+  regular_ = S_ISREG(status.st_mode);
+  if (regular_) posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
+  return {};
+}
+
+void Capture::start(std::function<void()> signal) {
+  signal_ = std::move(signal);
+  started_ = true;
+  wake_fd_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  thread_ = std::thread([this] { run(); });
+}
+
+void Capture::stop() {
+  stopping_ = true;
+  if (wake_fd_ >= 0) {
+    const uint64_t one = 1;
+    [[maybe_unused]] const ssize_t written = write(wake_fd_, &one, sizeof one);
+  }
+  {
+    const std::lock_guard lock(mutex_);
+    stopped_ = true;
+  }
+  drained_.notify_all();
+  if (thread_.joinable()) thread_.join();
+  if (!started_) ended_ = true;
+}
+
+void Capture::run() {
+  last_signal_ms_ = packet_seen_ms_ = clock_ms(CLOCK_MONOTONIC);
+  run_descriptor();
+  {
+    const std::lock_guard lock(mutex_);
+    meter_.end();
+    ended_ = true;
+  }
+  signal_now();
+}
+
+void Capture::run_descriptor() {
+  const std::unique_ptr<uint8_t[]> buffer(new uint8_t[kBufferBytes]);
+  size_t have = 0;
+  while (!stopping_) {
+    if (!regular_ && !wait_for_input(kTickMs)) {
+      after_piece();
+      continue;
+    }
+    const ssize_t n = read(fd_, buffer.get() + have, std::min(kReadBytes, kBufferBytes - have));
+    if (n < 0) {
+      if (errno == EINTR || errno == EAGAIN) continue;
+      const std::lock_guard lock(mutex_);
+      error_ = std::string("reading failed: ") + std::strerror(errno);
+      return;
+    }
+    if (n == 0) break;
+    have += static_cast<size_t>(n);
+    size_t used;
+    {
+      const std::lock_guard lock(mutex_);
+      used = file_.parse(buffer.get(), have, meter_);
+    }
+    if (used > 0) packet_seen_ms_ = clock_ms(CLOCK_MONOTONIC);
+    have -= used;
+    std::memmove(buffer.get(), buffer.get() + used, have);
+    after_piece();
+    if (file_.failed()) break;
+  }
+  const std::lock_guard lock(mutex_);
+  if (!stopping_) file_.end(have);
+  error_ = file_.error();
+}
+
+bool Capture::wait_for_input(int timeout_ms) {
+  pollfd wait[2] = {{fd_, POLLIN, 0}, {wake_fd_, POLLIN, 0}};
+  if (poll(wait, 2, timeout_ms) <= 0) return false;
+  return wait[0].revents != 0;
+}
+
+/** Signals when due, lets whoever drains go first, and waits while too much has not been drained. */
+void Capture::after_piece() {
+  const int64_t now = clock_ms(CLOCK_MONOTONIC);
+  const bool due = now - last_signal_ms_ >= kSignalMs;
+  bool many;
+  {
+    std::unique_lock lock(mutex_);
+    if (live_ && meter_.clock_us() > 0) {
+      // The sender's clock may differ from ours: its last time, and what has passed since.
+      meter_.advance(meter_.counters().last_us + (now - packet_seen_ms_) * 1000);
+    }
+    many = meter_.flows().pending_closed() >= kManyClosed;
+  }
+  if (due || many) signal_now();
+  if (draining_ > 0 || (!live_ && many)) wait_while_full();
+}
+
+bool Capture::full() {
+  return meter_.flows().pending_closed() >= kTooManyClosed;
+}
+
+void Capture::wait_while_full() {
+  std::unique_lock lock(mutex_);
+  drained_.wait(lock, [this] {
+    return stopped_ || (draining_ == 0 && (live_ || !full()));
+  });
+}
+
+void Capture::signal_now() {
+  last_signal_ms_ = clock_ms(CLOCK_MONOTONIC);
+  signal_();
+}
+
+Capture::Drain::Drain(Capture& capture) : capture_(capture) {
+  capture_.draining_++;
+  lock_ = std::unique_lock(capture_.mutex_);
+}
+
+Capture::Drain::~Drain() {
+  capture_.more_ = capture_.meter_.flows().pending() > 0 && capture_.ended_;
+  capture_.draining_--;
+  lock_.unlock();
+  capture_.drained_.notify_all();
+}
+
+uint32_t Capture::Drain::flow_count() const {
+  const uint32_t pending = capture_.meter_.flows().pending();
+  return capture_.stopped_ ? pending : std::min(pending, kBatchFlows);
+}
+
+bool Capture::Drain::ended() const {
+  return capture_.ended_ && capture_.meter_.flows().pending() == 0;
+}
+
+int64_t Capture::Drain::time_us() const {
+  return capture_.live_ ? clock_ms(CLOCK_REALTIME) * 1000 : capture_.meter_.clock_us();
+}
+
+}  // namespace homespin

@@ -1,0 +1,90 @@
+// A source of packets, the meter and the thread that brings them together.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <functional>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "capture-file.h"
+#include "meter.h"
+
+namespace homespin {
+
+/**
+ * The thread holds the mutex for one piece of the source at a time (well under a millisecond); whoever drains gets it
+ * next. The signal is called on the thread; it must not block.
+ */
+class Capture {
+ public:
+  explicit Capture(const MeterOptions& options);
+  ~Capture();
+  Capture(const Capture&) = delete;
+  Capture& operator=(const Capture&) = delete;
+
+  /** Empty, or why it can't be. */
+  std::string read_file(const std::string& path);
+  std::string read_descriptor(int fd, bool live);
+
+  void start(std::function<void()> signal);
+  /** Ends the thread and closes all flows. Afterwards everything is handed up at once. */
+  void stop();
+
+  /** Holds the meter still. */
+  class Drain {
+   public:
+    explicit Drain(Capture& capture);
+    ~Drain();
+    /** Flows that this drain takes. */
+    uint32_t flow_count() const;
+    Meter& meter() { return capture_.meter_; }
+    const CaptureFile& file() const { return capture_.file_; }
+    const std::string& error() const { return capture_.error_; }
+    /** Everything is taken and nothing more will come. */
+    bool ended() const;
+    int64_t time_us() const;
+
+   private:
+    Capture& capture_;
+    std::unique_lock<std::mutex> lock_;
+  };
+
+  /** There is more to drain than one batch takes. */
+  bool more() const { return more_; }
+
+ private:
+  void run();
+  void run_descriptor();
+  bool wait_for_input(int timeout_ms);
+  void after_piece();
+  void wait_while_full();
+  void signal_now();
+  bool full();
+
+  Meter meter_;
+  CaptureFile file_;
+  std::string error_;
+  int fd_ = -1;
+  int wake_fd_ = -1;
+  bool live_ = false;
+  bool regular_ = false;
+  bool started_ = false;
+
+  std::thread thread_;
+  mutable std::mutex mutex_;
+  std::condition_variable drained_;
+  std::atomic<bool> stopping_{false};
+  std::atomic<int> draining_{0};
+  bool stopped_ = false;
+  bool ended_ = false;
+  bool more_ = false;
+  std::function<void()> signal_;
+  int64_t last_signal_ms_ = 0;
+  int64_t packet_seen_ms_ = 0;
+};
+
+}  // namespace homespin

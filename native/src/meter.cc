@@ -1,0 +1,145 @@
+#include "meter.h"
+
+#include <sys/random.h>
+
+#include <cstring>
+#include <random>
+
+namespace homespin {
+
+namespace {
+
+/** So long after the start a datagram may be the answer to one that was not seen. */
+constexpr int64_t kUnseenRequestUs = 5'000'000;
+
+HashSecret draw_secret() {
+  HashSecret secret;
+  if (getrandom(&secret, sizeof secret, 0) != static_cast<ssize_t>(sizeof secret)) {
+    std::random_device device;
+    for (uint64_t& word : secret.word) word = static_cast<uint64_t>(device()) << 32 | device();
+  }
+  return secret;
+}
+
+IdleClass idle_class(uint8_t protocol) {
+  if (protocol == kProtocolTcp) return kIdleTcp;
+  return protocol == kProtocolUdp ? kIdleUdp : kIdleOther;
+}
+
+}  // namespace
+
+Meter::Meter(const MeterOptions& options)
+    : secret_(draw_secret()), flows_(options.flows), fragments_(secret_) {}
+
+void Meter::add(const Frame* frames, uint32_t count) {
+  while (count > 0) {
+    const uint32_t n = count < kBatch ? count : kBatch;
+    // Three passes, so that the waits for memory of many packets overlap.
+    for (uint32_t i = 0; i < n; i++) {
+      Packet& packet = batch_[i];
+      decode(frames[i], secret_, packet);
+      if (packet.verdict == Verdict::kIp) {
+        if (packet.fragment) fragments_.follow(packet);
+        flows_.prefetch_index(packet.hash);
+      }
+    }
+    for (uint32_t i = 0; i < n; i++) {
+      if (batch_[i].verdict == Verdict::kIp) flows_.prefetch_flow(batch_[i].hash);
+    }
+    for (uint32_t i = 0; i < n; i++) this->count(batch_[i]);
+    flows_.advance(clock_us_);
+    frames += n;
+    count -= n;
+  }
+}
+
+inline void Meter::count(Packet& packet) {
+  counters_.packets++;
+  counters_.bytes += packet.frame_bytes;
+  if (packet.time_us > clock_us_) clock_us_ = packet.time_us;
+  if (counters_.packets == 1) counters_.first_us = packet.time_us;
+  if (packet.time_us > counters_.last_us) counters_.last_us = packet.time_us;
+  switch (packet.verdict) {
+    case Verdict::kIp:
+      counters_.ip_packets++;
+      counters_.ip_bytes += packet.ip_bytes;
+      counters_.decoded++;
+      return account(packet);
+    case Verdict::kArp:
+      counters_.decoded++;
+      return;
+    case Verdict::kMalformed:
+      counters_.malformed++;
+      return;
+    case Verdict::kUnsupported:
+      counters_.unsupported++;
+      return;
+  }
+}
+
+inline void Meter::account(Packet& packet) {
+  uint32_t slot = flows_.find(packet.key, packet.hash);
+  if (slot != kNoSlot) {
+    const Flow& flow = flows_.at(slot);
+    const bool reopened =
+        flow.idle_class == kIdleClosing && (packet.tcp_flags & (kSyn | kAck)) == kSyn;
+    if (reopened || flows_.timed_out(flow, packet.time_us)) {
+      flows_.close(slot, FlowTable::silent_end(flow));
+      slot = kNoSlot;
+    }
+  }
+  if (slot == kNoSlot) slot = begin(packet);
+  Flow& flow = flows_.at(slot);
+  const uint32_t end = packet.sender;
+  flow.bytes[end] += packet.ip_bytes;
+  flow.packets[end]++;
+  if (packet.time_us > flow.last_us) flow.last_us = packet.time_us;
+  if (!(flow.status & kFlowSeenA << end)) {
+    flow.status |= kFlowSeenA << end;
+    if (packet.src_mac != nullptr) std::memcpy(flow.mac[end], packet.src_mac, 6);
+  }
+  flow.tcp_flags[end] |= packet.tcp_flags;
+  if (packet.tcp_flags & (kFin | kRst)) tcp_ends(flow, slot, packet);
+  flows_.changed(slot, flow);
+}
+
+uint32_t Meter::begin(Packet& packet) {
+  const uint32_t slot =
+      flows_.insert(packet.key, packet.hash, packet.time_us, idle_class(packet.key.protocol));
+  Flow& flow = flows_.at(slot);
+  flow.vlan = packet.vlan;
+  flow.interface = packet.interface;
+  const uint32_t originator = packet.sender ^ static_cast<uint32_t>(flipped(packet));
+  if (originator == 1) flow.status |= kFlowOrigIsB;
+  if (packet.dst_mac != nullptr) std::memcpy(flow.mac[packet.sender ^ 1], packet.dst_mac, 6);
+  return slot;
+}
+
+/** Whether the first packet that was seen of a flow is the responder's. */
+bool Meter::flipped(const Packet& packet) const {
+  if (packet.header_bytes == 0) return false;
+  if (packet.key.protocol == kProtocolTcp) {
+    if (packet.tcp_flags & kSyn) return packet.tcp_flags & kAck;
+  } else if (packet.key.protocol != kProtocolUdp ||
+             packet.time_us - counters_.first_us > kUnseenRequestUs) {
+    return false;
+  }
+  const uint16_t from = be16(packet.body);
+  const uint16_t to = be16(packet.body + 2);
+  return from < 1024 && to >= 1024;
+}
+
+void Meter::tcp_ends(Flow& flow, uint32_t slot, const Packet& packet) {
+  if (flow.idle_class == kIdleClosing) return;
+  const bool both_fin = flow.tcp_flags[0] & flow.tcp_flags[1] & kFin;
+  if (packet.tcp_flags & kRst || both_fin) flows_.set_idle_class(slot, kIdleClosing);
+}
+
+void Meter::advance(int64_t time_us) {
+  if (time_us > clock_us_) clock_us_ = time_us;
+  flows_.advance(clock_us_);
+}
+
+void Meter::end() { flows_.close_all(kClosedByEof); }
+
+}  // namespace homespin

@@ -1,0 +1,67 @@
+// Frames in, flows and names out: all that happens to a packet, without threads, files or JavaScript.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "decode.h"
+#include "flow-table.h"
+#include "fragment-table.h"
+#include "packet.h"
+
+namespace homespin {
+
+struct MeterOptions {
+  FlowTableOptions flows;
+};
+
+/** Cumulative; see `Counters` in ../index.ts. */
+struct MeterCounters {
+  uint64_t packets = 0;
+  uint64_t decoded = 0;
+  uint64_t malformed = 0;
+  uint64_t unsupported = 0;
+  uint64_t bytes = 0;
+  uint64_t ip_packets = 0;
+  uint64_t ip_bytes = 0;
+  int64_t first_us = 0;
+  int64_t last_us = 0;
+};
+
+class Meter {
+ public:
+  explicit Meter(const MeterOptions& options);
+
+  /** Counts frames, in their order. Also lets time-outs run, by the frames' times. */
+  void add(const Frame* frames, uint32_t count);
+
+  /** Lets time-outs run until then, though no packet came. */
+  void advance(int64_t time_us);
+
+  /** The source has ended. */
+  void end();
+
+  FlowTable& flows() { return flows_; }
+  const MeterCounters& counters() const { return counters_; }
+  /** Time of the latest packet, or later by `advance`. */
+  int64_t clock_us() const { return clock_us_; }
+
+ private:
+  static constexpr uint32_t kBatch = 32;
+
+  void count(Packet& packet);
+  void account(Packet& packet);
+  uint32_t begin(Packet& packet);
+  bool flipped(const Packet& packet) const;
+  void tcp_ends(Flow& flow, uint32_t slot, const Packet& packet);
+
+  HashSecret secret_;
+  FlowTable flows_;
+  FragmentTable fragments_;
+  MeterCounters counters_;
+  int64_t clock_us_ = 0;
+  Packet batch_[kBatch];
+};
+
+}  // namespace homespin
