@@ -126,3 +126,19 @@ export function worstError(
   }
   return worst
 }
+
+/** The agent's figures once they stand still and the kernel's have not moved meanwhile. */
+export async function settle(
+  counters: Counters,
+  get: () => ReadonlyMap<string, Counted> | Promise<ReadonlyMap<string, Counted>>,
+): Promise<{ error: number; where: string; bytes: number }> {
+  let last = { error: 1, where: '', bytes: 0 }
+  for (let i = 0; i < 5; i++) {
+    const want = await counters.readQuiet()
+    last = { ...worstError(await get(), want), bytes: 0 }
+    for (const one of want.values()) last.bytes += one.sent_bytes + one.received_bytes
+    // A neighbour that is asked for again moves the kernel's counters a moment before the agent's.
+    if (last.error === 0) break
+  }
+  return last
+}

@@ -13,7 +13,7 @@ import { join } from 'node:path'
 import type { Done, Step } from './client.ts'
 import { Namespaces } from './namespaces.ts'
 import { Program, run, succeed } from './process.ts'
-import { openDoor } from './relay.ts'
+import { Doors } from './relay.ts'
 import { RESOLVER4 } from './zone.ts'
 
 /** Where the agent's box stands in the home. */
@@ -60,10 +60,9 @@ export class Home {
   readonly #options: HomeOptions
   readonly #spaces = new Namespaces()
   readonly #clients = new Map<string, Program>()
-  readonly #doors: { close: () => void }[] = []
   #folder = ''
   #wan?: Program
-  #relay?: Program
+  #doors?: Doors
 
   constructor(options: HomeOptions) {
     this.#options = options
@@ -110,8 +109,9 @@ export class Home {
 
   /** Ends everything that runs in it and removes it. */
   async stop(): Promise<void> {
-    for (const door of this.#doors.splice(0)) door.close()
-    const programs = [...this.#clients.values(), this.#wan, this.#relay].filter((x) => x)
+    await this.#doors?.stop()
+    this.#doors = undefined
+    const programs = [...this.#clients.values(), this.#wan].filter((x) => x)
     this.#clients.clear()
     await Promise.all(programs.map((program) => program?.stop('SIGKILL')))
     await this.#spaces.remove()
@@ -151,16 +151,9 @@ export class Home {
   }
 
   /** A port on this side's 127.0.0.1 that leads to 127.0.0.1:`port` in the box. */
-  async door(port: number): Promise<number> {
-    const path = join(this.#folder, 'relay.sock')
-    if (!this.#relay) {
-      const program = join(import.meta.dirname, 'relay.ts')
-      this.#relay = new Program('ip', this.inside('box', process.execPath, program, path)).start()
-      await this.#relay.until(/ready/)
-    }
-    const door = await openDoor(path, '127.0.0.1', port)
-    this.#doors.push(door)
-    return door.port
+  door(port: number): Promise<number> {
+    this.#doors ??= new Doors((...command) => this.inside('box', ...command), this.#folder)
+    return this.#doors.open(port)
   }
 
   async #make(): Promise<void> {

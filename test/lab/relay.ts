@@ -1,9 +1,11 @@
 // A door into a namespace: inside it, listens on a UNIX socket (those are not bound to a namespace) and joins each
 // connection to an address that only exists there. The first line of a connection is `HOST PORT`.
 // `node relay.ts SOCKET`; says `ready`; ends when its standard input does.
-import type { Socket } from 'node:net'
+import type { AddressInfo, Server, Socket } from 'node:net'
 import { connect, createServer } from 'node:net'
+import path from 'node:path'
 import { pathToFileURL } from 'node:url'
+import { Program } from './process.ts'
 
 function join(one: Socket, other: Socket): void {
   one.pipe(other)
@@ -17,36 +19,49 @@ function join(one: Socket, other: Socket): void {
   }
 }
 
-/**
- * A port on this side's 127.0.0.1 that leads to `host:port` inside the namespace of the relay at `socketPath`.
- * Gives the port and how to close it.
- */
-export async function openDoor(
-  socketPath: string,
-  host: string,
-  port: number,
-): Promise<{ port: number; close: () => void }> {
-  const open = new Set<Socket>()
-  const server = createServer((outside) => {
-    const inside = connect(socketPath)
-    for (const socket of [outside, inside]) {
-      open.add(socket)
-      socket.on('close', () => open.delete(socket))
-    }
-    inside.write(`${host} ${port}\n`)
-    join(outside, inside)
-  })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const address = server.address()
-  if (address === null || typeof address === 'string') throw new Error('no port for the door')
-  const close = (): void => {
-    server.close()
-    for (const socket of open) socket.destroy()
+/** Ports on this side's 127.0.0.1 that lead into one namespace. */
+export class Doors {
+  readonly #path: string
+  readonly #relay: Program
+  readonly #servers: Server[] = []
+  readonly #open = new Set<Socket>()
+  #started = false
+
+  /** `inside` turns a command into arguments for `ip` that run it in the namespace; `folder` is for the socket. */
+  constructor(inside: (...command: string[]) => string[], folder: string) {
+    this.#path = path.join(folder, 'relay.sock')
+    const program = path.join(import.meta.dirname, 'relay.ts')
+    this.#relay = new Program('ip', inside(process.execPath, program, this.#path))
   }
-  return { port: address.port, close }
+
+  /** A port that leads to 127.0.0.1:`port` in there. */
+  async open(port: number): Promise<number> {
+    if (!this.#started) {
+      this.#started = true
+      await this.#relay.start().until(/ready/)
+    }
+    const server = createServer((outside) => {
+      const inside = connect(this.#path)
+      for (const socket of [outside, inside]) {
+        this.#open.add(socket)
+        socket.on('close', () => this.#open.delete(socket))
+      }
+      inside.write(`127.0.0.1 ${port}\n`)
+      join(outside, inside)
+    })
+    this.#servers.push(server)
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    return (server.address() as AddressInfo).port
+  }
+
+  async stop(): Promise<void> {
+    for (const server of this.#servers.splice(0)) server.close()
+    for (const socket of this.#open) socket.destroy()
+    if (this.#started) await this.#relay.stop('SIGKILL')
+  }
 }
 
-function serve(path: string): void {
+function serve(socketPath: string): void {
   const server = createServer((socket) => {
     socket.on('error', () => {})
     socket.once('data', (first) => {
@@ -58,12 +73,12 @@ function serve(path: string): void {
       join(socket, connect(Number(port), host))
     })
   })
-  server.listen(path, () => console.log('ready'))
+  server.listen(socketPath, () => console.log('ready'))
   process.stdin.resume().on('end', () => process.exit(0))
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
-  const path = process.argv[2]
-  if (path === undefined) throw new Error('usage: relay.ts SOCKET')
-  serve(path)
+  const socketPath = process.argv[2]
+  if (socketPath === undefined) throw new Error('usage: relay.ts SOCKET')
+  serve(socketPath)
 }

@@ -52,6 +52,21 @@ export class Tap {
     await this.#client?.endAsync(true)
   }
 
+  /** Waits until the agent says that all its interfaces are captured. */
+  async untilCapturing(timeoutMs = 10_000): Promise<void> {
+    await until(
+      'interfaces that are up in the info message',
+      () => {
+        const all = this.info?.interfaces ?? []
+        const up = all.filter((one) => one.state === 'up')
+        return this.statuses.at(-1) === 'online' && up.length > 0 && up.length === all.length
+          ? true
+          : undefined
+      },
+      timeoutMs,
+    )
+  }
+
   /** Bytes and packets by device, added up from the flows. */
   totals(): Map<string, Counted> {
     const totals = new Map<string, Counted>()
