@@ -1,7 +1,7 @@
 // The devices of the home: who is who by MAC and address, and what each has sent and received.
 import { createHash } from 'node:crypto'
-import { formatMac, isRandomMac } from '../flows/address.ts'
 import type { Device, DeviceNameSource } from '../../protocol/messages.ts'
+import { formatMac, isRandomMac } from '../address.ts'
 
 /** Addresses that are remembered of one device. */
 const MAX_IPS = 32
@@ -79,6 +79,11 @@ export class Inventory {
     return this.#byMac.get(mac)
   }
 
+  /** The device that an address was last seen with, without noting anything. */
+  byAddress(ip: string): DeviceEntry | undefined {
+    return this.#byAddress.get(ip)
+  }
+
   /** The device that a local end belongs to; made if it is new. `ip` is one of its addresses, '' for none of its own. */
   seen(mac: number, ip: string, ipv6: boolean, timeMs: number): DeviceEntry {
     let entry = mac === 0 ? this.#byAddress.get(ip) : this.#byMac.get(mac)
@@ -89,7 +94,8 @@ export class Inventory {
       entry.present = true
       this.#change(entry, 'present')
     }
-    if (ip !== '' && ip !== (ipv6 ? entry.lastIp6 : entry.lastIp)) this.#noteIp(entry, ip, ipv6, timeMs)
+    if (ip !== '' && ip !== (ipv6 ? entry.lastIp6 : entry.lastIp))
+      this.#noteIp(entry, ip, ipv6, timeMs)
     return entry
   }
 
@@ -104,10 +110,14 @@ export class Inventory {
     else entry.lastIp = ip
     const known = entry.ips.delete(ip)
     entry.ips.set(ip, timeMs)
+    this.#byAddress.set(ip, entry)
     if (known) return
     if (entry.ips.size > MAX_IPS) {
       const oldest = entry.ips.keys().next().value
-      if (oldest !== undefined) entry.ips.delete(oldest)
+      if (oldest !== undefined) {
+        entry.ips.delete(oldest)
+        this.#unlink(oldest, entry)
+      }
     }
     if (entry.nameSource === 'address') entry.name = addressName(entry)
     if (!ipv6 && entry.mac !== 0 && !entry.shared) this.#checkShared(entry, timeMs)
@@ -161,8 +171,13 @@ export class Inventory {
 
   #insert(entry: DeviceEntry): void {
     this.#byId.set(entry.id, entry)
-    if (entry.mac === 0) for (const ip of entry.ips.keys()) this.#byAddress.set(ip, entry)
-    else this.#byMac.set(entry.mac, entry)
+    if (entry.mac !== 0) this.#byMac.set(entry.mac, entry)
+    for (const ip of entry.ips.keys()) this.#byAddress.set(ip, entry)
+  }
+
+  /** An address that has gone to another device stays there. */
+  #unlink(ip: string, entry: DeviceEntry): void {
+    if (this.#byAddress.get(ip) === entry) this.#byAddress.delete(ip)
   }
 
   #evict(): void {
@@ -180,8 +195,8 @@ export class Inventory {
     const entry = this.#byId.get(id)
     if (entry === undefined) return false
     this.#byId.delete(id)
-    if (entry.mac === 0) for (const ip of entry.ips.keys()) this.#byAddress.delete(ip)
-    else this.#byMac.delete(entry.mac)
+    if (entry.mac !== 0) this.#byMac.delete(entry.mac)
+    for (const ip of entry.ips.keys()) this.#unlink(ip, entry)
     return true
   }
 
@@ -225,7 +240,8 @@ export class Inventory {
     for (let i = this.#changes.length - 1; i >= 0 && i >= this.#changes.length - 64; i--) {
       const change = this.#changes[i]
       if (change === undefined || change.entry !== entry || change.kind === 'device_gone') continue
-      if (change.kind === 'device_changed' && !change.changed.includes(key)) change.changed.push(key)
+      if (change.kind === 'device_changed' && !change.changed.includes(key))
+        change.changed.push(key)
       return
     }
     this.#changes.push({ kind: 'device_changed', entry, changed: [key] })

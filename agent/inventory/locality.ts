@@ -60,7 +60,7 @@ function isZero(bytes: Uint8Array, offset: number, length: number): boolean {
 }
 
 /** 169.254/16 and fe80::/10: of this link, so of the home. */
-function isLinkLocal(bytes: Uint8Array, offset: number, ipv6: boolean): boolean {
+export function isLinkLocal(bytes: Uint8Array, offset: number, ipv6: boolean): boolean {
   return ipv6
     ? bytes[offset] === 0xfe && ((bytes[offset + 1] as number) & 0xc0) === 0x80
     : bytes[offset] === 169 && bytes[offset + 1] === 254
@@ -72,18 +72,24 @@ export function isPrivate(bytes: Uint8Array, offset: number, ipv6: boolean): boo
   const b = bytes[offset + 1] as number
   if (ipv6) return (a & 0xfe) === 0xfc
   return (
-    a === 10 || (a === 172 && (b & 0xf0) === 16) || (a === 192 && b === 168) || (a === 100 && (b & 0xc0) === 64)
+    a === 10 ||
+    (a === 172 && (b & 0xf0) === 16) ||
+    (a === 192 && b === 168) ||
+    (a === 100 && (b & 0xc0) === 64)
   )
 }
 
 /** The prefixes of the home, and the routers that carry others' traffic. */
 export class Locality {
   #prefixes: Prefix[] = []
+  /** No prefix was given: every MAC that is not a router's is of the home. */
+  #byMac = false
   readonly #routers = new Set<number>()
 
-  /** Prefixes that count as the home from now on. */
-  setPrefixes(prefixes: readonly Prefix[]): void {
+  /** Prefixes that count as the home from now on. `byMac`: so does whatever a MAC sends that is not a router's. */
+  setPrefixes(prefixes: readonly Prefix[], byMac = false): void {
     this.#prefixes = [...prefixes]
+    this.#byMac = byMac
   }
 
   get prefixes(): readonly Prefix[] {
@@ -112,12 +118,13 @@ export class Locality {
   isLocal(bytes: Uint8Array, offset: number, ipv6: boolean, mac: number): boolean {
     if (this.inPrefixes(bytes, offset, ipv6)) return true
     if (isLinkLocal(bytes, offset, ipv6)) return true
-    return isPrivate(bytes, offset, ipv6) && !this.#routers.has(mac)
+    if (this.#routers.has(mac)) return false
+    return (this.#byMac && mac !== 0) || isPrivate(bytes, offset, ipv6)
   }
 
   /** Told of every source of frames: one that sends for public addresses outside the home is a router. */
   learnSource(bytes: Uint8Array, offset: number, ipv6: boolean, mac: number): void {
-    if (mac === 0 || this.#prefixes.length === 0) return
+    if (mac === 0 || this.#byMac || this.#prefixes.length === 0) return
     if (this.#routers.has(mac) || this.#routers.size >= 1024) return
     if (isGroupAddress(bytes, offset, ipv6) || isLinkLocal(bytes, offset, ipv6)) return
     if (isPrivate(bytes, offset, ipv6) || this.inPrefixes(bytes, offset, ipv6)) return

@@ -8,7 +8,9 @@ export function loadVendors(list: URL = LIST): (mac: string) => string | undefin
   const lines = readFileSync(list)
   return (mac) => {
     const hex = mac.replaceAll(':', '').toUpperCase()
-    return find(lines, hex.slice(0, 9)) ?? find(lines, hex.slice(0, 7)) ?? find(lines, hex.slice(0, 6))
+    return (
+      find(lines, hex.slice(0, 9)) ?? find(lines, hex.slice(0, 7)) ?? find(lines, hex.slice(0, 6))
+    )
   }
 }
 

@@ -42,7 +42,13 @@ export class DnsTracker {
     }
   }
 
-  #ask(key: number, client: { id: string; ip: string }, query: string, qtype: string, timeMs: number): void {
+  #ask(
+    key: number,
+    client: { id: string; ip: string },
+    query: string,
+    qtype: string,
+    timeMs: number,
+  ): void {
     const before = this.#pending.get(key)
     if (before !== undefined) {
       // The same id again is a retransmission or a new question: the earlier one is told as it stands.

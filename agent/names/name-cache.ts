@@ -40,7 +40,10 @@ export class NameCache {
       this.#size--
     }
     while (this.#size >= ADDRESSES) {
-      const [device, oldest] = this.#byDevice.entries().next().value as [string, Map<string, unknown>]
+      const [device, oldest] = this.#byDevice.entries().next().value as [
+        string,
+        Map<string, unknown>,
+      ]
       this.#size -= oldest.size
       this.#byDevice.delete(device)
     }

@@ -1,0 +1,194 @@
+// The command line: which commands there are, their flags, and the help, all from one table and the configuration's schema.
+import { parseArgs } from 'node:util'
+import { z } from 'zod'
+import type { Flags } from '../config.ts'
+import { baseOf, flagOf, keysOf } from '../config.ts'
+
+/** One flag of a command that is no key of the configuration. */
+interface OwnFlag {
+  type: 'boolean' | 'string'
+  help: string
+  value?: string
+}
+
+interface Command {
+  summary: string
+  operands?: string
+  /** Keys of the configuration that make sense here; `all`: every one. */
+  keys: readonly string[] | 'all'
+  flags: Record<string, OwnFlag>
+}
+
+const JSON_FLAG: OwnFlag = { type: 'boolean', help: 'one JSON message a line on standard output' }
+const CONFIG_FLAG: OwnFlag = {
+  type: 'string',
+  value: 'FILE',
+  help: 'configuration in YAML (HOMESPIN_CONFIG)',
+}
+
+export const COMMANDS = {
+  start: {
+    summary: 'run the agent: capture, keep, publish and serve',
+    keys: 'all',
+    flags: {
+      config: CONFIG_FLAG,
+      'or-demo': { type: 'boolean', help: 'play the demo home where no interface may be captured' },
+      json: { type: 'boolean', help: 'print where things are as one line of JSON' },
+    },
+  },
+  replay: {
+    summary: 'play captures (pcap, pcapng, - for standard input) through the pipeline',
+    operands: 'FILE…',
+    keys: ['lan', 'flows.max', 'flows.tcp_idle_s', 'flows.udp_idle_s', 'flows.other_idle_s'],
+    flags: {
+      json: JSON_FLAG,
+      updates: { type: 'boolean', help: 'with --json: flows at every change' },
+    },
+  },
+  print: {
+    summary: 'show what the running agent sees, as it happens',
+    keys: ['data'],
+    flags: { json: JSON_FLAG },
+  },
+  devices: {
+    summary: 'list the devices that the running agent knows',
+    keys: ['data'],
+    flags: { json: JSON_FLAG },
+  },
+  doctor: {
+    summary: 'try what this machine can do for Homespin, and say what to do about the rest',
+    keys: ['data', 'interfaces', 'broker'],
+    flags: { json: JSON_FLAG, config: CONFIG_FLAG },
+  },
+} satisfies Record<string, Command>
+
+export type CommandName = keyof typeof COMMANDS
+
+/** What was asked for. */
+export interface Parsed {
+  command: CommandName
+  operands: string[]
+  /** Keys of the configuration, by path. */
+  flags: Flags
+  /** The command's own flags, by name. */
+  own: Record<string, string | boolean | undefined>
+}
+
+/** A command line that can't be carried out; the program ends with exit code 2. */
+export class UsageError extends Error {}
+
+/** Reads `argv` (without node and script). `help`, `version` or nothing come back as text to print. Throws a UsageError. */
+export function readArguments(argv: readonly string[], version: string): Parsed | string {
+  const [name, ...rest] = argv
+  if (name === undefined || name === '--help' || name === '-h' || name === 'help') {
+    return name === undefined ? overview() : help(rest[0])
+  }
+  if (name === '--version' || name === 'version') return version
+  if (!isCommand(name))
+    throw new UsageError(`there is no command ${JSON.stringify(name)}.\n${overview()}`)
+  if (rest.includes('--help') || rest.includes('-h')) return help(name)
+  const command: Command = COMMANDS[name]
+  const keys = keysFor(command)
+  const options: Record<string, { type: 'string' | 'boolean'; multiple?: boolean }> = {}
+  for (const [flag, own] of Object.entries(command.flags)) options[flag] = { type: own.type }
+  for (const { flag, schema } of keys) {
+    const base = baseOf(schema)
+    options[flag] = {
+      type: base instanceof z.ZodBoolean ? 'boolean' : 'string',
+      ...(base instanceof z.ZodArray ? { multiple: true } : {}),
+    }
+  }
+  const { values, positionals } = parse(name, rest, options)
+  if (command.operands === undefined && positionals.length > 0) {
+    throw new UsageError(
+      `${name} takes no operand ${JSON.stringify(positionals[0])}. See: homespin ${name} --help`,
+    )
+  }
+  if (command.operands !== undefined && positionals.length === 0) {
+    throw new UsageError(`${name} needs ${command.operands}. See: homespin ${name} --help`)
+  }
+  const flags: Flags = {}
+  for (const { flag, path } of keys) flags[path] = values[flag] as Flags[string]
+  const own = Object.fromEntries(
+    Object.keys(command.flags).map((flag) => [flag, values[flag] as string | boolean | undefined]),
+  )
+  return { command: name, operands: positionals, flags, own }
+}
+
+function parse(
+  name: CommandName,
+  args: string[],
+  options: Record<string, { type: 'string' | 'boolean'; multiple?: boolean }>,
+): { values: Record<string, unknown>; positionals: string[] } {
+  try {
+    return parseArgs({ args, options, allowPositionals: true, allowNegative: true, strict: true })
+  } catch (error) {
+    throw new UsageError(
+      `${(error as Error).message.split('. To specify')[0]}. See: homespin ${name} --help`,
+    )
+  }
+}
+
+function isCommand(name: string): name is CommandName {
+  return Object.hasOwn(COMMANDS, name)
+}
+
+function keysFor(command: Command): { flag: string; path: string; schema: z.ZodType }[] {
+  return keysOf()
+    .filter(({ path }) => command.keys === 'all' || command.keys.includes(path))
+    .map(({ path, schema }) => ({ flag: flagOf(path, schema).slice(2), path, schema }))
+}
+
+function overview(): string {
+  const lines = Object.entries(COMMANDS).map(
+    ([name, { summary }]) => `  ${name.padEnd(9)}${summary}`,
+  )
+  return [
+    'homespin shows what every device in the home says to the network.',
+    '',
+    'homespin COMMAND [FLAGS]',
+    ...lines,
+    '',
+    'homespin COMMAND --help lists its flags. Exit codes: 0 done, 1 failed, 2 wrong usage.',
+  ].join('\n')
+}
+
+/** The flags of a command, each with its help; keys of groups in short. */
+function help(name: string | undefined): string {
+  if (name === undefined || !isCommand(name)) return overview()
+  const command: Command = COMMANDS[name]
+  const own = Object.entries(command.flags).map(([flag, { value, help: text }]) =>
+    row(`--${flag}${value === undefined ? '' : ` ${value}`}`, text),
+  )
+  const keys = keysFor(command).map(({ flag, path, schema }) => {
+    const meta = metaOf(schema)
+    const value = baseOf(schema) instanceof z.ZodBoolean ? '' : ` ${meta.flag ?? 'VALUE'}`
+    const more = baseOf(schema) instanceof z.ZodArray ? ' (may be given several times)' : ''
+    const text =
+      meta.help ??
+      `${path} in the configuration${meta.example === undefined ? '' : `, such as ${meta.example}`}`
+    return row(`--${flag}${value}`, `${text}${more}`)
+  })
+  const also =
+    command.keys === 'all' || command.keys.includes('data')
+      ? [
+          '',
+          'Each flag but --config, --json and --or-demo is also a key of the configuration and, as HOMESPIN_KEY, of the environment.',
+        ]
+      : []
+  return [
+    `homespin ${name}${command.operands === undefined ? '' : ` ${command.operands}`}: ${command.summary}`,
+    '',
+    ...own,
+    ...keys,
+    ...also,
+  ].join('\n')
+}
+
+function row(flag: string, text: string): string {
+  return flag.length > 30 ? `  ${flag}\n${' '.repeat(34)}${text}` : `  ${flag.padEnd(32)}${text}`
+}
+
+function metaOf(schema: z.ZodType): { help?: string; flag?: string; example?: string } {
+  return { ...(schema.meta() ?? {}) } as { help?: string; flag?: string; example?: string }
+}

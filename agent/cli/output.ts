@@ -1,0 +1,55 @@
+// Lines on standard output, in large pieces, never faster than the reader takes them.
+
+/** Text gathered before it is written. */
+const PIECE = 65536
+
+/** Standard output as lines. When the reader has gone (EPIPE), `closed` is true and the rest is dropped. */
+export class LineWriter {
+  #text = ''
+  #full = false
+  closed = false
+
+  start(): void {
+    process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EPIPE') throw error
+      this.closed = true
+    })
+  }
+
+  line(text: string): void {
+    this.#text += text
+    this.#text += '\n'
+    if (this.#text.length >= PIECE) this.#write()
+  }
+
+  json(value: unknown): void {
+    this.line(JSON.stringify(value))
+  }
+
+  #write(): void {
+    const text = this.#text
+    this.#text = ''
+    if (!this.closed && text !== '') this.#full = !process.stdout.write(text)
+  }
+
+  /** Resolves when the reader has room again; undefined if it has now. */
+  drained(): Promise<void> | undefined {
+    if (!this.#full || this.closed) return undefined
+    this.#full = false
+    return new Promise((resolve) => {
+      const done = (): void => {
+        process.stdout.off('drain', done)
+        process.stdout.off('error', done)
+        resolve()
+      }
+      process.stdout.once('drain', done)
+      process.stdout.once('error', done)
+    })
+  }
+
+  /** Writes what is left, and waits for it. */
+  async end(): Promise<void> {
+    this.#write()
+    await this.drained()
+  }
+}

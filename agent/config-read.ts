@@ -1,0 +1,203 @@
+// Reads the configuration: from a file (YAML), the environment and flags, the later over the earlier.
+import { readFileSync } from 'node:fs'
+import { homedir } from 'node:os'
+import { isAbsolute, join, resolve } from 'node:path'
+import { LineCounter, parseDocument } from 'yaml'
+import { z } from 'zod'
+import type { Config } from './config.ts'
+import { baseOf, ConfigError, configSchema, exampleOf, flagOf, keysOf } from './config.ts'
+
+/** A value and where it stands, such as `--lan` or `homespin.yaml, line 3`. */
+interface Given {
+  value: unknown
+  where: string
+}
+
+/** Values of flags by key of the schema, as the command line has them. */
+export type Flags = Record<string, string | boolean | string[] | undefined>
+
+/**
+ * Reads the file (if given), then `HOMESPIN_…` of the environment, then flags. A key of a group is `HOMESPIN_MQTT_PASSWORD`
+ * and `--mqtt-password`. Lists in the environment are separated by commas. Throws a ConfigError.
+ */
+export function loadConfig(file: string | undefined, env: NodeJS.ProcessEnv, flags: Flags): Config {
+  const places = new Map<string, string>()
+  const merged: Record<string, unknown> = {}
+  if (file !== undefined) readYaml(file, merged, places)
+  for (const [key, given] of fromEnvironment(env)) put(merged, places, key, given)
+  for (const [key, given] of fromFlags(flags)) put(merged, places, key, given)
+  const checked = configSchema.safeParse(merged)
+  if (!checked.success) throw new ConfigError(explain(checked.error, places))
+  const config = checked.data
+  if (config.mode === 'file' && config.files.length === 0) {
+    throw new ConfigError(
+      'mode file needs files. Example: homespin start --mode file --file home.pcap',
+    )
+  }
+  return { ...config, data: resolve(config.data ?? defaultData()) }
+}
+
+/** Where state is kept unless told otherwise: the system's place for root, else the user's. */
+export function defaultData(): string {
+  if (process.getuid?.() === 0) return '/var/lib/homespin'
+  const state = process.env.XDG_STATE_HOME
+  return join(
+    state !== undefined && isAbsolute(state) ? state : join(homedir(), '.local', 'state'),
+    'homespin',
+  )
+}
+
+function readYaml(file: string, into: Record<string, unknown>, places: Map<string, string>): void {
+  let text: string
+  try {
+    text = readFileSync(file, 'utf8')
+  } catch (cause) {
+    throw new ConfigError(`the configuration ${file} can't be read: ${(cause as Error).message}`, {
+      cause,
+    })
+  }
+  if (text.length > 1_000_000)
+    throw new ConfigError(`the configuration ${file} is larger than 1 MB`)
+  const lines = new LineCounter()
+  const document = parseDocument(text, { uniqueKeys: true, lineCounter: lines })
+  const fault = document.errors[0]
+  if (fault !== undefined) throw new ConfigError(`${file}: ${fault.message.split('\n')[0]}`)
+  let values: unknown
+  try {
+    values = document.toJS({ maxAliasCount: 0 })
+  } catch (cause) {
+    throw new ConfigError(`${file}: aliases are not taken here: ${(cause as Error).message}`, {
+      cause,
+    })
+  }
+  if (values === null || values === undefined) return
+  if (typeof values !== 'object' || Array.isArray(values)) {
+    throw new ConfigError(`${file}: expected keys with values. Example: agent: home`)
+  }
+  const lineOf = (path: string[]): string => {
+    const node = document.getIn(path, true) as { range?: [number] | null } | undefined
+    const at = node?.range?.[0]
+    return at === undefined ? file : `${file}, line ${lines.linePos(at).line}`
+  }
+  for (const [key, value] of Object.entries(values)) {
+    into[key] = value
+    places.set(key, lineOf([key]))
+    if (typeof value !== 'object' || value === null) continue
+    for (const inner of Object.keys(value)) places.set(`${key}.${inner}`, lineOf([key, inner]))
+  }
+}
+
+function* fromEnvironment(env: NodeJS.ProcessEnv): Generator<[string, Given]> {
+  const known = new Map(
+    keysOf().map(({ path, schema }) => [
+      `HOMESPIN_${path.replace('.', '_').toUpperCase()}`,
+      { path, schema },
+    ]),
+  )
+  for (const [name, text] of Object.entries(env)) {
+    if (!name.startsWith('HOMESPIN_') || text === undefined || name === 'HOMESPIN_CONFIG') continue
+    const key = known.get(name)
+    if (key === undefined)
+      throw new ConfigError(
+        `${name} in the environment is no key of the configuration; ${nearest(name, known.keys())}`,
+      )
+    yield [key.path, { value: fromText(text, key.schema), where: `${name} in the environment` }]
+  }
+}
+
+function* fromFlags(flags: Flags): Generator<[string, Given]> {
+  const schemas = new Map(keysOf().map(({ path, schema }) => [path, schema]))
+  for (const [path, value] of Object.entries(flags)) {
+    const schema = schemas.get(path)
+    if (value === undefined || schema === undefined) continue
+    const read = typeof value === 'string' ? fromText(value, schema) : value
+    yield [path, { value: read, where: flagOf(path, schema) }]
+  }
+}
+
+/** Text as the schema wants it; what does not fit stays text, for the schema to refuse. */
+function fromText(text: string, schema: z.ZodType): unknown {
+  const kind = baseOf(schema)
+  if (kind instanceof z.ZodArray)
+    return text
+      .split(',')
+      .map((part) => part.trim())
+      .filter((part) => part !== '')
+  if (kind instanceof z.ZodNumber)
+    return text.trim() !== '' && Number.isFinite(Number(text)) ? Number(text) : text
+  if (kind instanceof z.ZodBoolean) return text === 'true' ? true : text === 'false' ? false : text
+  return text
+}
+
+function put(
+  into: Record<string, unknown>,
+  places: Map<string, string>,
+  path: string,
+  given: Given,
+): void {
+  const [key = '', inner] = path.split('.')
+  places.set(path, given.where)
+  if (inner === undefined) into[key] = given.value
+  else {
+    const group = into[key]
+    into[key] = {
+      ...(typeof group === 'object' && group !== null ? group : {}),
+      [inner]: given.value,
+    }
+  }
+}
+
+function nearest(name: string, known: Iterable<string>): string {
+  const best = [...known].toSorted((a, b) => distance(a, name) - distance(b, name))[0]
+  return `did you mean ${best}?`
+}
+
+/** Edit distance (Levenshtein 1966). */
+function distance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, i) => i)
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i]
+    for (let j = 1; j <= b.length; j++) {
+      const change = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1)
+      next.push(Math.min(change, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1))
+    }
+    row = next
+  }
+  return row[b.length] ?? 0
+}
+
+/** One sentence a fault: where it stands, what was expected, an example. */
+function explain(error: z.ZodError, places: ReadonlyMap<string, string>): string {
+  const lines = error.issues.slice(0, 10).map((issue) => {
+    const path = issue.path.map(String)
+    const key = path.filter((part) => !/^\d+$/.test(part)).join('.')
+    const where = places.get(key) ?? places.get(path[0] ?? '') ?? 'the configuration'
+    if (issue.code === 'unrecognized_keys') {
+      const at = path.length === 0 ? '' : `${key}.`
+      const file = places.get(`${at}${issue.keys[0] ?? ''}`) ?? where
+      const keys = issue.keys.map((k) => at + k)
+      const wrong = nearest(
+        keys[0] ?? '',
+        keysOf().map((known) => known.path),
+      )
+      return `${file}: ${keys.join(', ')}: no such key; ${wrong} There are ${siblings(key)}`
+    }
+    const schema = keysOf().find((known) => known.path === key)?.schema
+    const example = schema === undefined ? undefined : exampleOf(schema)
+    return `${where}: ${path.join('.')}: ${issue.message}${example === undefined ? '' : `. Example: ${key}: ${example}`}`
+  })
+  return lines.join('\n')
+}
+
+function siblings(group: string): string {
+  const names = keysOf()
+    .map(({ path }) =>
+      group === ''
+        ? path.split('.')[0]
+        : path.startsWith(`${group}.`)
+          ? path.slice(group.length + 1)
+          : undefined,
+    )
+    .filter((name) => name !== undefined)
+  return [...new Set(names)].join(', ')
+}

@@ -1,0 +1,287 @@
+// Records of the native meter → flows of devices, and what each device has exchanged since the batch before.
+import { CLOSED_BY, FLOW, FLOW_FLAGS, FLOW_RECORD_BYTES, FLOW_STATES } from '../../native/layout.ts'
+import type { Endpoint, Flow } from '../../protocol/messages.ts'
+import type { AddressText } from '../address.ts'
+import { isGroupMac, macKey } from '../address.ts'
+import type { DeviceEntry } from '../inventory/inventory.ts'
+import type { NameCache } from '../names/name-cache.ts'
+import type { Ends, EndsResolver } from './ends.ts'
+import { FlowRecords, RecordStore } from './records.ts'
+import { protocolName, serviceName } from './services.ts'
+import type { TrafficSums } from './traffic.ts'
+
+const CLOSED = FLOW_STATES.indexOf('closed')
+const HAS_PORTS = new Set([6, 17, 33, 132, 136])
+
+/** What is remembered of a flow from record to record. */
+interface LiveFlow {
+  number: number
+  flags: number
+  ends: Ends
+  name: string | undefined
+  nameSource: 'dns' | 'sni' | undefined
+  sni: string | undefined
+}
+
+export interface FlowReaderParts {
+  /** The first half of flow ids: unique to this run. */
+  run: string
+  text: AddressText
+  ends: EndsResolver
+  names: NameCache
+  /** Where differences go; absent in a replay, which tells totals alone. */
+  traffic?: TrafficSums
+}
+
+/** Follows flows by their slot in the native table. */
+export class FlowReader {
+  readonly #parts: FlowReaderParts
+  readonly #live: (LiveFlow | undefined)[] = []
+  readonly #store = new RecordStore()
+  /** Slots of live flows, that which changed last at the end. */
+  readonly #recent = new Set<number>()
+  /** Server names whose flow has not been told yet, by slot. */
+  readonly #sni = new Map<number, string>()
+
+  constructor(parts: FlowReaderParts) {
+    this.#parts = parts
+  }
+
+  /** How many flows are open. */
+  get size(): number {
+    return this.#recent.size
+  }
+
+  /** A TLS client asked for `name` in the flow of `slot`. */
+  noteSni(slot: number, name: string): void {
+    const live = this.#live[slot]
+    if (live === undefined) {
+      this.#sni.set(slot, name)
+      return
+    }
+    live.sni = name
+    if (live.name === undefined && live.ends.direction === 'outbound') {
+      live.name = name
+      live.nameSource = 'sni'
+    }
+  }
+
+  /** Tells every record of a batch as a flow, in the batch's order. */
+  read(buffer: ArrayBuffer, count: number, tell: (flow: Flow) => void): void {
+    const records = new FlowRecords(buffer)
+    for (let i = 0; i < count; i++) {
+      const base = i * FLOW_RECORD_BYTES
+      const slot = records.slot(base)
+      let live = this.#live[slot]
+      const known = live !== undefined && live.number === records.double(base, FLOW.NUMBER)
+      if (live === undefined || !known || live.flags !== records.byte(base, FLOW.FLAGS)) {
+        live = this.#meet(records, base, slot, known ? live : undefined)
+      }
+      this.#count(records, base, slot, live, known)
+      tell(this.#flow(records, base, live))
+      if (records.byte(base, FLOW.STATE) === CLOSED) {
+        this.#live[slot] = undefined
+        if (known) this.#recent.delete(slot)
+        continue
+      }
+      this.#live[slot] = live
+      this.#store.put(records, base)
+      this.#recent.delete(slot)
+      this.#recent.add(slot)
+    }
+  }
+
+  /** The open flows that `accept` takes, those that changed last first, at most `limit`. */
+  open(limit: number, accept: (ends: Ends) => boolean): { flows: Flow[]; total: number } {
+    const slots: number[] = []
+    for (const slot of this.#recent) {
+      const live = this.#live[slot]
+      if (live !== undefined && accept(live.ends)) slots.push(slot)
+    }
+    const flows = slots
+      .slice(-limit)
+      .reverse()
+      .map((slot) =>
+        this.#flow(
+          this.#store.chunk(slot) as FlowRecords,
+          this.#store.base(slot),
+          this.#live[slot] as LiveFlow,
+        ),
+      )
+    return { flows, total: slots.length }
+  }
+
+  /** The first record of a flow, or one that shows more of its MACs. */
+  #meet(records: FlowRecords, base: number, slot: number, before: LiveFlow | undefined): LiveFlow {
+    const { text, ends, names } = this.#parts
+    const { bytes, words } = records
+    const flags = records.byte(base, FLOW.FLAGS)
+    const ipv6 = (flags & FLOW_FLAGS.IPV6) !== 0
+    const origIp = text.ip(bytes, base + FLOW.ORIG_IP, ipv6)
+    const respIp = text.ip(bytes, base + FLOW.RESP_IP, ipv6)
+    const found = ends.resolve(
+      bytes,
+      ipv6,
+      {
+        mac: macKey(words, (base + FLOW.ORIG_MAC) >> 1),
+        seen: (flags & FLOW_FLAGS.ORIG_MAC_SEEN) !== 0,
+        at: base + FLOW.ORIG_IP,
+        ip: origIp,
+      },
+      {
+        mac: macKey(words, (base + FLOW.RESP_MAC) >> 1),
+        seen: (flags & FLOW_FLAGS.RESP_MAC_SEEN) !== 0,
+        at: base + FLOW.RESP_IP,
+        ip: respIp,
+      },
+      records.double(base, FLOW.LAST_MS),
+    )
+    const live: LiveFlow = {
+      number: records.double(base, FLOW.NUMBER),
+      flags,
+      ends: found,
+      name: before?.name,
+      nameSource: before?.nameSource,
+      sni: before?.sni ?? this.#takeSni(slot),
+    }
+    if (live.name !== undefined || found.direction === 'local') return live
+    const remote = found.direction === 'outbound' ? respIp : origIp
+    live.name = names.at(found.owner.id, remote, records.double(base, FLOW.FIRST_MS))
+    if (live.name !== undefined) live.nameSource = 'dns'
+    else if (live.sni !== undefined && found.direction === 'outbound') {
+      live.name = live.sni
+      live.nameSource = 'sni'
+    }
+    return live
+  }
+
+  #takeSni(slot: number): string | undefined {
+    if (this.#sni.size === 0) return undefined
+    const name = this.#sni.get(slot)
+    if (name !== undefined) this.#sni.delete(slot)
+    return name
+  }
+
+  /** Adds what is new in this record to its devices, and to the interval's traffic. */
+  #count(records: FlowRecords, base: number, slot: number, live: LiveFlow, known: boolean): void {
+    let origBytes = records.double(base, FLOW.ORIG_BYTES)
+    let respBytes = records.double(base, FLOW.RESP_BYTES)
+    let origPackets = records.double(base, FLOW.ORIG_PACKETS)
+    let respPackets = records.double(base, FLOW.RESP_PACKETS)
+    const before = known ? this.#store.chunk(slot) : undefined
+    if (before !== undefined) {
+      const at = this.#store.base(slot)
+      origBytes -= before.double(at, FLOW.ORIG_BYTES)
+      respBytes -= before.double(at, FLOW.RESP_BYTES)
+      origPackets -= before.double(at, FLOW.ORIG_PACKETS)
+      respPackets -= before.double(at, FLOW.RESP_PACKETS)
+    }
+    const lastMs = records.double(base, FLOW.LAST_MS)
+    const { originator, responder } = live.ends
+    const { traffic, text } = this.#parts
+    if (originator !== undefined) {
+      addTo(originator, origBytes, respBytes, origPackets, respPackets, lastMs)
+      if (traffic !== undefined) {
+        const remote = live.name ?? text.ip(records.bytes, base + FLOW.RESP_IP, records.ipv6(base))
+        traffic.add(originator.id, remote, origBytes, respBytes, origPackets, respPackets)
+      }
+    }
+    if (responder !== undefined) {
+      addTo(responder, respBytes, origBytes, respPackets, origPackets, lastMs)
+      if (traffic !== undefined) {
+        const remote =
+          originator === undefined && live.name !== undefined
+            ? live.name
+            : text.ip(records.bytes, base + FLOW.ORIG_IP, records.ipv6(base))
+        traffic.add(responder.id, remote, respBytes, origBytes, respPackets, origPackets)
+      }
+    }
+  }
+
+  #flow(records: FlowRecords, base: number, live: LiveFlow): Flow {
+    const { owner, originator, responder, direction } = live.ends
+    const protocol = records.byte(base, FLOW.PROTOCOL)
+    const fromOriginator = owner !== responder || originator !== undefined
+    const flow: Flow = {
+      type: 'flow',
+      id: `${this.#parts.run}-${live.number.toString(36)}`,
+      device_id: owner.id,
+      direction,
+      protocol: protocolName(protocol),
+      originator: this.#endpoint(
+        records,
+        base,
+        FLOW.ORIG_IP,
+        FLOW.ORIG_PORT,
+        FLOW.ORIG_MAC,
+        protocol,
+        originator,
+      ),
+      responder: this.#endpoint(
+        records,
+        base,
+        FLOW.RESP_IP,
+        FLOW.RESP_PORT,
+        FLOW.RESP_MAC,
+        protocol,
+        responder,
+      ),
+      sent_bytes: records.double(base, fromOriginator ? FLOW.ORIG_BYTES : FLOW.RESP_BYTES),
+      received_bytes: records.double(base, fromOriginator ? FLOW.RESP_BYTES : FLOW.ORIG_BYTES),
+      sent_packets: records.double(base, fromOriginator ? FLOW.ORIG_PACKETS : FLOW.RESP_PACKETS),
+      received_packets: records.double(
+        base,
+        fromOriginator ? FLOW.RESP_PACKETS : FLOW.ORIG_PACKETS,
+      ),
+      first_ms: Math.floor(records.double(base, FLOW.FIRST_MS)),
+      last_ms: Math.floor(records.double(base, FLOW.LAST_MS)),
+      state: FLOW_STATES[records.byte(base, FLOW.STATE)] ?? 'active',
+    }
+    if (originator !== undefined && responder !== undefined) flow.peer_device_id = responder.id
+    if (live.name !== undefined && live.nameSource !== undefined) {
+      flow.remote_name = live.name
+      flow.remote_name_source = live.nameSource
+    }
+    const service = serviceName(protocol, records.port(base, FLOW.RESP_PORT))
+    if (service !== undefined) flow.service = service
+    if (live.sni !== undefined) flow.sni = live.sni
+    const closedBy = CLOSED_BY[records.byte(base, FLOW.CLOSED_BY)]
+    if (flow.state === 'closed' && closedBy !== undefined) flow.closed_by = closedBy
+    return flow
+  }
+
+  /** The MAC is told only of the home's own ends: a remote's would be the router's. */
+  #endpoint(
+    records: FlowRecords,
+    base: number,
+    ip: number,
+    port: number,
+    mac: number,
+    protocol: number,
+    device: DeviceEntry | undefined,
+  ): Endpoint {
+    const { text } = this.#parts
+    const end: Endpoint = { ip: text.ip(records.bytes, base + ip, records.ipv6(base)) }
+    if (HAS_PORTS.has(protocol)) end.port = records.port(base, port)
+    if (device !== undefined) {
+      const key = macKey(records.words, (base + mac) >> 1)
+      if (key !== 0 && !isGroupMac(key)) end.mac = text.mac(key)
+    }
+    return end
+  }
+}
+
+function addTo(
+  entry: DeviceEntry,
+  sent: number,
+  received: number,
+  sentPackets: number,
+  receivedPackets: number,
+  lastMs: number,
+): void {
+  entry.sentBytes += sent
+  entry.receivedBytes += received
+  entry.sentPackets += sentPackets
+  entry.receivedPackets += receivedPackets
+  if (lastMs > entry.lastSeenMs) entry.lastSeenMs = lastMs
+}

@@ -1,0 +1,39 @@
+// Who says in ARP (RFC 826) and neighbour discovery (RFC 4861) that an address is its own.
+import { NAME } from '../../native/layout.ts'
+import { isGroupMac } from '../address.ts'
+
+/** An address and the MAC that claims it. */
+export interface Claim {
+  mac: number
+  ip: Buffer
+  ipv6: boolean
+}
+
+/**
+ * The claim in an ARP packet (from its header on) or an ICMPv6 message (from its type on); `head` is the record's head.
+ * Undefined where none is made, or where the claim names another MAC than the frame's: that is left to detection.
+ */
+export function readNeighbour(
+  kind: 'arp' | 'ndp',
+  message: Buffer,
+  head: Buffer,
+): Claim | undefined {
+  const source = key(head, NAME.SRC_MAC)
+  if (source === 0 || isGroupMac(source)) return undefined
+  if (kind === 'arp') {
+    // Ethernet and IPv4: hardware type 1, protocol type 0x0800, lengths 6 and 4.
+    if (message.length < 28 || message.readUInt32BE(0) !== 0x00010800) return undefined
+    if (message.readUInt16BE(4) !== 0x0604 || key(message, 8) !== source) return undefined
+    return { mac: source, ip: message.subarray(14, 18), ipv6: false }
+  }
+  // 136: neighbour advertisement, its target claims the address; other messages speak for their source address.
+  const ip =
+    message[0] === 136 && message.length >= 24
+      ? message.subarray(8, 24)
+      : head.subarray(NAME.SRC_IP, NAME.SRC_IP + 16)
+  return { mac: source, ip, ipv6: true }
+}
+
+function key(bytes: Buffer, at: number): number {
+  return bytes.readUInt16LE(at + 4) * 4294967296 + bytes.readUInt32LE(at)
+}
