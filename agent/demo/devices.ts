@@ -1,0 +1,268 @@
+// The ten devices of the demo home and what each of them does.
+import { address } from './frames.ts'
+import {
+  asksForText,
+  browses,
+  casts,
+  commands,
+  failsToResolve,
+  heartbeats,
+  httpVisits,
+  knocks,
+  mqttSession,
+  prints,
+  quicVisits,
+  reads,
+  visits,
+} from './habits.ts'
+import type { Profile } from './home.ts'
+
+const WEB = [
+  'www.news.example.com',
+  'img.news.example.com',
+  'www.shop.example.org',
+  'cdn.shop.example.org',
+  'api.weather.example.net',
+  'static.forum.example.org',
+  'fonts.webstatic.example.net',
+  'www.maps.example.com',
+  'tiles.maps.example.com',
+  'metrics.adtrack.example.net',
+]
+
+/** Video in pieces of some seconds each. */
+const video = { rounds: [40, 160], upBytes: [300, 700], pauseMs: [3500, 5500] } as const
+/** A connection that is kept open. */
+const kept = {
+  rounds: [60, 300],
+  upBytes: [40, 220],
+  downBytes: [30, 120],
+  pauseMs: [3000, 6500],
+} as const
+
+export const PROFILES: readonly Profile[] = [
+  {
+    hostname: 'LivingRoom-TV',
+    macPrefix: '8c:79:f5',
+    host: 21,
+    v6: true,
+    vendorClass: 'TV-OS 7.0',
+    service: '_googlecast._tcp.local',
+    port: 8009,
+    text: ['md=Demo TV', 'fn=Living room'],
+    habits: [
+      visits({
+        ...video,
+        names: ['video.stream.example.com'],
+        everySeconds: 500,
+        downBytes: [350_000, 800_000],
+      }),
+      visits({ names: ['pixel.adtrack.example.net'], everySeconds: 5, rounds: [1, 1] }, false),
+      visits(
+        { names: ['telemetry.tv-maker.example.com', 'acr.tv-maker.example.com'], everySeconds: 20 },
+        false,
+      ),
+      visits({
+        names: ['menu.tv-maker.example.com', 'img.stream.example.com'],
+        everySeconds: 90,
+        downBytes: [20_000, 200_000],
+      }),
+      knocks('legacy.tv-maker.example.com', 8080, 180, false),
+    ],
+  },
+  {
+    hostname: 'Phone',
+    host: 22,
+    v6: true,
+    vendorClass: 'android-dhcp-15',
+    service: '_companion._tcp.local',
+    port: 49152,
+    text: ['v=1'],
+    joinsAfter: 12,
+    habits: [
+      browses([...WEB, 'api.chat.example.com', 'media.chat.example.com'], 20),
+      quicVisits({
+        names: ['feed.social.example.com', 'video.social.example.com'],
+        everySeconds: 25,
+        downBytes: [10_000, 250_000],
+      }),
+      visits(
+        { ...kept, names: ['push.phone-os.example.com'], everySeconds: 30, port: 5228 },
+        false,
+      ),
+      httpVisits('connectivity.phone-os.example.com', '/generate_204', 'Phone/15', 300, 0),
+      casts('LivingRoom-TV', 150),
+    ],
+  },
+  {
+    hostname: 'Laptop',
+    macPrefix: '3c:a6:f6',
+    host: 23,
+    v6: true,
+    vendorClass: 'systemd-networkd',
+    service: '_ssh._tcp.local',
+    port: 22,
+    text: [''],
+    habits: [
+      browses([...WEB, 'mail.example.org', 'docs.work.example.com'], 25),
+      visits({ ...kept, names: ['sync.work.example.com'], everySeconds: 60 }, false),
+      quicVisits({
+        names: ['meet.work.example.com'],
+        everySeconds: 400,
+        rounds: [60, 200],
+        upBytes: [8_000, 30_000],
+        downBytes: [15_000, 50_000],
+        pauseMs: [300, 900],
+      }),
+      asksForText('example.org', 240),
+      prints('Printer', 420),
+    ],
+  },
+  {
+    hostname: 'FrontDoor-Cam',
+    macPrefix: 'ec:71:db',
+    host: 24,
+    v6: false,
+    vendorClass: 'ipcam',
+    service: '_http._tcp.local',
+    port: 80,
+    text: ['model=cam-3'],
+    habits: [
+      visits(
+        {
+          names: ['ingest.camera-cloud.example.net'],
+          everySeconds: 40,
+          rounds: [60, 400],
+          upBytes: [25_000, 70_000],
+          downBytes: [60, 200],
+          pauseMs: [1500, 2500],
+        },
+        false,
+      ),
+      heartbeats(address('198.51.100.254'), 32100),
+      visits({ names: ['api.camera-cloud.example.net'], everySeconds: 60 }, false),
+    ],
+  },
+  {
+    hostname: 'Hallway-Bulb',
+    macPrefix: 'ec:b5:fa',
+    host: 25,
+    v6: false,
+    vendorClass: 'bulb',
+    service: '_hue._tcp.local',
+    port: 80,
+    text: ['bridgeid=demo'],
+    habits: [
+      visits({ ...kept, names: ['iot.lights.example.com'], everySeconds: 30, port: 8883 }, false),
+      httpVisits('fw.lights.example.com', '/check?v=1.104', 'bulb/1.104', 240, 180),
+    ],
+  },
+  {
+    hostname: 'Thermostat',
+    macPrefix: '18:b4:30',
+    host: 26,
+    v6: true,
+    vendorClass: 'thermo',
+    service: '_coap._udp.local',
+    port: 5683,
+    text: ['ep=thermo'],
+    habits: [
+      visits(
+        { names: ['frontdoor.thermo.example.org'], everySeconds: 45, downBytes: [100, 900] },
+        false,
+      ),
+      visits({ names: ['weather.thermo.example.org'], everySeconds: 200 }, false),
+      failsToResolve('old-api.thermo.example.org', 120, 'absent'),
+    ],
+  },
+  {
+    hostname: 'Vacuum',
+    macPrefix: '50:14:79',
+    host: 27,
+    v6: false,
+    vendorClass: 'robot',
+    service: '_vacuum._tcp.local',
+    port: 8888,
+    text: ['sku=V7'],
+    habits: [
+      mqttSession(
+        'mqtt.vacuum-cloud.example.org',
+        90,
+        () => '{"state":"docked","battery":98,"bin":"ok"}',
+      ),
+      visits({
+        names: ['maps.vacuum-cloud.example.org'],
+        everySeconds: 300,
+        upBytes: [20_000, 120_000],
+      }),
+      failsToResolve('log.vacuum-cloud.test', 150, 'none'),
+    ],
+  },
+  {
+    hostname: 'Printer',
+    macPrefix: '30:05:5c',
+    host: 28,
+    v6: true,
+    vendorClass: 'printer',
+    service: '_ipp._tcp.local',
+    port: 631,
+    text: ['ty=Demo Printer', 'rp=ipp/print'],
+    habits: [
+      visits({ names: ['ink.printer-maker.example.com'], everySeconds: 150 }, false),
+      httpVisits('update.printer-maker.example.com', '/fw/latest.xml', 'printer/4.2', 400, 4200),
+      knocks('register.printer-maker.example.com', 5222, 260, true),
+    ],
+  },
+  {
+    hostname: 'Kitchen-Speaker',
+    macPrefix: '44:65:0d',
+    host: 29,
+    v6: true,
+    vendorClass: 'speaker',
+    service: '_spotify-connect._tcp.local',
+    port: 4070,
+    text: ['VERSION=1.0'],
+    habits: [
+      visits({ ...kept, names: ['voice.assistant.example.com'], everySeconds: 20 }, false),
+      visits({
+        names: ['voice.assistant.example.com'],
+        everySeconds: 70,
+        upBytes: [15_000, 60_000],
+        downBytes: [8_000, 40_000],
+      }),
+      visits({
+        ...video,
+        names: ['audio.music.example.net'],
+        everySeconds: 350,
+        downBytes: [60_000, 160_000],
+      }),
+      visits({ names: ['metrics.assistant.example.com'], everySeconds: 30 }, false),
+      commands('Hallway-Bulb', '/api/lights/1/state', 60),
+    ],
+  },
+  {
+    hostname: 'Tablet',
+    macPrefix: 'f0:99:bf',
+    host: 30,
+    v6: true,
+    vendorClass: 'tablet',
+    service: '_airplay._tcp.local',
+    port: 7000,
+    text: ['model=T5'],
+    habits: [
+      browses(WEB, 40),
+      quicVisits({
+        ...video,
+        names: ['cartoons.stream.example.com'],
+        everySeconds: 450,
+        downBytes: [200_000, 450_000],
+      }),
+      visits({
+        names: ['games.example.com', 'ads.gamenet.example.net'],
+        everySeconds: 35,
+        downBytes: [500, 40_000],
+      }),
+      reads('Thermostat', 'temperature', 50, '{"c":20.5}'),
+    ],
+  },
+]
