@@ -64,7 +64,8 @@ const cases: Case[] = [
     line: "import type { C } from '../native/index.ts'\nexport const c: C = 1",
   },
   { path: 'agent/l.ts', line: use('FLOW', '../native/layout.ts') },
-  { path: 'agent/agent.ts', line: use('q', '@homespin/native') },
+  { path: 'agent/agent.ts', line: "export { q } from '@homespin/native'", says: /loads native/ },
+  { path: 'agent/addon.ts', line: use('q', '@homespin/native') },
 
   { path: 'native/a.ts', line: "export { q } from '../agent/q.ts'", says: /no other part/ },
   { path: 'native/b.ts', line: "export { z } from 'zod'", says: /zod/ },

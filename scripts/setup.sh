@@ -1,0 +1,277 @@
+#!/usr/bin/env bash
+# Makes this checkout ready to run. Idempotent: what is done is not done again, what changed is.
+#
+#   scripts/setup.sh start           what `npm start` needs
+#   scripts/setup.sh test            what `npm test` needs
+#   scripts/setup.sh bench           what `npm run bench` needs
+#   scripts/setup.sh packages KIND   only the Debian packages for KIND; the one part that needs root
+#
+# It uses the network for apt and for npm, and for nothing else.
+set -euo pipefail
+exec </dev/null
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
+cache=$root/.cache
+script=$root/scripts/setup.sh
+export PATH="$root/node_modules/.bin:$PATH:/usr/sbin:/sbin"
+
+say() { printf '%s\n' "setup: $*"; }
+fail() {
+  printf '%s\n' "setup: $*" >&2
+  exit 1
+}
+
+# Run as root by sudo in a user's own checkout, everything but the packages is made by that user, so that it stays theirs.
+as_owner=()
+if [ "$(id -u)" = 0 ] && [ -n "${SUDO_UID:-}" ] && [ "$SUDO_UID" != 0 ] &&
+  [ "$(stat -c %u "$root")" = "$SUDO_UID" ]; then
+  as_owner=(env "HOME=$(getent passwd "$SUDO_UID" | cut -d: -f6)"
+    setpriv "--reuid=$SUDO_UID" "--regid=${SUDO_GID:-$SUDO_UID}" --clear-groups --)
+fi
+
+# long NAME COMMAND…: runs it with its output in a log, says every 10 s that it is still at it, shows the log if it fails.
+long() {
+  local name=$1 log=$cache/${1// /-}.log began=$SECONDS pid shown=0
+  shift
+  say "$name …"
+  # A group of its own, so that an interrupt ends all of it.
+  setsid "$@" >"$log" 2>&1 &
+  pid=$!
+  trap 'kill -TERM -- "-$pid" 2>/dev/null; exit 130' INT TERM
+  while kill -0 "$pid" 2>/dev/null; do
+    sleep 0.5
+    if ((SECONDS - began >= shown + 10)); then
+      shown=$((SECONDS - began))
+      say "  still at it after $shown s"
+    fi
+  done
+  trap - INT TERM
+  if ! wait "$pid"; then
+    tail -n 60 "$log" >&2
+    fail "$name failed; all of its output is in ${log#"$root"/}"
+  fi
+  say "  done in $((SECONDS - began)) s"
+}
+
+# digest PATH…: one hash over names and contents of the files below PATHs, without what is built there.
+digest() {
+  (cd "$root" && find "$@" -type d \( -name node_modules -o -name build -o -name dist \) -prune -o -type f -print0 |
+    LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum | cut -c1-64)
+}
+
+# stamped NAME HASH: whether the step NAME was done for HASH.
+stamped() { [ "$(cat "$cache/$1.stamp" 2>/dev/null || true)" = "$2" ]; }
+stamp() { printf '%s\n' "$2" >"$cache/$1.stamp"; }
+
+has() { command -v "$1" >/dev/null 2>&1; }
+has_any() {
+  local each
+  for each in "$@"; do has "$each" && return 0; done
+  return 1
+}
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Debian packages
+
+# The compiler of the sanitizer and fuzzing builds, with the libraries that those link.
+has_clang() {
+  local each
+  for each in clang-14 clang; do
+    if has "$each" && [ -n "$(find "$("$each" -print-resource-dir)/lib" -name 'libclang_rt.fuzzer*.a' 2>/dev/null)" ]; then
+      return 0
+    fi
+  done
+  return 1
+}
+
+clang_packages() {
+  if [ -n "$(apt-cache madison clang-14 2>/dev/null)" ]; then
+    echo clang-14 libclang-rt-14-dev
+  else
+    echo clang libclang-rt-dev
+  fi
+}
+
+# Prints the packages that are missing for KIND.
+missing_packages() {
+  has_any g++ clang++ c++ || echo g++
+  has make || echo make
+  has python3 || echo python3
+  has setpriv || echo util-linux
+  case $1 in
+    test)
+      has mosquitto || echo mosquitto
+      has_any chromium chromium-browser google-chrome || echo chromium
+      has nft || echo nftables
+      has ip || echo iproute2
+      has openssl || echo openssl
+      has tcpdump || echo tcpdump
+      has iperf3 || echo iperf3
+      has ethtool || echo ethtool
+      has_clang || clang_packages
+      ;;
+    bench)
+      has nft || echo nftables
+      has ip || echo iproute2
+      has tcpreplay || echo tcpreplay
+      has tc || echo iproute2
+      ;;
+  esac
+}
+
+# apt-get that starts no server: invoke-rc.d and deb-systemd-invoke ask policy-rc.d, which says no while this runs.
+policy=/usr/sbin/policy-rc.d
+policy_set=
+clean_up() {
+  if [ -n "$policy_set" ]; then
+    rm -f "$policy"
+    [ ! -e "$policy.homespin" ] || mv "$policy.homespin" "$policy"
+    policy_set=
+  fi
+  [ -z "${as_owner[*]}" ] || chown -R "$SUDO_UID:${SUDO_GID:-$SUDO_UID}" "$cache"
+}
+
+# apt-get that starts no server: invoke-rc.d and deb-systemd-invoke ask policy-rc.d, which says no while this runs.
+install_packages() {
+  [ ! -e "$policy" ] || mv "$policy" "$policy.homespin"
+  policy_set=1
+  printf '#!/bin/sh\nexit 101\n' >"$policy"
+  chmod 755 "$policy"
+  export DEBIAN_FRONTEND=noninteractive
+  long 'reading the package lists' apt-get -q update
+  long 'installing packages' apt-get -q -y -o Dpkg::Use-Pty=0 install --no-install-recommends "$@"
+  clean_up
+  case " $* " in *' mosquitto '*)
+    # Installed for the tests, which start their own: not at boot either.
+    ! has systemctl || systemctl disable --quiet mosquitto.service >/dev/null 2>&1 || true
+    ;;
+  esac
+}
+
+packages() {
+  local kind=$1 missing
+  missing=$(missing_packages "$kind" | tr '\n' ' ')
+  [ -n "${missing// /}" ] || return 0
+  has apt-get || fail "these are missing, and this is no Debian that could install them: $missing"
+  if [ "$(id -u)" != 0 ]; then
+    say "these Debian packages are missing: $missing" >&2
+    say 'installing them needs root. Run this once, then the same command again:' >&2
+    printf '\n  sudo bash %q packages %s\n\n' "$script" "$kind" >&2
+    exit 1
+  fi
+  say "Debian packages are missing: $missing"
+  # shellcheck disable=SC2086
+  install_packages $missing
+  missing=$(missing_packages "$kind" | tr '\n' ' ')
+  [ -z "${missing// /}" ] || fail "these are still missing: $missing"
+}
+
+# ---------------------------------------------------------------------------------------------------------------------
+# npm packages, Node 24 among them
+
+# Whether what is installed is what the lockfile says, for a node_modules that another run of npm made.
+same_as_lockfile() {
+  [ -e "$root/node_modules/.package-lock.json" ] || return 1
+  has node || return 1
+  node -e '
+    const { readFileSync, existsSync } = require("node:fs")
+    const read = (path) => JSON.parse(readFileSync(path, "utf8")).packages
+    const wanted = read("package-lock.json"), present = read("node_modules/.package-lock.json")
+    for (const [path, entry] of Object.entries(wanted)) {
+      if (!path.startsWith("node_modules/") && !path.includes("/node_modules/")) continue
+      if (!existsSync(path) && entry.optional) continue
+      if (!existsSync(path) || present[path]?.version !== entry.version) process.exit(1)
+    }' >/dev/null 2>&1
+}
+
+npm_packages() {
+  local hash
+  hash=$(digest package.json package-lock.json .npmrc {agent,native,panel,toolchain}/package.json)
+  if [ -d "$root/node_modules" ] && stamped npm "$hash"; then return; fi
+  if ! (cd "$root" && same_as_lockfile); then
+    has npm || fail 'npm is missing. Install Node 20 or later with npm (Debian: apt-get install npm).'
+    long 'installing npm packages' "${as_owner[@]}" env -C "$root" npm ci --ignore-scripts \
+      --no-audit --no-fund --prefer-offline
+  fi
+  stamp npm "$hash"
+}
+
+# Prints where Node 24 and its headers are.
+node_home() {
+  local node=$root/node_modules/.bin/node
+  [ -x "$node" ] || fail "there is no Node 24 for $(uname -sm): Homespin runs on Linux on x86-64 and arm64."
+  dirname "$(dirname "$(readlink -f "$node")")"
+}
+
+# ---------------------------------------------------------------------------------------------------------------------
+# What is built
+
+addon() {
+  local home hash compiler
+  home=$(node_home)
+  if ! has g++ && has clang++; then export CC=clang CXX=clang++; fi
+  compiler=$("${CXX:-c++}" --version 2>/dev/null | head -n 1)
+  hash=$({ digest native && echo "$compiler" && "$home/bin/node" --version; } | sha256sum | cut -c1-64)
+  if ls "$root"/native/build/Release/*.node >/dev/null 2>&1 && stamped addon "$hash"; then return; fi
+  long 'building the native addon' "${as_owner[@]}" node "$root/node_modules/node-gyp/bin/node-gyp.js" \
+    configure build -C "$root/native" "--nodedir=$home" -j "$(nproc)"
+  stamp addon "$hash"
+}
+
+page() {
+  local hash
+  hash=$(digest panel protocol package-lock.json)
+  if [ -e "$root/panel/dist/index.html" ] && stamped page "$hash"; then return; fi
+  long 'building the page' "${as_owner[@]}" node "$root/node_modules/vite/bin/vite.js" build "$root/panel"
+  stamp page "$hash"
+}
+
+nodes() {
+  local hash
+  hash=$(digest nodes protocol icons scripts/build-nodes.ts tsconfig.json tsconfig.build.json package.json)
+  if [ -d "$root/dist/nodes" ] && stamped nodes "$hash"; then return; fi
+  long 'building the Node-RED nodes' "${as_owner[@]}" node "$root/scripts/build-nodes.ts"
+  stamp nodes "$hash"
+}
+
+# ---------------------------------------------------------------------------------------------------------------------
+
+kind=${1:-}
+case $kind in
+  start | test | bench) ;;
+  packages)
+    case ${2:-} in start | test | bench) ;; *) fail 'packages for what? start, test or bench' ;; esac
+    ;;
+  *)
+    sed -n '2,/^set /{/^set /d;s/^# \{0,1\}//;p}' "$script"
+    exit 2
+    ;;
+esac
+
+[ "$(uname -s)" = Linux ] || fail 'Homespin reads packets from the Linux kernel: it runs on Linux only.'
+
+if [ "$kind" = packages ]; then
+  cache=$(mktemp -d)
+  trap 'clean_up; rm -rf "$cache"' EXIT
+  packages "$2"
+  say 'the packages are there'
+  exit
+fi
+
+trap clean_up EXIT
+mkdir -p "$cache"
+if has flock; then
+  # Two at once would build over each other.
+  exec 9>"$cache/setup.lock"
+  if ! flock -n 9; then
+    say 'another set-up is at work here; waiting for it'
+    flock -w 1200 9 || fail 'the other set-up does not end'
+  fi
+fi
+packages "$kind"
+npm_packages
+addon
+if [ "$kind" != bench ]; then
+  page
+  nodes
+fi
