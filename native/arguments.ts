@@ -68,8 +68,11 @@ function checkArray(what: string, value: unknown): asserts value is readonly unk
   if (!Array.isArray(value)) throw new TypeError(`${what} must be an array, not ${shown(value)}`)
 }
 
-/** Options with defaults filled in. */
-export function captureOptions(options: CaptureOptions): Required<CaptureOptions> {
+/** Options with defaults filled in; the kinds of names also as bits by their index in `NAME_KINDS`. */
+export type FilledOptions = Required<CaptureOptions> & { nameBits: number }
+
+/** Checks and fills in. */
+export function captureOptions(options: CaptureOptions): FilledOptions {
   checkObject('the options of a capture', options)
   checkKeys('a capture', options, Object.keys(DEFAULTS))
   const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined))
@@ -92,7 +95,8 @@ export function captureOptions(options: CaptureOptions): Required<CaptureOptions
       throw new TypeError(`names has ${shown(kind)}; known are ${NAME_KINDS.join(', ')}`)
     }
   }
-  return filled
+  const nameBits = filled.names.reduce((bits, kind) => bits | (1 << NAME_KINDS.indexOf(kind)), 0)
+  return { ...filled, nameBits }
 }
 
 /** A path that can be opened as it is. */

@@ -2,11 +2,12 @@
 import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { fileURLToPath } from 'node:url'
-import type { Capture, CaptureOptions, Netlink } from './index.ts'
+import type { FilledOptions } from './arguments.ts'
+import type { Capture, Netlink } from './index.ts'
 
 /** What the addon exports. It trusts its arguments: only `index.ts` calls it. */
 export interface Binding {
-  Capture: new (options: Required<CaptureOptions>) => Capture
+  Capture: new (options: FilledOptions) => Capture
   Netlink: new () => Netlink
   tryInterface: (name: string) => string | undefined
   /** Offsets as C++ has them. */

@@ -17,6 +17,9 @@ MeterOptions read_options(const Napi::Object& from) {
   options.flows.idle_us[kIdleTcp] = number("tcpIdleSeconds") * 1'000'000;
   options.flows.idle_us[kIdleUdp] = number("udpIdleSeconds") * 1'000'000;
   options.flows.idle_us[kIdleOther] = number("otherIdleSeconds") * 1'000'000;
+  options.names.per_second = static_cast<double>(number("namesPerSecond"));
+  options.names.burst = static_cast<double>(number("namesBurst"));
+  options.names.kinds = static_cast<uint32_t>(number("nameBits"));
   options.flows.updates = from.Get("updates").As<Napi::Boolean>();
   return options;
 }
@@ -40,8 +43,8 @@ Napi::Object counters_object(Napi::Env env, Meter& meter) {
   set("flows", static_cast<double>(flows.begun()));
   set("liveFlows", flows.live());
   set("flowsEvicted", static_cast<double>(flows.evicted()));
-  set("dnsQueries", 0);
-  set("namesDropped", 0);
+  set("dnsQueries", static_cast<double>(meter.names().dns_queries()));
+  set("namesDropped", static_cast<double>(meter.names().queue().dropped()));
   set("ringDropped", 0);
   set("firstMs", milliseconds(from.first_us));
   set("lastMs", milliseconds(from.last_us));
@@ -114,7 +117,8 @@ Napi::Value CaptureObject::drain(const Napi::CallbackInfo& info) {
     const uint32_t count = drain.flow_count();
     Napi::ArrayBuffer flows = Napi::ArrayBuffer::New(env, count * sizeof(FlowRecord));
     drain.meter().flows().take(static_cast<FlowRecord*>(flows.Data()), count);
-    Napi::ArrayBuffer names = Napi::ArrayBuffer::New(env, 0);
+    Napi::ArrayBuffer names = Napi::ArrayBuffer::New(env, drain.meter().names().queue().size());
+    drain.meter().names().queue().take(static_cast<uint8_t*>(names.Data()));
     ended = drain.ended();
     batch.Set("flowCount", Napi::Number::New(env, count));
     batch.Set("flows", flows);

@@ -27,6 +27,8 @@ constexpr int kTickMs = 200;
 constexpr uint32_t kManyClosed = 8192;
 /** From here on a file waits. */
 constexpr uint32_t kTooManyClosed = 32768;
+constexpr size_t kManyNames = 256 * 1024;
+constexpr size_t kTooManyNames = 2 << 20;
 /** Flows in a batch, so that its memory stays small. */
 constexpr uint32_t kBatchFlows = 16384;
 
@@ -152,14 +154,16 @@ void Capture::after_piece() {
       // The sender's clock may differ from ours: its last time, and what has passed since.
       meter_.advance(meter_.counters().last_us + (now - packet_seen_ms_) * 1000);
     }
-    many = meter_.flows().pending_closed() >= kManyClosed;
+    many = meter_.flows().pending_closed() >= kManyClosed ||
+           meter_.names().queue().size() >= kManyNames;
   }
   if (due || many) signal_now();
   if (draining_ > 0 || (!live_ && many)) wait_while_full();
 }
 
 bool Capture::full() {
-  return meter_.flows().pending_closed() >= kTooManyClosed;
+  return meter_.flows().pending_closed() >= kTooManyClosed ||
+         meter_.names().queue().size() >= kTooManyNames;
 }
 
 void Capture::wait_while_full() {

@@ -29,7 +29,7 @@ IdleClass idle_class(uint8_t protocol) {
 }  // namespace
 
 Meter::Meter(const MeterOptions& options)
-    : secret_(draw_secret()), flows_(options.flows), fragments_(secret_) {}
+    : secret_(draw_secret()), flows_(options.flows), fragments_(secret_), names_(options.names, secret_) {}
 
 void Meter::add(const Frame* frames, uint32_t count) {
   while (count > 0) {
@@ -67,7 +67,7 @@ inline void Meter::count(Packet& packet) {
       return account(packet);
     case Verdict::kArp:
       counters_.decoded++;
-      return;
+      return names_.read_arp(packet);
     case Verdict::kMalformed:
       counters_.malformed++;
       return;
@@ -101,6 +101,7 @@ inline void Meter::account(Packet& packet) {
   flow.tcp_flags[end] |= packet.tcp_flags;
   if (packet.tcp_flags & (kFin | kRst)) tcp_ends(flow, slot, packet);
   flows_.changed(slot, flow);
+  if (flow.names != 0) names_.read(packet, flow, slot);
 }
 
 uint32_t Meter::begin(Packet& packet) {
@@ -109,6 +110,7 @@ uint32_t Meter::begin(Packet& packet) {
   Flow& flow = flows_.at(slot);
   flow.vlan = packet.vlan;
   flow.interface = packet.interface;
+  flow.names = names_.watch(packet);
   const uint32_t originator = packet.sender ^ static_cast<uint32_t>(flipped(packet));
   if (originator == 1) flow.status |= kFlowOrigIsB;
   if (packet.dst_mac != nullptr) std::memcpy(flow.mac[packet.sender ^ 1], packet.dst_mac, 6);

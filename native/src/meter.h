@@ -8,12 +8,14 @@
 #include "decode.h"
 #include "flow-table.h"
 #include "fragment-table.h"
+#include "name-reader.h"
 #include "packet.h"
 
 namespace homespin {
 
 struct MeterOptions {
   FlowTableOptions flows;
+  NameOptions names;
 };
 
 /** Cumulative; see `Counters` in ../index.ts. */
@@ -43,6 +45,7 @@ class Meter {
   void end();
 
   FlowTable& flows() { return flows_; }
+  NameReader& names() { return names_; }
   const MeterCounters& counters() const { return counters_; }
   /** Time of the latest packet, or later by `advance`. */
   int64_t clock_us() const { return clock_us_; }
@@ -59,6 +62,7 @@ class Meter {
   HashSecret secret_;
   FlowTable flows_;
   FragmentTable fragments_;
+  NameReader names_;
   MeterCounters counters_;
   int64_t clock_us_ = 0;
   Packet batch_[kBatch];

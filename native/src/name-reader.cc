@@ -1,0 +1,308 @@
+#include "name-reader.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "bytes.h"
+
+namespace homespin {
+
+namespace {
+
+constexpr uint32_t kMaxWhole = 2048;
+constexpr uint8_t kMaxQuic = 3;
+
+/** What is looked for in a flow: the low bits of `Flow::names`. */
+enum Watch : uint8_t {
+  kNothing,
+  kUdpDns,
+  kUdpWhole,
+  kUdpQuic,
+  kNdp,
+  /** The client's first bytes. */
+  kTcpStart,
+  /** A ClientHello that takes several segments. */
+  kTcpHello,
+  kTcpDns,
+};
+constexpr uint8_t kWatchBits = 7;
+constexpr int kCountShift = 3;
+
+constexpr uint16_t kPortDns = 53;
+
+/** Kinds that are known by a UDP port alone. */
+int kind_of_port(uint16_t port) {
+  switch (port) {
+    case 5353:
+      return kNameMdns;
+    case 5355:
+      return kNameLlmnr;
+    case 67:
+    case 68:
+      return kNameDhcp4;
+    case 546:
+    case 547:
+      return kNameDhcp6;
+    case 1900:
+      return kNameSsdp;
+    default:
+      return -1;
+  }
+}
+
+int kind_of_ports(const FlowKey& key) {
+  const int kind = kind_of_port(__builtin_bswap16(key.port_a));
+  return kind >= 0 ? kind : kind_of_port(__builtin_bswap16(key.port_b));
+}
+
+bool known_quic(uint32_t version) {
+  return version == 1 || version == 0x6b3343cf || (version >= 0xff00001d && version <= 0xff000022);
+}
+
+/** A long header of an Initial packet; its type bits differ in version 2 (RFC 9369). */
+bool quic_initial(const uint8_t* data, uint32_t size) {
+  if (size < 7 || (data[0] & 0xc0) != 0xc0) return false;
+  const uint32_t version = be32(data + 1);
+  return known_quic(version) && (data[0] >> 4 & 3) == (version == 0x6b3343cf ? 1 : 0);
+}
+
+bool http_request(const uint8_t* data, uint32_t size) {
+  static constexpr const char* kMethods[] = {"GET ",     "POST ",   "HEAD ",    "PUT ",
+                                             "OPTIONS ", "DELETE ", "CONNECT ", "PATCH "};
+  for (const char* method : kMethods) {
+    const size_t length = std::strlen(method);
+    if (size >= length && std::memcmp(data, method, length) == 0) return true;
+  }
+  return false;
+}
+
+uint64_t mac_number(const uint8_t* mac) {
+  return static_cast<uint64_t>(be16(mac)) << 32 | be32(mac + 2);
+}
+
+}  // namespace
+
+NameReader::NameReader(const NameOptions& options, const HashSecret& secret)
+    : kinds_(options.kinds), buckets_(secret, options.per_second, options.burst) {}
+
+uint8_t NameReader::watch(const Packet& packet) const {
+  const FlowKey& key = packet.key;
+  const uint16_t a = __builtin_bswap16(key.port_a);
+  const uint16_t b = __builtin_bswap16(key.port_b);
+  const bool dns = a == kPortDns || b == kPortDns;
+  switch (key.protocol) {
+    case kProtocolUdp: {
+      if (dns) return kUdpDns;
+      const int kind = kind_of_ports(key);
+      if (kind >= 0 && wants(static_cast<NameKind>(kind))) return kUdpWhole;
+      return wants(kNameQuic) ? kUdpQuic : kNothing;
+    }
+    case kProtocolTcp:
+      if (dns) return kTcpDns;
+      return wants(kNameSni) || wants(kNameHttp) ? kTcpStart : kNothing;
+    case kProtocolIcmp6:
+      return wants(kNameNdp) ? kNdp : kNothing;
+    default:
+      return kNothing;
+  }
+}
+
+void NameReader::read(const Packet& packet, Flow& flow, uint32_t slot) {
+  // A later fragment has no header of its own to tell what it is.
+  if (packet.later_fragment) return;
+  const uint8_t* payload = packet.body + packet.header_bytes;
+  const uint32_t size = packet.body_captured - packet.header_bytes;
+  switch (flow.names & kWatchBits) {
+    case kUdpDns:
+      if (packet.header_bytes > 0) dns_message(packet, flow, slot, payload, size, false);
+      return;
+    case kUdpWhole:
+      if (packet.header_bytes > 0 && size > 0) {
+        hand_up(static_cast<NameKind>(kind_of_ports(flow.key)), packet, flow, slot, payload, size);
+      }
+      return;
+    case kUdpQuic:
+      return quic(packet, flow, slot);
+    case kNdp:
+      if (size >= 4 && payload[0] >= 133 && payload[0] <= 137) {
+        hand_up(kNameNdp, packet, flow, slot, payload, size);
+      }
+      return;
+    case kTcpStart:
+      return tcp_start(packet, flow, slot);
+    case kTcpHello:
+      return tls(packet, flow, slot);
+    case kTcpDns:
+      return tcp_dns(packet, flow, slot);
+  }
+}
+
+void NameReader::read_arp(const Packet& packet) {
+  if (!wants(kNameArp) || !allowed(packet, false)) return;
+  const uint32_t size = std::min(packet.body_captured, kMaxWhole);
+  uint8_t* const to = queue_.prepare(size);
+  if (to == nullptr) return;
+  std::memcpy(to, packet.body, size);
+  queue_.commit(kNameArp, packet, kNoSlot, true, size);
+}
+
+/** An answer is charged to who asked: else one device could use up what the resolver may say to all others. */
+bool NameReader::allowed(const Packet& packet, bool answer) {
+  const uint8_t* mac = packet.src_mac;
+  if (answer && packet.dst_mac != nullptr && !(packet.dst_mac[0] & 1)) mac = packet.dst_mac;
+  uint64_t device;
+  if (mac != nullptr) {
+    device = mac_number(mac) | uint64_t{1} << 62;
+  } else {
+    const bool is_a = (packet.sender == 0) != answer;
+    const uint64_t* ip = is_a ? packet.key.a : packet.key.b;
+    device = (ip[0] ^ ip[1] * 0x9e3779b97f4a7c15) | uint64_t{1} << 63;
+  }
+  if (buckets_.take(device, packet.time_us)) return true;
+  queue_.drop();
+  return false;
+}
+
+void NameReader::hand_up(NameKind kind, const Packet& packet, const Flow& flow, uint32_t slot,
+                         const uint8_t* payload, uint32_t size) {
+  if (!allowed(packet, false)) return;
+  size = std::min(size, kMaxWhole);
+  uint8_t* const to = queue_.prepare(size);
+  if (to == nullptr) return;
+  std::memcpy(to, payload, size);
+  queue_.commit(kind, packet, slot, packet.sender == flow.originator(), size);
+}
+
+void NameReader::dns_message(const Packet& packet, const Flow& flow, uint32_t slot,
+                             const uint8_t* message, uint32_t size, bool tcp) {
+  const DnsKind kind = dns_kind(message, size);
+  if (kind == DnsKind::kNone) return;
+  if (kind == DnsKind::kQuery) dns_queries_++;
+  if (!wants(kNameDns) || !allowed(packet, kind == DnsKind::kResponse)) return;
+  uint8_t* const to = queue_.prepare(kMaxDnsPayload);
+  if (to == nullptr) return;
+  const size_t payload = read_dns(message, size, tcp, to);
+  queue_.commit(kNameDns, packet, slot, packet.sender == flow.originator(), payload);
+}
+
+void NameReader::quic(const Packet& packet, Flow& flow, uint32_t slot) {
+  if (packet.header_bytes == 0 || packet.sender != flow.originator()) return;
+  const uint8_t* payload = packet.body + packet.header_bytes;
+  const uint32_t size = packet.body_captured - packet.header_bytes;
+  const uint8_t seen = flow.names >> kCountShift;
+  if (!quic_initial(payload, size) || seen >= kMaxQuic) {
+    flow.names = kNothing;
+    return;
+  }
+  flow.names = static_cast<uint8_t>(kUdpQuic | (seen + 1) << kCountShift);
+  hand_up(kNameQuic, packet, flow, slot, payload, size);
+}
+
+void NameReader::tcp_start(const Packet& packet, Flow& flow, uint32_t slot) {
+  if (packet.header_bytes == 0 || packet.sender != flow.originator()) return;
+  const uint32_t sequence = be32(packet.body + 4);
+  const uint8_t* payload = packet.body + packet.header_bytes;
+  const uint32_t size = packet.body_captured - packet.header_bytes;
+  if (packet.tcp_flags & kSyn) {
+    // Where the client's bytes begin, so that a later piece that comes first is known as one.
+    flow.next_sequence = static_cast<uint16_t>(sequence + 1);
+    flow.names |= 1 << kCountShift;
+  }
+  if (size == 0) return;
+  const bool start_known = flow.names >> kCountShift & 1;
+  const uint16_t ahead = start_known && !(packet.tcp_flags & kSyn)
+                             ? static_cast<uint16_t>(sequence - flow.next_sequence)
+                             : 0;
+  if (ahead == 0) {
+    if (wants(kNameSni) && payload[0] == 0x16 && (size == 1 || payload[1] == 3)) {
+      flow.names = kTcpHello;
+      return hello(packet, flow, slot, payload, size, nullptr);
+    }
+    flow.names = kNothing;
+    if (wants(kNameHttp) && http_request(payload, size)) {
+      hand_up(kNameHttp, packet, flow, slot, payload, size);
+    }
+    return;
+  }
+  // A keep-alive or repetition from before the start says nothing.
+  if (ahead >= kMaxStreamBytes) return;
+  if (!wants(kNameSni)) return;
+  Stream& stream = streams_.open(flow.number, packet.sender, sequence - ahead, packet.time_us);
+  if (stream.add(sequence, payload, size)) {
+    flow.names = kTcpHello;
+  } else {
+    streams_.close(stream);
+    flow.names = kNothing;
+  }
+}
+
+void NameReader::tls(const Packet& packet, Flow& flow, uint32_t slot) {
+  if (packet.header_bytes == 0 || packet.sender != flow.originator()) return;
+  const uint8_t* payload = packet.body + packet.header_bytes;
+  const uint32_t size = packet.body_captured - packet.header_bytes;
+  if (size == 0) return;
+  Stream* const stream = streams_.find(flow.number, packet.sender, packet.time_us);
+  if (stream == nullptr || !stream->add(be32(packet.body + 4), payload, size)) {
+    if (stream != nullptr) streams_.close(*stream);
+    flow.names = kNothing;
+    return;
+  }
+  if (stream->size() > 0) hello(packet, flow, slot, stream->data(), stream->size(), stream);
+}
+
+/** `stream` is null as long as the first segment is all there is. */
+void NameReader::hello(const Packet& packet, Flow& flow, uint32_t slot, const uint8_t* data,
+                       uint32_t size, Stream* stream) {
+  const Hello found = read_client_hello(data, size, hello_scratch_);
+  if (found.state == HelloState::kMore) {
+    if (stream != nullptr) return;
+    const uint32_t sequence = be32(packet.body + 4) + (packet.tcp_flags & kSyn ? 1 : 0);
+    Stream& opened = streams_.open(flow.number, packet.sender, sequence, packet.time_us);
+    if (!opened.add(sequence, data, size)) {
+      streams_.close(opened);
+      flow.names = kNothing;
+    }
+    return;
+  }
+  flow.names = kNothing;
+  if (found.state == HelloState::kName && allowed(packet, false)) {
+    if (uint8_t* const to = queue_.prepare(kMaxNameText)) {
+      const size_t length =
+          put_dotted_name(found.name, found.name_bytes, reinterpret_cast<char*>(to));
+      queue_.commit(kNameSni, packet, slot, true, length);
+    }
+  }
+  if (stream != nullptr) streams_.close(*stream);
+}
+
+void NameReader::tcp_dns(const Packet& packet, Flow& flow, uint32_t slot) {
+  if (packet.header_bytes == 0) return;
+  const uint8_t end = packet.sender;
+  const bool syn = packet.tcp_flags & kSyn;
+  const uint32_t sequence = be32(packet.body + 4) + (syn ? 1 : 0);
+  const uint8_t* payload = packet.body + packet.header_bytes;
+  const uint32_t size = packet.body_captured - packet.header_bytes;
+  Stream* stream = streams_.find(flow.number, end, packet.time_us);
+  if (stream == nullptr || syn) {
+    // Seen from its middle: a message is believed to begin here, and what is none is left out.
+    if (size == 0 && !syn) return;
+    stream = &streams_.open(flow.number, end, sequence, packet.time_us);
+  }
+  if (size > 0 && !stream->add(sequence, payload, size)) {
+    streams_.close(*stream);
+    return;
+  }
+  while (stream->size() >= 2) {
+    const uint32_t length = be16(stream->data());
+    if (length + 2 > kMaxStreamBytes) {
+      stream->consume(length + 2);
+      continue;
+    }
+    if (stream->size() < length + 2) break;
+    dns_message(packet, flow, slot, stream->data() + 2, length, true);
+    stream->consume(length + 2);
+  }
+  if (packet.tcp_flags & (kFin | kRst) && stream->size() == 0) streams_.close(*stream);
+}
+
+}  // namespace homespin
