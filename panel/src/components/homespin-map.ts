@@ -1,0 +1,239 @@
+import { css, html, LitElement, nothing } from 'lit'
+import type { Device } from '../../../protocol/messages.ts'
+import type { ChartItem, ChartPoint } from '../charts/homespin-chart.ts'
+import { type EdgeShape, layoutMap, type MapLayout, type NodeShape, ROW } from '../charts/map-layout.ts'
+import { buildMap, type MapModel, type MapNode, NO_SLOTS, slotsOf } from '../charts/map-model.ts'
+import { EDGES, mapOption, NODES } from '../charts/map-option.ts'
+import { shownName } from '../display-name.ts'
+import { select } from '../events.ts'
+import type { I18n } from '../i18n.ts'
+import { downIcon, upIcon } from '../icons.ts'
+import { linksOf, type Selection } from '../links.ts'
+import { type Palette, tintColor } from '../palette.ts'
+import { sharedStyles } from '../styles.ts'
+import type { PanelState } from '../store.ts'
+import '../charts/homespin-chart.ts'
+import './homespin-links.ts'
+
+const WIDE = { devices: 20, remotes: 18 }
+const NARROW = { devices: 12, remotes: 12 }
+const NARROW_WIDTH = 560
+
+/** Who talks to whom: devices on the left, remotes on the right, as a picture or as a table. */
+export class HomespinMap extends LitElement {
+  static override properties = {
+    i18n: { attribute: false },
+    state: { attribute: false },
+    tints: { attribute: false },
+    selection: { attribute: false },
+    palette: { attribute: false },
+    isStill: { attribute: false },
+    nowMs: { attribute: false },
+    view: { state: true },
+    width: { state: true },
+    point: { state: true },
+  }
+  declare i18n: I18n
+  declare state: PanelState
+  declare tints: ReadonlyMap<string, number>
+  declare selection: Selection
+  declare palette: Palette
+  declare isStill: boolean
+  declare nowMs: number
+  declare view: 'map' | 'table'
+  declare width: number
+  declare point: ChartPoint | null
+
+  static override styles = [
+    sharedStyles,
+    css`
+      .hint {
+        flex-basis: 100%;
+        margin-top: -4px;
+      }
+      .chart {
+        padding: 0 16px 12px;
+      }
+      .tip p {
+        display: flex;
+        gap: 8px;
+        align-items: center;
+        overflow-wrap: anywhere;
+      }
+      .tip .figures {
+        margin-top: 4px;
+        gap: 12px;
+      }
+    `,
+  ]
+
+  #slots = NO_SLOTS
+  #slotsFor = ''
+  #rows = 0
+  #layout: MapLayout = { height: 0, nodes: [], edges: [] }
+
+  constructor() {
+    super()
+    this.view = 'map'
+    this.width = 0
+    this.point = null
+  }
+
+  override render() {
+    const { i18n } = this
+    const links = linksOf(this.state.flows.values(), this.selection, this.nowMs)
+    return html`
+      <section class="card" aria-labelledby="title">
+        <div class="head">
+          <h2 id="title">${i18n.t('map')}</h2>
+          <div class="segments" role="group" aria-label=${i18n.t('view')}>
+            ${(['map', 'table'] as const).map(
+              (view) => html`
+                <button
+                  type="button"
+                  aria-pressed=${this.view === view ? 'true' : 'false'}
+                  @click=${() => {
+                    this.view = view
+                  }}
+                >
+                  ${i18n.t(`view_${view}`)}
+                </button>
+              `,
+            )}
+          </div>
+          <p class="hint muted small">${i18n.t('map_hint')}</p>
+        </div>
+        ${
+          links.length === 0
+            ? html`<p class="empty"><strong>${i18n.t('map_empty')}</strong>${i18n.t('map_empty_hint')}</p>`
+            : nothing
+        }
+        <div class="chart" ?hidden=${links.length === 0 || this.view !== 'map'}>
+          ${this.#chart(links)}
+        </div>
+        ${
+          this.view === 'table'
+            ? html`<homespin-links
+                .i18n=${i18n}
+                .links=${links}
+                .devices=${this.state.devices}
+                .tints=${this.tints}
+                .selection=${this.selection}
+              ></homespin-links>`
+            : nothing
+        }
+      </section>
+    `
+  }
+
+  #chart(links: ReturnType<typeof linksOf>) {
+    const { i18n } = this
+    const isNarrow = this.width < NARROW_WIDTH
+    // Another selection is another picture; within one, nodes keep their places and the picture its height.
+    const slotsFor = JSON.stringify([this.selection, isNarrow])
+    if (slotsFor !== this.#slotsFor) {
+      this.#slots = NO_SLOTS
+      this.#rows = 0
+      this.#slotsFor = slotsFor
+    }
+    const model = buildMap(links, this.#slots, isNarrow ? NARROW : WIDE)
+    this.#slots = slotsOf(model)
+    this.#rows = Math.max(this.#rows, model.left.length, model.right.length, 5)
+    this.#layout = layoutMap(model, this.width, this.#rows)
+    const option =
+      this.width === 0 || this.view !== 'map'
+        ? undefined
+        : mapOption(this.#layout, {
+            palette: this.palette,
+            label: ({ node }) => this.#name(node).text,
+            color: (id) => this.#color(model, id),
+            focus: this.#focus(),
+            isStill: this.isStill,
+          })
+    const label = i18n.t('map_label', {
+      devices: i18n.number(model.left.length),
+      remotes: i18n.number(model.right.length),
+      links: i18n.number(links.length),
+    })
+    return html`
+      <homespin-chart
+        .option=${option}
+        .height=${this.#rows * ROW + 20}
+        .label=${label}
+        @chart-width=${(event: CustomEvent<number>) => {
+          this.width = event.detail
+        }}
+        @chart-point=${(event: CustomEvent<ChartPoint | null>) => {
+          this.point = event.detail
+        }}
+        @chart-pick=${(event: CustomEvent<ChartItem>) => this.#pick(event.detail)}
+      >
+        <div slot="tip" class="tip">${this.#tip()}</div>
+      </homespin-chart>
+    `
+  }
+
+  #shape(item: ChartItem | undefined): { node?: NodeShape; edge?: EdgeShape } {
+    if (item === undefined) return {}
+    const node = item.series === NODES ? this.#layout.nodes[item.index] : undefined
+    const edge = item.series === EDGES ? this.#layout.edges[item.index] : undefined
+    return { ...(node && { node }), ...(edge && { edge }) }
+  }
+
+  #focus(): string | undefined {
+    return this.#shape(this.point?.item).node?.node.id
+  }
+
+  #pick(item: ChartItem): void {
+    const { node, edge } = this.#shape(item)
+    const target = node?.node ?? this.#layout.nodes.find((shape) => shape.node.id === edge?.edge.from)?.node
+    if (target?.kind === 'device') {
+      const isChosen = this.selection.device_id === target.key
+      select(this, isChosen ? {} : { device_id: target.key })
+    } else if (target?.kind === 'remote') {
+      const { remote: _, ...rest } = this.selection
+      select(this, this.selection.remote === target.key ? rest : { ...rest, remote: target.key })
+    }
+  }
+
+  #tip() {
+    const { i18n } = this
+    const { node, edge } = this.#shape(this.point?.item)
+    const total = node?.node ?? edge?.edge
+    if (total === undefined) return nothing
+    const ends = edge
+      ? [edge.edge.from, edge.edge.to].map((id) => this.#layout.nodes.find((at) => at.node.id === id)?.node)
+      : [node?.node]
+    return html`
+      ${ends.map((end) => {
+        if (end === undefined) return nothing
+        const tint = end.kind === 'device' ? `tint-${this.tints.get(end.key) ?? 0}` : ''
+        return html`<p><span class="dot ${tint}"></span><bdi><strong>${this.#name(end).title}</strong></bdi></p>`
+      })}
+      <p class="figures">
+        <span><span class="received">${downIcon}</span> ${i18n.bytes(total.received_bytes)}</span>
+        <span><span class="sent">${upIcon}</span> ${i18n.bytes(total.sent_bytes)}</span>
+        <span class="muted">${total.rate > 0 ? i18n.rate(total.rate) : nothing}</span>
+      </p>
+    `
+  }
+
+  #name(node: MapNode): { text: string; title: string } {
+    const { i18n } = this
+    if (node.kind === 'other_devices' || node.kind === 'other_remotes') {
+      const text = i18n.count(node.kind, node.count)
+      return { text, title: text }
+    }
+    if (node.kind === 'lan') return { text: i18n.t('lan'), title: i18n.t('lan') }
+    const device: Device | undefined = this.state.devices.get(node.key)
+    return shownName(node.kind === 'device' ? (device?.name ?? node.key) : node.key)
+  }
+
+  #color({ left }: MapModel, id: string): string {
+    const node = left.find((known) => known.id === id)
+    const tint = node?.kind === 'device' ? this.tints.get(node.key) : undefined
+    return tintColor(this.palette, tint)
+  }
+}
+
+customElements.define('homespin-map', HomespinMap)

@@ -1,0 +1,146 @@
+import { css, html, LitElement, nothing } from 'lit'
+import type { I18n } from '../i18n.ts'
+import { downIcon, upIcon } from '../icons.ts'
+import { isSelected, remoteOf, type Selection } from '../links.ts'
+import { activeDevices, currentRate, rateSeries } from '../rates.ts'
+import { sharedStyles } from '../styles.ts'
+import type { PanelState } from '../store.ts'
+import './homespin-sparkline.ts'
+
+/** The home, or the selected device, at a glance: what goes in and out now, and how much is going on. */
+export class HomespinSummary extends LitElement {
+  static override properties = {
+    i18n: { attribute: false },
+    state: { attribute: false },
+    selection: { attribute: false },
+    isLive: { attribute: false },
+  }
+  declare i18n: I18n
+  declare state: PanelState
+  declare selection: Selection
+  declare isLive: boolean
+
+  static override styles = [
+    sharedStyles,
+    css`
+      .card {
+        display: grid;
+        grid-template-columns: auto auto minmax(120px, 1fr) auto auto auto;
+        align-items: center;
+        gap: 8px 28px;
+        padding: 12px 20px;
+      }
+      dt {
+        font-size: 12px;
+        color: var(--hs-muted);
+        white-space: nowrap;
+      }
+      dd {
+        font-size: 21px;
+        font-weight: 600;
+        letter-spacing: -0.015em;
+        line-height: 1.25;
+        white-space: nowrap;
+      }
+      .rate dd {
+        min-width: 118px;
+      }
+      .rate svg {
+        margin-inline-end: 3px;
+      }
+      .of {
+        font-size: 13px;
+        font-weight: 400;
+        color: var(--hs-muted);
+        letter-spacing: 0;
+      }
+      homespin-sparkline {
+        height: 44px;
+      }
+      .unknown dd {
+        color: var(--hs-muted);
+      }
+      @media (max-width: 1180px) {
+        .card {
+          gap: 8px 20px;
+        }
+      }
+      @media (max-width: 860px) {
+        .card {
+          grid-template-columns: repeat(6, 1fr);
+          padding: 12px 14px;
+          gap: 10px 8px;
+        }
+        .rate {
+          grid-column: span 3;
+        }
+        homespin-sparkline {
+          grid-column: 1 / -1;
+          height: 34px;
+        }
+        .fact {
+          grid-column: span 2;
+        }
+        .fact dd {
+          font-size: 17px;
+        }
+      }
+    `,
+  ]
+
+  override render() {
+    const { i18n, state, selection, isLive } = this
+    const series = rateSeries(state.frames, selection.device_id)
+    const now = isLive ? currentRate(series) : undefined
+    const counts = this.#counts()
+    const rate = (bytes: number | undefined): string =>
+      bytes === undefined ? '–' : i18n.rate(bytes)
+    return html`
+      <dl class="card ${now === undefined ? 'unknown' : ''}">
+        <div class="rate">
+          <dt><span class="received">${downIcon}</span>${i18n.t('received_now')}</dt>
+          <dd>${rate(now?.received)}</dd>
+        </div>
+        <div class="rate">
+          <dt><span class="sent">${upIcon}</span>${i18n.t('sent_now')}</dt>
+          <dd>${rate(now?.sent)}</dd>
+        </div>
+        <homespin-sparkline .series=${series} title=${i18n.t('last_minute')}></homespin-sparkline>
+        ${
+          selection.device_id === undefined
+            ? html`
+                <div class="fact">
+                  <dt>${i18n.t('active_devices')}</dt>
+                  <dd>
+                    ${isLive ? i18n.number(activeDevices(state)) : '–'}
+                    <span class="of">${i18n.t('of', { n: i18n.number(state.devices.size) })}</span>
+                  </dd>
+                </div>
+              `
+            : nothing
+        }
+        <div class="fact">
+          <dt>${i18n.t('open_connections')}</dt>
+          <dd>${isLive ? i18n.number(counts.open) : '–'}</dd>
+        </div>
+        <div class="fact">
+          <dt>${i18n.t('remotes_seen')}</dt>
+          <dd>${isLive ? i18n.number(counts.remotes) : '–'}</dd>
+        </div>
+      </dl>
+    `
+  }
+
+  #counts(): { open: number; remotes: number } {
+    const remotes = new Set<string>()
+    let open = 0
+    for (const { flow } of this.state.flows.values()) {
+      if (!isSelected(flow, this.selection)) continue
+      if (flow.state !== 'closed') open += 1
+      if (flow.direction !== 'local') remotes.add(remoteOf(flow))
+    }
+    return { open, remotes: remotes.size }
+  }
+}
+
+customElements.define('homespin-summary', HomespinSummary)

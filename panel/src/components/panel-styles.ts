@@ -1,0 +1,87 @@
+import { css } from 'lit'
+
+/** How the page is laid out: a list beside the rest, or, on a narrow screen, one view at a time. */
+export const panelStyles = css`
+  :host {
+    display: block;
+    min-height: 100vh;
+    background: var(--hs-ground);
+  }
+  main {
+    display: grid;
+    grid-template-columns: minmax(360px, 432px) minmax(0, 1fr);
+    grid-template-rows: auto 1fr;
+    gap: 14px;
+    max-width: 1760px;
+    margin: 0 auto;
+    padding: 14px 20px 28px;
+  }
+  homespin-summary {
+    grid-column: 1 / -1;
+  }
+  homespin-devices {
+    position: sticky;
+    top: 14px;
+    align-self: start;
+    max-height: calc(100vh - 28px);
+    overflow: hidden;
+  }
+  .rest {
+    display: grid;
+    gap: 14px;
+    align-content: start;
+    min-width: 0;
+  }
+  .tabs {
+    display: none;
+  }
+  @media (max-width: 860px) {
+    main {
+      display: flex;
+      flex-direction: column;
+      gap: 10px;
+      padding: 10px 10px calc(78px + env(safe-area-inset-bottom));
+    }
+    .rest {
+      gap: 10px;
+    }
+    homespin-devices {
+      position: static;
+      max-height: none;
+    }
+    :host(:not([view='devices'])) homespin-devices,
+    :host(:not([view='map'])) homespin-map,
+    :host(:not([view='history'])) homespin-history,
+    :host(:not([view='connections'])) homespin-connections,
+    :host([view='devices']) homespin-selection {
+      display: none;
+    }
+    .tabs {
+      position: fixed;
+      inset: auto 0 0;
+      z-index: 4;
+      display: grid;
+      grid-template-columns: repeat(4, 1fr);
+      padding-bottom: env(safe-area-inset-bottom);
+      background: var(--hs-surface);
+      border-top: 1px solid var(--hs-line);
+    }
+    .tabs button {
+      display: grid;
+      justify-items: center;
+      gap: 2px;
+      padding: 8px 2px 7px;
+      border: 0;
+      background: none;
+      color: var(--hs-muted);
+      font-size: 11.5px;
+    }
+    .tabs button[aria-current] {
+      color: var(--hs-accent);
+      font-weight: 600;
+    }
+    .tabs button:focus-visible {
+      outline-offset: -3px;
+    }
+  }
+`

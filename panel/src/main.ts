@@ -1,0 +1,2 @@
+// The web page: one element that does everything else.
+import './components/homespin-panel.ts'
