@@ -25,7 +25,7 @@ export class AddressText {
   }
 
   #ipv6(bytes: Buffer, offset: number): string {
-    const key = bytes.latin1Slice(offset, offset + 16)
+    const key = bytes.toString('latin1', offset, offset + 16)
     let text = this.#v6.get(key)
     if (text === undefined) {
       text = formatIpv6(bytes, offset)
@@ -45,6 +45,11 @@ export class AddressText {
     }
     return text
   }
+}
+
+/** 4 or 16 bytes as text. */
+export function formatIp(bytes: Uint8Array, ipv6: boolean): string {
+  return ipv6 ? formatIpv6(bytes, 0) : bytes.subarray(0, 4).join('.')
 }
 
 /** The 16 bytes at `offset` as RFC 5952 writes them. */

@@ -79,7 +79,7 @@ export class Pipeline {
       else if (kind === 'sni') {
         const start = at + NAME_HEAD_BYTES
         const end = start + bytes.readUInt32LE(at + NAME.PAYLOAD_BYTES)
-        this.flows.noteSni(bytes.readUInt32LE(at + NAME.SLOT), bytes.latin1Slice(start, end))
+        this.flows.noteSni(bytes.readUInt32LE(at + NAME.SLOT), bytes.toString('latin1', start, end))
       } else if (kind === 'arp' || kind === 'ndp') this.#readNeighbour(bytes, at, kind, timeMs)
     }
   }

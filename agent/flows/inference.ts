@@ -49,7 +49,7 @@ export class LocalityInference {
     const networks = ipv6 ? carried.v6 : carried.v4
     if (networks.size >= ENOUGH) return
     const network = bytes.subarray(ipAt, ipAt + (ipv6 ? 8 : 3))
-    const key = network.latin1Slice()
+    const key = network.toString('latin1')
     if (!networks.has(key)) networks.set(key, Uint8Array.from(network))
   }
 

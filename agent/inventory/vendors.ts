@@ -24,8 +24,8 @@ function find(lines: Buffer, prefix: string): string | undefined {
     const tab = lines.indexOf(9, start)
     const newline = lines.indexOf(10, start)
     if (tab < 0 || newline < 0) return undefined
-    const here = lines.latin1Slice(start, tab)
-    if (here === prefix) return lines.latin1Slice(tab + 1, newline)
+    const here = lines.toString('latin1', start, tab)
+    if (here === prefix) return lines.toString('latin1', tab + 1, newline)
     if (here < prefix) low = newline + 1
     else high = start
   }

@@ -28,7 +28,7 @@ export class DnsTracker {
     const key = slot * 65536 + id
     const nameBytes = bytes.readUInt16LE(at + DNS.NAME_BYTES)
     const nameAt = at + DNS.HEAD_BYTES
-    const query = bytes.latin1Slice(nameAt, nameAt + nameBytes)
+    const query = bytes.toString('latin1', nameAt, nameAt + nameBytes)
     const qtype = typeName(bytes.readUInt16LE(at + DNS.QTYPE))
     if ((flags & 1) === 0) this.#ask(key, client, query, qtype, timeMs)
     else {
@@ -108,10 +108,10 @@ function readAnswers(bytes: Buffer, start: number, count: number, dns: Dns): voi
     }
     at += DNS_ANSWER.HEAD_BYTES
     if (nameBytes !== 0xffff) {
-      answer.name = bytes.latin1Slice(at, at + nameBytes)
+      answer.name = bytes.toString('latin1', at, at + nameBytes)
       at += nameBytes
     }
-    if (dataBytes > 0) answer.data = bytes.latin1Slice(at, at + dataBytes)
+    if (dataBytes > 0) answer.data = bytes.toString('latin1', at, at + dataBytes)
     at += dataBytes
     dns.answers.push(answer)
   }

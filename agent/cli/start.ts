@@ -1,0 +1,93 @@
+// homespin start: runs the agent until it is told to stop.
+import { chmodSync, mkdirSync } from 'node:fs'
+import { addon } from '../addon.ts'
+import type { AgentParts, Reachable } from '../agent.ts'
+import { Agent } from '../agent.ts'
+import { wallClock } from '../clock.ts'
+import type { Config } from '../config.ts'
+import type { Log } from '../log.ts'
+import { createLog } from '../log.ts'
+
+export interface StartCommand {
+  config: Config
+  json: boolean
+  /** Play the demo home where nothing may be captured. */
+  orDemo: boolean
+  version: string
+}
+
+/** Exit code: 0 after SIGINT or SIGTERM. Throws where the agent can't start. */
+export async function runStart(command: StartCommand): Promise<number> {
+  const log = createLog(command.config.log)
+  prepareData(command.config.data)
+  const stopped = stopSignal(log)
+  const { agent, where } = await begin(command, log)
+  announce(where, command.json, log)
+  await stopped
+  log.info('stopping')
+  await agent.stop()
+  return 0
+}
+
+async function begin(command: StartCommand, log: Log): Promise<{ agent: Agent; where: Reachable }> {
+  const { config, version } = command
+  const parts: AgentParts = {
+    config: chooseMode(command, log),
+    version,
+    addon,
+    clock: wallClock,
+    log,
+  }
+  const agent = new Agent(parts)
+  agent.onEnded = (error) =>
+    error === undefined
+      ? log.info('the capture has ended; serving what was seen')
+      : log.error(`the capture ended: ${error}`)
+  return { agent, where: await agent.start() }
+}
+
+/** With `--or-demo`, a box on which nothing may be captured plays the demo home, and says so. */
+function chooseMode({ config, orDemo }: StartCommand, log: Log): Config {
+  if (!orDemo || config.mode === 'demo' || config.mode === 'file') return config
+  const reason = addon.tryInterface(config.interfaces[0] ?? 'lo')
+  if (reason === undefined) return config
+  log.warn(`playing the demo home, as nothing may be captured here: ${reason}`)
+  return { ...config, mode: 'demo' }
+}
+
+/** The data directory is for this user alone: it tells what a household does. */
+function prepareData(data: string): void {
+  try {
+    mkdirSync(data, { recursive: true, mode: 0o700 })
+    chmodSync(data, 0o700)
+  } catch (cause) {
+    throw new Error(
+      `the data directory ${data} can't be used: ${(cause as Error).message}. Name another with --data`,
+      { cause },
+    )
+  }
+}
+
+function announce(where: Reachable, json: boolean, log: Log): void {
+  if (json) process.stdout.write(`${JSON.stringify(where)}\n`)
+  log.info(
+    `mode ${where.mode}; page ${where.page ?? 'off'}; broker ${where.broker}; data ${where.data}`,
+  )
+}
+
+/** Resolves at the first SIGINT or SIGTERM; a second one ends at once. */
+function stopSignal(log: Log): Promise<void> {
+  return new Promise((resolve) => {
+    let asked = false
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+      process.on(signal, () => {
+        if (asked) {
+          log.warn('stopped without finishing')
+          process.exit(1)
+        }
+        asked = true
+        resolve()
+      })
+    }
+  })
+}

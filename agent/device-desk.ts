@@ -1,0 +1,95 @@
+// Devices on their way out: stored, then told; identity at once, counters every half minute.
+import type { AgentEvent, Device } from '../protocol/messages.ts'
+import type { DeviceEntry, Inventory, InventoryChange } from './inventory/inventory.ts'
+import { deviceMessage } from './inventory/inventory.ts'
+
+/** Counters are stored and told this often. */
+const COUNTERS_MS = 30_000
+/** How often it is looked whether a device has gone. */
+const GONE_CHECK_MS = 10_000
+/** New devices told as events in one second, at most: a flood of made-up MACs must not become one of messages. */
+const EVENTS_PER_TICK = 100
+
+export interface DeviceDeskParts {
+  inventory: Inventory
+  goneAfterMs: number
+  /** Stores devices; false where the store does not take them. */
+  save: (devices: readonly Device[]) => boolean
+  tell: (device: Device) => void
+  event: (event: Omit<AgentEvent, 'type' | 'seq'>) => void
+}
+
+/** Called with every tick. */
+export class DeviceDesk {
+  readonly #parts: DeviceDeskParts
+  #countersMs = 0
+  #goneMs = 0
+  /** `lastSeenMs` of each device when its counters were last told. */
+  readonly #told = new Map<string, number>()
+
+  constructor(parts: DeviceDeskParts) {
+    this.#parts = parts
+  }
+
+  tick(nowMs: number): void {
+    const { inventory, goneAfterMs } = this.#parts
+    if (nowMs - this.#goneMs >= GONE_CHECK_MS) {
+      this.#goneMs = nowMs
+      inventory.expire(nowMs - goneAfterMs)
+    }
+    const changes = inventory.takeChanges()
+    if (changes.length > 0) this.#tellChanges(changes, nowMs)
+    if (nowMs - this.#countersMs >= COUNTERS_MS) {
+      this.#countersMs = nowMs
+      this.flush()
+    }
+  }
+
+  /** Stores and tells the counters of every device that was seen since they were last told. */
+  flush(): void {
+    const { inventory, save, tell } = this.#parts
+    const devices: Device[] = []
+    for (const entry of inventory.all()) {
+      if (this.#told.get(entry.id) !== entry.lastSeenMs) devices.push(deviceMessage(entry))
+    }
+    if (devices.length === 0 || !save(devices)) return
+    for (const device of devices) {
+      this.#told.set(device.id, device.last_seen_ms)
+      tell(device)
+    }
+  }
+
+  #tellChanges(changes: readonly InventoryChange[], nowMs: number): void {
+    const { save, tell, event } = this.#parts
+    const devices = new Map(changes.map(({ entry }) => [entry.id, deviceMessage(entry)]))
+    save([...devices.values()])
+    for (const device of devices.values()) tell(device)
+    for (const change of changes.slice(0, EVENTS_PER_TICK)) {
+      const device = devices.get(change.entry.id)
+      event({
+        kind: change.kind,
+        time_ms: nowMs,
+        device_id: change.entry.id,
+        ...(device === undefined ? {} : { device }),
+        ...(change.kind === 'device_changed' ? { changed: change.changed } : {}),
+        sentence: sentenceOf(change),
+      })
+    }
+  }
+}
+
+function sentenceOf(change: InventoryChange): string {
+  const name = nameOf(change.entry)
+  switch (change.kind) {
+    case 'device_new':
+      return `A new device: ${name}`
+    case 'device_gone':
+      return `${name} has not been seen for a while`
+    case 'device_changed':
+      return `${name} changed: ${change.changed.join(', ')}`
+  }
+}
+
+function nameOf(entry: DeviceEntry): string {
+  return entry.name === '' ? entry.id : entry.name
+}

@@ -1,0 +1,138 @@
+// What the agent says of itself: where it looks, what it can do, what it lost. Told when it changes.
+import type { Batch } from '../native/index.ts'
+import type {
+  AgentEvent,
+  Capability,
+  Info,
+  InterfaceInfo,
+  Loss,
+  Mode,
+} from '../protocol/messages.ts'
+import { PROTOCOL } from '../protocol/messages.ts'
+
+/** Counters alone are told this often. */
+const COUNTERS_MS = 10_000
+
+const NOTHING_LOST: Loss = {
+  ring_packets: 0,
+  name_packets: 0,
+  netlink_overruns: 0,
+  flows_evicted: 0,
+  spool_messages: 0,
+}
+
+export interface InfoBoardParts {
+  instance: string
+  agent: string
+  version: string
+  startedMs: number
+  tell: (info: Info) => void
+  event: (event: Omit<AgentEvent, 'type' | 'seq'>) => void
+}
+
+/** Keeps `info` true. */
+export class InfoBoard {
+  readonly #parts: InfoBoardParts
+  #info: Info
+  #counted = ''
+  #countedMs = 0
+  #published = false
+
+  constructor(parts: InfoBoardParts) {
+    this.#parts = parts
+    this.#info = {
+      type: 'info',
+      protocol: PROTOCOL,
+      instance: parts.instance,
+      agent: parts.agent,
+      version: parts.version,
+      roles: ['agent', 'controller'],
+      mode: 'host',
+      visibility: 'nothing yet: the agent is starting',
+      lan: [],
+      capabilities: {
+        block: { ok: false, reason: 'this version observes; it does not block yet' },
+      },
+      interfaces: [],
+      loss: NOTHING_LOST,
+      started_ms: parts.startedMs,
+    }
+  }
+
+  get info(): Info {
+    return this.#info
+  }
+
+  /** From now on every change is told, this first. */
+  publish(): void {
+    this.#published = true
+    this.#parts.tell(this.#info)
+  }
+
+  setPlace(mode: Mode, lan: readonly string[], visibility: string): void {
+    this.#set({ mode, lan: [...lan], visibility })
+  }
+
+  setCapability(name: string, capability: Capability): void {
+    const before = this.#info.capabilities[name]
+    if (before?.ok === capability.ok && before.reason === capability.reason) return
+    this.#set({ capabilities: { ...this.#info.capabilities, [name]: capability } })
+    if (before === undefined || before.ok === capability.ok) return
+    this.#parts.event({
+      kind: 'capability_changed',
+      time_ms: Date.now(),
+      sentence: `${name}: ${capability.reason}`,
+    })
+  }
+
+  /** Another instance has the same agent id and was there first. */
+  otherInstance(): void {
+    this.setCapability('commands', {
+      ok: false,
+      reason:
+        'another agent with this id is on the broker: this one only reads; give each its own --agent',
+    })
+  }
+
+  /** After each tick: interfaces that went or came are told at once, counters now and then. */
+  update(batch: Batch, loss: Loss, nowMs: number): void {
+    const interfaces: InterfaceInfo[] = batch.interfaces.map(({ name, up, packets, dropped }) => ({
+      name,
+      state: up ? 'up' : 'down',
+      packets,
+      dropped,
+    }))
+    this.#tellInterfaces(interfaces, batch, nowMs)
+    const states = (list: readonly InterfaceInfo[]): string =>
+      list.map((i) => `${i.name} ${i.state}`).join()
+    const changed = states(interfaces) !== states(this.#info.interfaces)
+    const counted = JSON.stringify([interfaces, loss])
+    if (!changed && (counted === this.#counted || nowMs - this.#countedMs < COUNTERS_MS)) return
+    this.#counted = counted
+    this.#countedMs = nowMs
+    this.#set({ interfaces, loss })
+  }
+
+  #tellInterfaces(interfaces: readonly InterfaceInfo[], batch: Batch, nowMs: number): void {
+    const before = new Map(this.#info.interfaces.map((i) => [i.name, i.state]))
+    for (const { name, state } of interfaces) {
+      const was = before.get(name)
+      if (was === state || (was === undefined && state === 'up')) continue
+      const reason = batch.interfaces.find((i) => i.name === name)?.reason
+      this.#parts.event({
+        kind: state === 'up' ? 'interface_up' : 'interface_down',
+        time_ms: nowMs,
+        interface: name,
+        sentence:
+          state === 'up'
+            ? `${name} is captured again`
+            : `${name} is not captured: ${reason ?? 'it is gone'}; waiting for it`,
+      })
+    }
+  }
+
+  #set(change: Partial<Info>): void {
+    this.#info = { ...this.#info, ...change }
+    if (this.#published) this.#parts.tell(this.#info)
+  }
+}
