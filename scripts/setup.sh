@@ -122,7 +122,9 @@ missing_packages() {
 # apt-get that starts no server: invoke-rc.d and deb-systemd-invoke ask policy-rc.d, which says no while this runs.
 policy=/usr/sbin/policy-rc.d
 policy_set=
+plain=
 clean_up() {
+  [ -z "$plain" ] || rm -rf "$plain"
   if [ -n "$policy_set" ]; then
     rm -f "$policy"
     [ ! -e "$policy.homespin" ] || mv "$policy.homespin" "$policy"
@@ -213,6 +215,13 @@ addon() {
   compiler=$("${CXX:-c++}" --version 2>/dev/null | head -n 1)
   hash=$({ digest native && echo "$compiler" && "$home/bin/node" --version; } | sha256sum | cut -c1-64)
   if ls "$root"/native/build/Release/*.node >/dev/null 2>&1 && stamped addon "$hash"; then return; fi
+  # make cannot live with spaces and the like in paths: then the headers are reached through another one.
+  if [[ $home =~ [^A-Za-z0-9/_.@+-] ]]; then
+    plain=$(mktemp -d /tmp/homespin-setup.XXXXXX)
+    chmod 755 "$plain"
+    ln -s "$home" "$plain/node"
+    home=$plain/node
+  fi
   long 'building the native addon' "${as_owner[@]}" node "$root/node_modules/node-gyp/bin/node-gyp.js" \
     configure build -C "$root/native" "--nodedir=$home" -j "$(nproc)"
   stamp addon "$hash"
