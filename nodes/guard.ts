@@ -173,6 +173,7 @@ const isDevice = hasShape({
   vendor: isAbsentOr(isName),
   random_mac: isFlag,
   shared: isAbsentOr(isFlag),
+  present: isFlag,
   ...counters,
   first_seen_ms: isCount,
   last_seen_ms: isCount,

@@ -1,4 +1,4 @@
-// Devices that are new, changed or gone; and the device that a message asks for.
+// Devices that are new, changed, gone or back; and the device that a message asks for.
 import type { Node, NodeAPI } from 'node-red'
 import type { Device } from '../protocol/messages.ts'
 import type { AgentLink } from './agent-link.ts'
@@ -10,6 +10,7 @@ import { evaluate } from './live-filter.ts'
 interface DeviceDef extends AgentUserDef {
   tellNew: boolean
   tellChanged: boolean
+  /** Gone, and back again. */
   tellGone: boolean
   /** Tell of the devices that are there already, when the flow starts. */
   tellPresent: boolean
@@ -48,7 +49,9 @@ export default function register(RED: NodeAPI): void {
         // The first word of the link; what was there before it will not be told again.
         if (isTold) return
         isTold = true
-        for (const device of link?.inventory.devices() ?? []) tell({ kind: 'present', device })
+        for (const device of link?.inventory.devices() ?? []) {
+          if (device.present) tell({ kind: 'present', device })
+        }
       },
     })
 
@@ -76,7 +79,7 @@ function kindsOf(def: DeviceDef): Set<DeviceChangeKind> {
   const kinds = new Set<DeviceChangeKind>()
   if (def.tellNew) kinds.add('new')
   if (def.tellChanged) kinds.add('changed')
-  if (def.tellGone) kinds.add('gone')
+  if (def.tellGone) kinds.add('gone').add('back')
   if (def.tellPresent) kinds.add('present')
   return kinds
 }

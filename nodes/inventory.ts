@@ -5,15 +5,15 @@ import type { AgentEvent, Device } from '../protocol/messages.ts'
 import { DEVICE_ID } from '../protocol/topics.ts'
 import { addressMatch } from './match.ts'
 
-/** What happened to a device. `present`: it was there before we came. */
-export type DeviceChangeKind = 'new' | 'changed' | 'gone' | 'present'
+/** What happened to a device. `gone`: not seen for a while, or forgotten. `present`: it was there before we came. */
+export type DeviceChangeKind = 'new' | 'changed' | 'gone' | 'back' | 'present'
 
 /** One thing that happened to one device. */
 export interface DeviceChange {
   kind: DeviceChangeKind
   /** Of a device that is gone: as it was last. */
   device: Device
-  /** For `changed`: the keys that changed, counters and times left out. */
+  /** For `changed`, and for `back` where it came back as another: the keys that changed, counters and times left out. */
   changed?: string[]
 }
 
@@ -31,8 +31,10 @@ export const MAX_DEVICES = 2048
 /** How many devices that are gone are remembered, so that event and retained topic together say it once. */
 const MAX_GONE = 256
 
-const COUNTING = new Set([
+/** What changes while a device stays what it is. `present` has kinds of its own. */
+const PASSING = new Set([
   'type',
+  'present',
   'sent_bytes',
   'received_bytes',
   'sent_packets',
@@ -100,18 +102,18 @@ export class Inventory {
   take(device: Device): DeviceChange | undefined {
     const entry = this.#entries.get(device.id)
     if (entry) return this.#update(entry, device)
-    this.#add(device, false)
+    this.#add(device)
     // Its event may have been missed; a device that began after the last word that we heard is new all the same.
     const isLater = this.#heardUntilMs !== undefined && device.first_seen_ms > this.#heardUntilMs
     if (this.#isSettled || isLater) return this.#announce(device)
-    return { kind: 'present', device }
+    return device.present ? { kind: 'present', device } : undefined
   }
 
   /** Takes an emptied retained topic: the agent has forgotten the device. */
   forget(id: string): DeviceChange | undefined {
     const entry = this.#entries.get(id)
     this.#entries.delete(id)
-    return entry ? this.#sayGone(entry.device) : undefined
+    return entry?.device.present ? this.#sayGone({ ...entry.device, present: false }) : undefined
   }
 
   /** Takes an event; those that are not about a device are none of ours. Throws an Error where there is no room. */
@@ -120,18 +122,18 @@ export class Inventory {
     if (!device) return undefined
     const entry = this.#entries.get(device.id)
     if (event.kind === 'device_gone') {
-      if (entry) entry.announced = false
-      return this.#sayGone(device)
+      const gone = { ...device, present: false }
+      return entry ? this.#update(entry, gone) : this.#sayGone(gone)
     }
     if (event.kind === 'device_new') {
-      if (entry?.announced) return undefined
+      if (entry?.announced) return this.#update(entry, device)
       if (entry) entry.device = device
-      else this.#add(device, true)
+      else this.#add(device)
       return this.#announce(device)
     }
     if (event.kind !== 'device_changed') return undefined
     if (entry) return this.#update(entry, device)
-    this.#add(device, false)
+    this.#add(device)
     return { kind: 'changed', device, changed: event.changed ?? [] }
   }
 
@@ -142,21 +144,26 @@ export class Inventory {
     return stale.flatMap((entry) => this.forget(entry.device.id) ?? [])
   }
 
-  #add(device: Device, announced: boolean): void {
+  #add(device: Device): void {
     if (this.#entries.size >= this.#limit) {
       throw new Error(`there are more than ${this.#limit} devices; the others are left out`)
     }
-    this.#entries.set(device.id, { device, session: this.#session, announced })
+    this.#entries.set(device.id, { device, session: this.#session, announced: false })
     this.#gone.delete(device.id)
     this.#newestMs = Math.max(this.#newestMs, device.last_seen_ms)
   }
 
   #update(entry: Entry, device: Device): DeviceChange | undefined {
+    const wasPresent = entry.device.present
     const changed = changedKeys(entry.device, device)
     entry.device = device
     entry.session = this.#session
-    this.#gone.delete(device.id)
     this.#newestMs = Math.max(this.#newestMs, device.last_seen_ms)
+    if (wasPresent && !device.present) return this.#sayGone(device)
+    this.#gone.delete(device.id)
+    if (!wasPresent && device.present) {
+      return { kind: 'back', device, ...(changed.length > 0 && { changed }) }
+    }
     return changed.length > 0 ? { kind: 'changed', device, changed } : undefined
   }
 
@@ -178,7 +185,7 @@ export class Inventory {
 function changedKeys(before: Device, after: Device): string[] {
   const keys = new Set([...Object.keys(before), ...Object.keys(after)])
   return [...keys].filter((key) => {
-    if (COUNTING.has(key)) return false
+    if (PASSING.has(key)) return false
     return comparable(before, key) !== comparable(after, key)
   })
 }

@@ -21,6 +21,7 @@ export function device(over: Partial<Device> = {}): Device {
     name_source: 'dhcp',
     vendor: 'Example Corp',
     random_mac: false,
+    present: true,
     sent_bytes: 1000,
     received_bytes: 2000,
     sent_packets: 10,

@@ -53,12 +53,31 @@ describe('nodes/inventory', () => {
     assert.equal(inventory.takeEvent(event('device_new', lamp())), undefined)
   })
 
-  it('tells of a device that is gone once, and of its return', () => {
+  it('tells once of a device that is gone, and of its return', () => {
     const inventory = filled()
-    assert.equal(inventory.takeEvent(event('device_gone', device()))?.kind, 'gone')
-    assert.equal(inventory.forget(CAMERA), undefined)
+    const gone = device({ present: false })
+    assert.equal(inventory.take(gone)?.kind, 'gone')
+    assert.equal(inventory.takeEvent(event('device_gone', gone)), undefined)
+    assert.deepEqual(inventory.takeEvent(event('device_changed', device())), {
+      kind: 'back',
+      device: device(),
+    })
+    assert.equal(inventory.take(device()), undefined)
+    assert.equal(inventory.takeEvent(event('device_gone', device()))?.device.present, false)
+    assert.deepEqual(inventory.take(device({ name: 'porch' })), {
+      kind: 'back',
+      device: device({ name: 'porch' }),
+      changed: ['name'],
+    })
+  })
+
+  it('tells once of a device that is forgotten, and of its return as a new one', () => {
+    const inventory = filled()
     assert.equal(inventory.forget(LAMP)?.device.name, 'Lamp')
     assert.equal(inventory.takeEvent(event('device_gone', lamp())), undefined)
+    assert.equal(inventory.forget(LAMP), undefined)
+    inventory.take(device({ present: false }))
+    assert.equal(inventory.forget(CAMERA), undefined, 'it was gone already')
     assert.equal(inventory.size, 0)
     assert.equal(inventory.takeEvent(event('device_new', lamp()))?.kind, 'new')
   })
