@@ -122,8 +122,11 @@ export async function agentAt(
   const tap = new Tap(agent.id)
   try {
     const port = await place.door(options.brokerPort ?? MQTT_PORT)
-    await tap.start(`mqtt://127.0.0.1:${port}`)
-    await tap.untilCapturing()
+    const ended = agent.program.ended.then(({ code }) => {
+      throw new Error(`it ended with exit code ${code}`)
+    })
+    const started = tap.start(`mqtt://127.0.0.1:${port}`).then(() => tap.untilCapturing())
+    await Promise.race([started, ended])
   } catch (error) {
     await tap.stop()
     const { stderr } = await agent.stop()

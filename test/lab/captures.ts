@@ -3,10 +3,11 @@
 import { randomInt } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import type { Truth as DemoTruth } from '../../agent/demo/truth.ts'
 import { LAN4, LAN6, ROUTER_MAC } from './home.ts'
 import { succeed } from './process.ts'
 import type { Findings, PcapTruth } from './truth.ts'
-import { findingsOfTruth } from './truth.ts'
+import { findingsOfDemo, findingsOfTruth } from './truth.ts'
 
 const ROOT = join(import.meta.dirname, '../..')
 /** Makes captures of a whole home; lies beside the repository where the project is developed, and nowhere else. */
@@ -47,9 +48,27 @@ async function makeOuter(folder: string, seed: number): Promise<KnownCapture> {
   }
 }
 
+async function makeOwn(folder: string, seed: number): Promise<KnownCapture> {
+  const file = join(folder, `own-${seed}.pcap`)
+  const truthFile = join(folder, `own-${seed}.json`)
+  const length = ['--speed', 'max', '--seconds', '900', '--seed', String(seed)]
+  await succeed(
+    process.execPath,
+    [join(ROOT, 'agent/demo/main.ts'), ...length, '--truth', truthFile],
+    { toFile: file },
+  )
+  const truth = JSON.parse(readFileSync(truthFile, 'utf8')) as DemoTruth
+  return {
+    file,
+    truth: findingsOfDemo(truth),
+    lan: ['--lan', LAN4, '--lan', LAN6],
+    others: new Set([truth.gateway.replaceAll(':', '')]),
+  }
+}
+
 /** The generators that can run here. */
 export function generators(): Generator[] {
-  const found: Generator[] = []
+  const found: Generator[] = [{ title: 'the demo home', make: makeOwn }]
   if (existsSync(OUTER_GENERATOR)) found.push({ title: 'gen_pcap.py', make: makeOuter })
   return found
 }

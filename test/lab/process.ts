@@ -1,7 +1,7 @@
 // Programs that the lab runs: never through a shell, always with an end, never left behind.
 import type { ChildProcess } from 'node:child_process'
-import { execFile, spawn } from 'node:child_process'
-import { existsSync } from 'node:fs'
+import { spawn } from 'node:child_process'
+import { closeSync, existsSync, openSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 
 /** What a program that ended left. */
@@ -20,9 +20,10 @@ export interface RunOptions {
   /** After so long it is killed. Default 60 s. */
   timeoutMs?: number
   env?: NodeJS.ProcessEnv
+  /** Standard output goes into this file. */
+  toFile?: string
 }
 
-const MAX_OUTPUT_BYTES = 256 << 20
 const MAX_KEPT_CHARS = 1 << 20
 
 const running = new Set<ChildProcess>()
@@ -32,26 +33,27 @@ process.on('exit', () => {
 
 /** Runs a program to its end, whatever its exit code. */
 export function run(command: string, args: string[], options: RunOptions = {}): Promise<Ended> {
+  const out = options.toFile === undefined ? 'pipe' : openSync(options.toFile, 'w')
+  const env = options.env ?? process.env
+  const child = spawn(command, args, { env, stdio: ['pipe', out, 'pipe'] })
+  if (typeof out === 'number') closeSync(out)
+  running.add(child)
+  // A program may end without reading all of it.
+  child.stdin?.on('error', () => {})
+  child.stdin?.end(options.input ?? '')
+  const pieces = { stdout: [] as Buffer[], stderr: [] as Buffer[] }
+  for (const name of ['stdout', 'stderr'] as const) {
+    child[name]?.on('data', (piece: Buffer) => pieces[name].push(piece))
+  }
+  const kill = setTimeout(() => child.kill('SIGKILL'), options.timeoutMs ?? 60_000)
   return new Promise((resolve, reject) => {
-    const child = execFile(
-      command,
-      args,
-      {
-        timeout: options.timeoutMs ?? 60_000,
-        killSignal: 'SIGKILL',
-        maxBuffer: MAX_OUTPUT_BYTES,
-        env: options.env ?? process.env,
-      },
-      (error, stdout, stderr) => {
-        running.delete(child)
-        if (error && typeof error.code === 'string') reject(error)
-        else resolve({ code: child.exitCode, signal: child.signalCode, stdout, stderr })
-      },
-    )
-    running.add(child)
-    // A program may end without reading all of it.
-    child.stdin?.on('error', () => {})
-    child.stdin?.end(options.input ?? '')
+    child.once('error', reject)
+    child.once('close', (code, signal) => {
+      clearTimeout(kill)
+      running.delete(child)
+      const stdout = Buffer.concat(pieces.stdout).toString()
+      resolve({ code, signal, stdout, stderr: Buffer.concat(pieces.stderr).toString() })
+    })
   })
 }
 

@@ -1,4 +1,5 @@
 // What is true of a capture, and what the agent said of it, in one form, so that they can be held against each other.
+import type { Truth as DemoTruth } from '../../agent/demo/truth.ts'
 import type { Device, Dns, Flow, Summary } from '../../protocol/messages.ts'
 import type { Counted } from './counters.ts'
 import { nothing } from './counters.ts'
@@ -54,6 +55,23 @@ export function findingsOfTruth(truth: PcapTruth): Findings {
     })
   }
   const { packets, ip_packets, ip_bytes, flows, dns_queries } = truth.totals
+  return { packets, ip_packets, ip_bytes, flows, dns_queries, devices }
+}
+
+/** The truth of the demo home. */
+export function findingsOfDemo(truth: DemoTruth): Findings {
+  const devices = new Map<string, DeviceFindings>()
+  for (const device of truth.devices) {
+    devices.set(device.mac.replaceAll(':', ''), {
+      sent_bytes: device.ip_bytes_sent,
+      received_bytes: device.ip_bytes_received,
+      sent_packets: device.ip_packets_sent,
+      received_packets: device.ip_packets_received,
+      dns: device.dns,
+      sni: device.sni,
+    })
+  }
+  const { packets, ip_packets, ip_bytes, flows, dns_queries } = truth
   return { packets, ip_packets, ip_bytes, flows, dns_queries, devices }
 }
 
