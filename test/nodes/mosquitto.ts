@@ -24,6 +24,7 @@ export interface MosquittoOptions {
 
 export interface Mosquitto {
   port: number
+  pid: number
   /** File with the CA's certificate, where TLS was asked for. */
   caFile: string | undefined
   /** What it has logged so far. */
@@ -99,7 +100,8 @@ export async function startMosquitto(options: MosquittoOptions = {}): Promise<Mo
     await stop()
     throw new Error(`mosquitto did not start:\n${log}`, { cause })
   }
-  return { port, caFile: options.tls ? file('ca.pem') : undefined, log: () => log, stop }
+  const pid = child.pid as number
+  return { port, pid, caFile: options.tls ? file('ca.pem') : undefined, log: () => log, stop }
 }
 
 async function untilItListens(port: number, child: ChildProcess): Promise<void> {
