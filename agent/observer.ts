@@ -46,7 +46,10 @@ export class Observer {
     const batch = capture.drain()
     const flows: Flow[] = []
     const dns: Dns[] = []
-    pipeline.take(batch, { flow: (flow) => flows.push(flow), dns: (found) => dns.push(found) })
+    pipeline.take(batch, {
+      flow: (flow) => flows.push(flow.flow()),
+      dns: (found) => dns.push(found),
+    })
     const traffic = pipeline.takeTraffic()
     const lost = Object.values(loss(batch)).reduce((sum, count) => sum + count, 0)
     const toMs = Math.max(Math.round(batch.timeMs), this.#fromMs)

@@ -2,10 +2,11 @@
 
 import type { Batch } from '../native/index.ts'
 import { NAME, NAME_HEAD_BYTES, NAME_KINDS } from '../native/layout.ts'
-import type { Dns, Flow } from '../protocol/messages.ts'
+import type { Dns } from '../protocol/messages.ts'
 import { AddressText, isGroupMac, macKey } from './address.ts'
 import { EndsResolver } from './flows/ends.ts'
 import { FlowReader } from './flows/flow-reader.ts'
+import type { FlowView } from './flows/flow-view.ts'
 import { TrafficSums } from './flows/traffic.ts'
 import type { Traffic } from './interval.ts'
 import { readNeighbour } from './inventory/arp.ts'
@@ -27,7 +28,7 @@ export interface PipelineParts {
 
 /** Who receives what a batch holds. `dns` comes when its answer has come, or late without one. */
 export interface PipelineSink {
-  flow: (flow: Flow) => void
+  flow: (flow: FlowView) => void
   dns: (dns: Dns) => void
 }
 

@@ -1,7 +1,8 @@
 // Captures through the whole pipeline, without broker, store or root: what `homespin replay` does.
 import type { Batch, Capture, CaptureOptions, Counters } from '../native/index.ts'
 import { NAME_KINDS } from '../native/layout.ts'
-import type { Device, Dns, Flow, Summary } from '../protocol/messages.ts'
+import type { Device, Dns, Summary } from '../protocol/messages.ts'
+import type { FlowView } from './flows/flow-view.ts'
 import { LocalityInference } from './flows/inference.ts'
 import { deviceMessage, Inventory } from './inventory/inventory.ts'
 import type { Locality } from './inventory/locality.ts'
@@ -13,7 +14,7 @@ const HELD_BYTES = 16 * 1024 * 1024
 
 /** What a replay is told about. The promise of `drained` is waited for: who is slow is not overrun. */
 export interface ReplaySink {
-  flow: (flow: Flow) => void
+  flow: (flow: FlowView) => void
   dns: (dns: Dns) => void
   drained: () => Promise<void> | undefined
 }

@@ -38,7 +38,7 @@ export async function runReplay(command: ReplayCommand, addon: Addon): Promise<n
       },
     },
     {
-      flow: (flow) => command.json && out.json(flow),
+      flow: (flow) => command.json && out.line(flow.json()),
       dns: (dns) => command.json && out.json(dns),
       drained: () => out.drained(),
     },

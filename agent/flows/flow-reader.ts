@@ -1,27 +1,17 @@
 // Records of the native meter → flows of devices, and what each device has exchanged since the batch before.
-import { CLOSED_BY, FLOW, FLOW_FLAGS, FLOW_RECORD_BYTES, FLOW_STATES } from '../../native/layout.ts'
-import type { Endpoint, Flow } from '../../protocol/messages.ts'
+import { FLOW, FLOW_FLAGS, FLOW_RECORD_BYTES, FLOW_STATES } from '../../native/layout.ts'
+import type { Flow } from '../../protocol/messages.ts'
 import type { AddressText } from '../address.ts'
-import { isGroupMac, macKey } from '../address.ts'
+import { macKey } from '../address.ts'
 import type { DeviceEntry } from '../inventory/inventory.ts'
 import type { NameCache } from '../names/name-cache.ts'
 import type { Ends, EndsResolver } from './ends.ts'
+import type { LiveFlow } from './flow-view.ts'
+import { FlowView } from './flow-view.ts'
 import { FlowRecords, RecordStore } from './records.ts'
-import { protocolName, serviceName } from './services.ts'
 import type { TrafficSums } from './traffic.ts'
 
 const CLOSED = FLOW_STATES.indexOf('closed')
-const HAS_PORTS = new Set([6, 17, 33, 132, 136])
-
-/** What is remembered of a flow from record to record. */
-interface LiveFlow {
-  number: number
-  flags: number
-  ends: Ends
-  name: string | undefined
-  nameSource: 'dns' | 'sni' | undefined
-  sni: string | undefined
-}
 
 export interface FlowReaderParts {
   /** The first half of flow ids: unique to this run. */
@@ -43,8 +33,11 @@ export class FlowReader {
   /** Server names whose flow has not been told yet, by slot. */
   readonly #sni = new Map<number, string>()
 
+  readonly #view: FlowView
+
   constructor(parts: FlowReaderParts) {
     this.#parts = parts
+    this.#view = new FlowView(parts.run, parts.text)
   }
 
   /** How many flows are open. */
@@ -66,8 +59,8 @@ export class FlowReader {
     }
   }
 
-  /** Tells every record of a batch as a flow, in the batch's order. */
-  read(buffer: ArrayBuffer, count: number, tell: (flow: Flow) => void): void {
+  /** Tells every record of a batch, in the batch's order; the view is good until the next one. */
+  read(buffer: ArrayBuffer, count: number, tell: (flow: FlowView) => void): void {
     const records = new FlowRecords(buffer)
     for (let i = 0; i < count; i++) {
       const base = i * FLOW_RECORD_BYTES
@@ -78,7 +71,7 @@ export class FlowReader {
         live = this.#meet(records, base, slot, known ? live : undefined)
       }
       this.#count(records, base, slot, live, known)
-      tell(this.#flow(records, base, live))
+      tell(this.#view.at(records, base, live))
       if (records.byte(base, FLOW.STATE) === CLOSED) {
         this.#live[slot] = undefined
         if (known) this.#recent.delete(slot)
@@ -102,11 +95,13 @@ export class FlowReader {
       .slice(-limit)
       .reverse()
       .map((slot) =>
-        this.#flow(
-          this.#store.chunk(slot) as FlowRecords,
-          this.#store.base(slot),
-          this.#live[slot] as LiveFlow,
-        ),
+        this.#view
+          .at(
+            this.#store.chunk(slot) as FlowRecords,
+            this.#store.base(slot),
+            this.#live[slot] as LiveFlow,
+          )
+          .flow(),
       )
     return { flows, total: slots.length }
   }
@@ -196,78 +191,6 @@ export class FlowReader {
         traffic.add(responder.id, remote, respBytes, origBytes, respPackets, origPackets)
       }
     }
-  }
-
-  #flow(records: FlowRecords, base: number, live: LiveFlow): Flow {
-    const { owner, originator, responder, direction } = live.ends
-    const protocol = records.byte(base, FLOW.PROTOCOL)
-    const fromOriginator = owner !== responder || originator !== undefined
-    const flow: Flow = {
-      type: 'flow',
-      id: `${this.#parts.run}-${live.number.toString(36)}`,
-      device_id: owner.id,
-      direction,
-      protocol: protocolName(protocol),
-      originator: this.#endpoint(
-        records,
-        base,
-        FLOW.ORIG_IP,
-        FLOW.ORIG_PORT,
-        FLOW.ORIG_MAC,
-        protocol,
-        originator,
-      ),
-      responder: this.#endpoint(
-        records,
-        base,
-        FLOW.RESP_IP,
-        FLOW.RESP_PORT,
-        FLOW.RESP_MAC,
-        protocol,
-        responder,
-      ),
-      sent_bytes: records.double(base, fromOriginator ? FLOW.ORIG_BYTES : FLOW.RESP_BYTES),
-      received_bytes: records.double(base, fromOriginator ? FLOW.RESP_BYTES : FLOW.ORIG_BYTES),
-      sent_packets: records.double(base, fromOriginator ? FLOW.ORIG_PACKETS : FLOW.RESP_PACKETS),
-      received_packets: records.double(
-        base,
-        fromOriginator ? FLOW.RESP_PACKETS : FLOW.ORIG_PACKETS,
-      ),
-      first_ms: Math.floor(records.double(base, FLOW.FIRST_MS)),
-      last_ms: Math.floor(records.double(base, FLOW.LAST_MS)),
-      state: FLOW_STATES[records.byte(base, FLOW.STATE)] ?? 'active',
-    }
-    if (originator !== undefined && responder !== undefined) flow.peer_device_id = responder.id
-    if (live.name !== undefined && live.nameSource !== undefined) {
-      flow.remote_name = live.name
-      flow.remote_name_source = live.nameSource
-    }
-    const service = serviceName(protocol, records.port(base, FLOW.RESP_PORT))
-    if (service !== undefined) flow.service = service
-    if (live.sni !== undefined) flow.sni = live.sni
-    const closedBy = CLOSED_BY[records.byte(base, FLOW.CLOSED_BY)]
-    if (flow.state === 'closed' && closedBy !== undefined) flow.closed_by = closedBy
-    return flow
-  }
-
-  /** The MAC is told only of the home's own ends: a remote's would be the router's. */
-  #endpoint(
-    records: FlowRecords,
-    base: number,
-    ip: number,
-    port: number,
-    mac: number,
-    protocol: number,
-    device: DeviceEntry | undefined,
-  ): Endpoint {
-    const { text } = this.#parts
-    const end: Endpoint = { ip: text.ip(records.bytes, base + ip, records.ipv6(base)) }
-    if (HAS_PORTS.has(protocol)) end.port = records.port(base, port)
-    if (device !== undefined) {
-      const key = macKey(records.words, (base + mac) >> 1)
-      if (key !== 0 && !isGroupMac(key)) end.mac = text.mac(key)
-    }
-    return end
   }
 }
 
