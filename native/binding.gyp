@@ -14,6 +14,8 @@
         'src/link-types.cc',
         'src/meter.cc',
         'src/name-reader.cc',
+        'src/packet-filter.cc',
+        'src/ring.cc',
         'src/stream-pool.cc',
         'src/tls.cc',
       ],

@@ -1,5 +1,13 @@
 // The only way into the addon: arguments are checked here, C++ trusts them.
-import { captureOptions, checkedDescriptor, checkedFunction, checkedLocality, checkedPath, checkedSpecs } from './arguments.ts'
+import {
+  captureOptions,
+  checkedDescriptor,
+  checkedFunction,
+  checkedInterfaceName,
+  checkedLocality,
+  checkedPath,
+  checkedSpecs,
+} from './arguments.ts'
 import { binding } from './binding.ts'
 import type { NameKind } from './layout.ts'
 
@@ -208,4 +216,9 @@ class NativeCapture implements Capture {
 /** A capture without a source yet. Throws a TypeError or RangeError that names the option that is wrong. */
 export function createCapture(options: CaptureOptions = {}): Capture {
   return new NativeCapture(options)
+}
+
+/** Why an interface can't be captured, in words; undefined if it can. */
+export function tryInterface(name: string): string | undefined {
+  return binding().tryInterface(checkedInterfaceName(name))
 }

@@ -1,6 +1,8 @@
 #include "capture-object.h"
 
-#include <cstring>
+#include <arpa/inet.h>
+
+#include <algorithm>
 
 #include "addon.h"
 
@@ -24,9 +26,50 @@ MeterOptions read_options(const Napi::Object& from) {
   return options;
 }
 
+/** `02:0d:e0:00:00:01`, checked before. */
+Mac read_mac(const std::string& text) {
+  Mac mac;
+  for (size_t i = 0; i < mac.size(); i++) {
+    mac[i] = static_cast<uint8_t>(std::stoul(text.substr(i * 3, 2), nullptr, 16));
+  }
+  return mac;
+}
+
+RingOptions read_interface(const Napi::Object& from, uint32_t ring_bytes) {
+  RingOptions options;
+  options.bytes = ring_bytes;
+  options.name = from.Get("name").As<Napi::String>();
+  const std::string count = from.Get("count").As<Napi::String>();
+  if (count == "incoming") options.count = CountRule::kIncoming;
+  if (count == "own_outgoing") options.count = CountRule::kOwnOutgoing;
+  options.promiscuous = from.Get("promiscuous").As<Napi::Boolean>();
+  const Napi::Array macs = from.Get("upstreamMacs").As<Napi::Array>();
+  for (uint32_t i = 0; i < macs.Length(); i++) {
+    options.upstream.push_back(read_mac(macs.Get(i).As<Napi::String>()));
+  }
+  return options;
+}
+
+/** Addresses with or without a length, checked before. */
+std::vector<Prefix> read_prefixes(const Napi::Array& from) {
+  std::vector<Prefix> prefixes;
+  for (uint32_t i = 0; i < from.Length(); i++) {
+    const std::string text = from.Get(i).As<Napi::String>();
+    const size_t slash = text.find('/');
+    const std::string ip = text.substr(0, std::min(slash, text.find('%')));
+    Prefix prefix{};
+    prefix.ipv6 = ip.find(':') != std::string::npos;
+    if (inet_pton(prefix.ipv6 ? AF_INET6 : AF_INET, ip.c_str(), prefix.ip) != 1) continue;
+    prefix.bits = slash == std::string::npos ? (prefix.ipv6 ? 128 : 32)
+                                             : static_cast<uint8_t>(std::stoul(text.substr(slash + 1)));
+    prefixes.push_back(prefix);
+  }
+  return prefixes;
+}
+
 double milliseconds(int64_t us) { return static_cast<double>(us) / 1000; }
 
-Napi::Object counters_object(Napi::Env env, Meter& meter) {
+Napi::Object counters_object(Napi::Env env, Meter& meter, uint64_t ring_dropped) {
   const MeterCounters& from = meter.counters();
   FlowTable& flows = meter.flows();
   Napi::Object to = Napi::Object::New(env);
@@ -45,10 +88,25 @@ Napi::Object counters_object(Napi::Env env, Meter& meter) {
   set("flowsEvicted", static_cast<double>(flows.evicted()));
   set("dnsQueries", static_cast<double>(meter.names().dns_queries()));
   set("namesDropped", static_cast<double>(meter.names().queue().dropped()));
-  set("ringDropped", 0);
+  set("ringDropped", static_cast<double>(ring_dropped));
   set("firstMs", milliseconds(from.first_us));
   set("lastMs", milliseconds(from.last_us));
   return to;
+}
+
+Napi::Array interfaces_array(Napi::Env env, const std::vector<std::unique_ptr<Ring>>& rings) {
+  Napi::Array all = Napi::Array::New(env, rings.size());
+  for (uint32_t i = 0; i < rings.size(); i++) {
+    Ring& ring = *rings[i];
+    Napi::Object each = Napi::Object::New(env);
+    each.Set("name", Napi::String::New(env, ring.options().name));
+    each.Set("up", Napi::Boolean::New(env, ring.up()));
+    each.Set("packets", Napi::Number::New(env, static_cast<double>(ring.packets())));
+    each.Set("dropped", Napi::Number::New(env, static_cast<double>(ring.dropped())));
+    if (!ring.up()) each.Set("reason", Napi::String::New(env, ring.reason()));
+    all.Set(i, each);
+  }
+  return all;
 }
 
 }  // namespace
@@ -58,6 +116,8 @@ Napi::Function CaptureObject::define(Napi::Env env) {
                      {
                          InstanceMethod<&CaptureObject::read_file>("readFile"),
                          InstanceMethod<&CaptureObject::read_descriptor>("readDescriptor"),
+                         InstanceMethod<&CaptureObject::set_interfaces>("setInterfaces"),
+                         InstanceMethod<&CaptureObject::set_locality>("setLocality"),
                          InstanceMethod<&CaptureObject::start>("start"),
                          InstanceMethod<&CaptureObject::drain>("drain"),
                          InstanceMethod<&CaptureObject::stop>("stop"),
@@ -67,6 +127,7 @@ Napi::Function CaptureObject::define(Napi::Env env) {
 CaptureObject::CaptureObject(const Napi::CallbackInfo& info)
     : Napi::ObjectWrap<CaptureObject>(info),
       capture_(std::make_unique<Capture>(read_options(info[0].As<Napi::Object>()))),
+      ring_bytes_(info[0].As<Napi::Object>().Get("ringBytes").As<Napi::Number>().Uint32Value()),
       all_(info.Env().GetInstanceData<Addon>()->captures) {
   all_->insert(this);
 }
@@ -85,6 +146,22 @@ void CaptureObject::read_descriptor(const Napi::CallbackInfo& info) {
   const std::string error = capture_->read_descriptor(info[0].As<Napi::Number>().Int32Value(),
                                                       info[1].As<Napi::Boolean>());
   if (!error.empty()) Napi::Error::New(info.Env(), error).ThrowAsJavaScriptException();
+}
+
+void CaptureObject::set_interfaces(const Napi::CallbackInfo& info) {
+  const Napi::Array specs = info[0].As<Napi::Array>();
+  std::vector<RingOptions> list;
+  for (uint32_t i = 0; i < specs.Length(); i++) {
+    list.push_back(read_interface(specs.Get(i).As<Napi::Object>(), ring_bytes_));
+  }
+  const std::string error = capture_->set_interfaces(std::move(list));
+  if (!error.empty()) Napi::Error::New(info.Env(), error).ThrowAsJavaScriptException();
+}
+
+void CaptureObject::set_locality(const Napi::CallbackInfo& info) {
+  const Napi::Object from = info[0].As<Napi::Object>();
+  capture_->set_locality(Locality(read_prefixes(from.Get("prefixes").As<Napi::Array>()),
+                                  read_prefixes(from.Get("own").As<Napi::Array>())));
 }
 
 void CaptureObject::start(const Napi::CallbackInfo& info) {
@@ -123,8 +200,8 @@ Napi::Value CaptureObject::drain(const Napi::CallbackInfo& info) {
     batch.Set("flowCount", Napi::Number::New(env, count));
     batch.Set("flows", flows);
     batch.Set("names", names);
-    batch.Set("counters", counters_object(env, drain.meter()));
-    batch.Set("interfaces", Napi::Array::New(env));
+    batch.Set("counters", counters_object(env, drain.meter(), drain.ring_dropped()));
+    batch.Set("interfaces", interfaces_array(env, drain.rings()));
     Napi::Array links = Napi::Array::New(env);
     for (const std::string& each : drain.file().unsupported_links()) {
       links.Set(links.Length(), Napi::String::New(env, each));

@@ -24,6 +24,8 @@ class CaptureObject : public Napi::ObjectWrap<CaptureObject> {
  private:
   void read_file(const Napi::CallbackInfo& info);
   void read_descriptor(const Napi::CallbackInfo& info);
+  void set_interfaces(const Napi::CallbackInfo& info);
+  void set_locality(const Napi::CallbackInfo& info);
   void start(const Napi::CallbackInfo& info);
   Napi::Value drain(const Napi::CallbackInfo& info);
   void stop(const Napi::CallbackInfo& info);
@@ -32,6 +34,7 @@ class CaptureObject : public Napi::ObjectWrap<CaptureObject> {
   void release_callback();
 
   std::unique_ptr<Capture> capture_;
+  uint32_t ring_bytes_;
   std::shared_ptr<std::set<CaptureObject*>> all_;
   std::mutex callback_mutex_;
   Napi::ThreadSafeFunction callback_;

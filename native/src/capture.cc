@@ -23,6 +23,10 @@ constexpr size_t kReadBytes = 256 * 1024;
 constexpr size_t kBufferBytes = kReadBytes + kMaxCaptured + 65536;
 constexpr int64_t kSignalMs = 1000;
 constexpr int kTickMs = 200;
+/** How often the interfaces are looked at. */
+constexpr int64_t kCheckMs = 500;
+/** Longer than a block takes to retire. */
+constexpr int64_t kLastBlockMs = 60;
 /** From here on JavaScript is told at once. */
 constexpr uint32_t kManyClosed = 8192;
 /** From here on a file waits. */
@@ -71,6 +75,42 @@ std::string Capture::read_descriptor(int fd, bool live) {
   return {};
 }
 
+std::string Capture::set_interfaces(std::vector<RingOptions> list) {
+  const std::string refusal = capture_refusal();
+  if (!refusal.empty()) return refusal;
+  const std::lock_guard lock(mutex_);
+  live_ = true;
+  std::vector<std::unique_ptr<Ring>> rings;
+  for (const RingOptions& options : list) {
+    const auto same = std::find_if(rings_.begin(), rings_.end(), [&](const auto& ring) {
+      return ring && ring->options() == options;
+    });
+    if (same != rings_.end()) {
+      rings.push_back(std::move(*same));
+    } else {
+      rings.push_back(std::make_unique<Ring>(options));
+      rings.back()->check();
+    }
+  }
+  for (const auto& gone : rings_) {
+    if (gone) dropped_before_ += gone->dropped();
+  }
+  rings_ = std::move(rings);
+  wake();
+  return {};
+}
+
+void Capture::set_locality(Locality locality) {
+  const std::lock_guard lock(mutex_);
+  meter_.set_locality(std::move(locality));
+}
+
+void Capture::wake() {
+  if (wake_fd_ < 0) return;
+  const uint64_t one = 1;
+  [[maybe_unused]] const ssize_t written = write(wake_fd_, &one, sizeof one);
+}
+
 void Capture::start(std::function<void()> signal) {
   signal_ = std::move(signal);
   started_ = true;
@@ -80,10 +120,7 @@ void Capture::start(std::function<void()> signal) {
 
 void Capture::stop() {
   stopping_ = true;
-  if (wake_fd_ >= 0) {
-    const uint64_t one = 1;
-    [[maybe_unused]] const ssize_t written = write(wake_fd_, &one, sizeof one);
-  }
+  wake();
   {
     const std::lock_guard lock(mutex_);
     stopped_ = true;
@@ -95,7 +132,11 @@ void Capture::stop() {
 
 void Capture::run() {
   last_signal_ms_ = packet_seen_ms_ = clock_ms(CLOCK_MONOTONIC);
-  run_descriptor();
+  if (fd_ >= 0) {
+    run_descriptor();
+  } else {
+    run_rings();
+  }
   {
     const std::lock_guard lock(mutex_);
     meter_.end();
@@ -135,6 +176,59 @@ void Capture::run_descriptor() {
   const std::lock_guard lock(mutex_);
   if (!stopping_) file_.end(have);
   error_ = file_.error();
+}
+
+void Capture::run_rings() {
+  int64_t checked_ms = last_signal_ms_;
+  std::vector<pollfd> wait;
+  while (!stopping_) {
+    wait.assign(1, {wake_fd_, POLLIN, 0});
+    {
+      const std::lock_guard lock(mutex_);
+      const int64_t now = clock_ms(CLOCK_MONOTONIC);
+      const bool check = now - checked_ms >= kCheckMs;
+      if (check) checked_ms = now;
+      for (const auto& ring : rings_) {
+        if (check) ring->check();
+        if (ring->fd() >= 0) wait.push_back({ring->fd(), POLLIN, 0});
+      }
+    }
+    poll(wait.data(), wait.size(), kTickMs);
+    if (wait[0].revents != 0) {
+      uint64_t count;
+      [[maybe_unused]] const ssize_t n = read(wake_fd_, &count, sizeof count);
+    }
+    const bool failed = std::any_of(wait.begin() + 1, wait.end(), [](const pollfd& each) {
+      return each.revents & (POLLERR | POLLNVAL);
+    });
+    if (failed) {
+      const std::lock_guard lock(mutex_);
+      for (const auto& ring : rings_) ring->clear_error();
+    }
+    if (!read_rings()) after_piece();
+  }
+  // What was on the wire before the end is handed over when its block retires.
+  const int64_t end = clock_ms(CLOCK_MONOTONIC) + kLastBlockMs;
+  while (clock_ms(CLOCK_MONOTONIC) < end) {
+    if (!read_rings()) poll(nullptr, 0, 5);
+  }
+}
+
+/** Takes what is there, a block at a time. False: there was nothing. */
+bool Capture::read_rings() {
+  bool any = false;
+  for (size_t i = 0;; i++) {
+    bool read;
+    {
+      const std::lock_guard lock(mutex_);
+      if (i >= rings_.size()) return any;
+      read = rings_[i]->read(meter_, static_cast<uint16_t>(i));
+    }
+    if (!read) continue;
+    any = true;
+    packet_seen_ms_ = clock_ms(CLOCK_MONOTONIC);
+    after_piece();
+  }
 }
 
 bool Capture::wait_for_input(int timeout_ms) {
@@ -197,6 +291,12 @@ uint32_t Capture::Drain::flow_count() const {
 
 bool Capture::Drain::ended() const {
   return capture_.ended_ && capture_.meter_.flows().pending() == 0;
+}
+
+uint64_t Capture::Drain::ring_dropped() const {
+  uint64_t dropped = capture_.dropped_before_;
+  for (const auto& ring : capture_.rings_) dropped += ring->dropped();
+  return dropped;
 }
 
 int64_t Capture::Drain::time_us() const {

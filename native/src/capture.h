@@ -5,6 +5,7 @@
 #include <condition_variable>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <mutex>
 #include <string>
 #include <thread>
@@ -12,6 +13,7 @@
 
 #include "capture-file.h"
 #include "meter.h"
+#include "ring.h"
 
 namespace homespin {
 
@@ -30,6 +32,10 @@ class Capture {
   std::string read_file(const std::string& path);
   std::string read_descriptor(int fd, bool live);
 
+  /** Live interfaces; those that stay keep their rings. Empty, or why nothing can be captured. */
+  std::string set_interfaces(std::vector<RingOptions> list);
+  void set_locality(Locality locality);
+
   void start(std::function<void()> signal);
   /** Ends the thread and closes all flows. Afterwards everything is handed up at once. */
   void stop();
@@ -44,6 +50,8 @@ class Capture {
     Meter& meter() { return capture_.meter_; }
     const CaptureFile& file() const { return capture_.file_; }
     const std::string& error() const { return capture_.error_; }
+    const std::vector<std::unique_ptr<Ring>>& rings() const { return capture_.rings_; }
+    uint64_t ring_dropped() const;
     /** Everything is taken and nothing more will come. */
     bool ended() const;
     int64_t time_us() const;
@@ -59,8 +67,11 @@ class Capture {
  private:
   void run();
   void run_descriptor();
+  void run_rings();
+  bool read_rings();
   bool wait_for_input(int timeout_ms);
   void after_piece();
+  void wake();
   void wait_while_full();
   void signal_now();
   bool full();
@@ -68,6 +79,9 @@ class Capture {
   Meter meter_;
   CaptureFile file_;
   std::string error_;
+  std::vector<std::unique_ptr<Ring>> rings_;
+  /** Of rings that are gone. */
+  uint64_t dropped_before_ = 0;
   int fd_ = -1;
   int wake_fd_ = -1;
   bool live_ = false;

@@ -31,7 +31,8 @@ IdleClass idle_class(uint8_t protocol) {
 Meter::Meter(const MeterOptions& options)
     : secret_(draw_secret()), flows_(options.flows), fragments_(secret_), names_(options.names, secret_) {}
 
-void Meter::add(const Frame* frames, uint32_t count) {
+uint32_t Meter::add(const Frame* frames, uint32_t count) {
+  const uint64_t before = counters_.packets;
   while (count > 0) {
     const uint32_t n = count < kBatch ? count : kBatch;
     // Three passes, so that the waits for memory of many packets overlap.
@@ -39,6 +40,10 @@ void Meter::add(const Frame* frames, uint32_t count) {
       Packet& packet = batch_[i];
       decode(frames[i], secret_, packet);
       if (packet.verdict == Verdict::kIp) {
+        if (frames[i].sent && locality_.forwarded(packet)) {
+          packet.verdict = Verdict::kCopy;
+          continue;
+        }
         if (packet.fragment) fragments_.follow(packet);
         flows_.prefetch_index(packet.hash);
       }
@@ -51,9 +56,11 @@ void Meter::add(const Frame* frames, uint32_t count) {
     frames += n;
     count -= n;
   }
+  return static_cast<uint32_t>(counters_.packets - before);
 }
 
 inline void Meter::count(Packet& packet) {
+  if (packet.verdict == Verdict::kCopy) return;
   counters_.packets++;
   counters_.bytes += packet.frame_bytes;
   if (packet.time_us > clock_us_) clock_us_ = packet.time_us;
@@ -73,6 +80,8 @@ inline void Meter::count(Packet& packet) {
       return;
     case Verdict::kUnsupported:
       counters_.unsupported++;
+      return;
+    case Verdict::kCopy:
       return;
   }
 }

@@ -8,6 +8,7 @@
 #include "decode.h"
 #include "flow-table.h"
 #include "fragment-table.h"
+#include "locality.h"
 #include "name-reader.h"
 #include "packet.h"
 
@@ -35,14 +36,16 @@ class Meter {
  public:
   explicit Meter(const MeterOptions& options);
 
-  /** Counts frames, in their order. Also lets time-outs run, by the frames' times. */
-  void add(const Frame* frames, uint32_t count);
+  /** Counts frames, in their order, and says how many it counted. Also lets time-outs run, by the frames' times. */
+  uint32_t add(const Frame* frames, uint32_t count);
 
   /** Lets time-outs run until then, though no packet came. */
   void advance(int64_t time_us);
 
   /** The source has ended. */
   void end();
+
+  void set_locality(Locality locality) { locality_ = std::move(locality); }
 
   FlowTable& flows() { return flows_; }
   NameReader& names() { return names_; }
@@ -63,6 +66,7 @@ class Meter {
   FlowTable flows_;
   FragmentTable fragments_;
   NameReader names_;
+  Locality locality_;
   MeterCounters counters_;
   int64_t clock_us_ = 0;
   Packet batch_[kBatch];

@@ -16,6 +16,8 @@ struct Frame {
   uint16_t interface;
   /** VLAN id that the network card or kernel took out of the frame, 0 without. */
   uint16_t vlan;
+  /** This box itself sent it, from its own MAC. */
+  bool sent;
 };
 
 /**
@@ -31,7 +33,14 @@ struct FlowKey {
   uint8_t ipv6;
 };
 
-enum class Verdict : uint8_t { kIp, kArp, kMalformed, kUnsupported };
+enum class Verdict : uint8_t {
+  kIp,
+  kArp,
+  kMalformed,
+  kUnsupported,
+  /** Forwarded by this box and counted when it came in: not counted again. */
+  kCopy,
+};
 
 enum TcpFlags : uint8_t { kFin = 1, kSyn = 2, kRst = 4, kPsh = 8, kAck = 16 };
 
