@@ -18,7 +18,7 @@ export interface Api {
   live(signal: AbortSignal): Promise<ReadableStream<Uint8Array>>
 }
 
-/** The agent answered with a status that is not 2xx; 401 and 403 mean that a token is needed. */
+/** The agent answered with a status that is not 2xx; 401 means that a token is needed. */
 export class ApiError extends Error {
   readonly status: number
   constructor(status: number, message: string) {
@@ -30,7 +30,7 @@ export class ApiError extends Error {
 
 /** Whether the agent wants a token, or another one. */
 export function wantsToken(error: unknown): boolean {
-  return error instanceof ApiError && (error.status === 401 || error.status === 403)
+  return error instanceof ApiError && error.status === 401
 }
 
 /** An `Api` on `base`, with the token that `token()` gives at the time of each call. */

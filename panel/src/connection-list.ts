@@ -1,5 +1,6 @@
 // Which connections are listed, and in which order.
-import { bytesOf, isSelected, type Selection } from './links.ts'
+import type { Selection } from './links.ts'
+import { bytesOf, isSelected } from './links.ts'
 import type { LiveFlow } from './store.ts'
 
 export const CONNECTION_SORTS = ['bytes', 'recent'] as const

@@ -27,9 +27,9 @@ function rank(device: Device, state: PanelState, today: Today, sort: Sort): numb
   if (sort === 'total') return bytesOf(device)
   const since = today.get(device.id)
   if (sort === 'today') return since === undefined ? -1 : bytesOf(since)
-  // Powers of eight instead of bytes: rows change places when something changes, not every second.
+  // Powers of two instead of bytes: rows change places when something changes, not every second.
   const bytes = bytesOver(rateSeries(state.frames, device.id))
-  return bytes < 1 ? 0 : 1 + Math.floor(Math.log2(bytes) / 3)
+  return bytes < 1 ? 0 : 1 + Math.floor(Math.log2(bytes))
 }
 
 function matches(device: Device, words: readonly string[]): boolean {

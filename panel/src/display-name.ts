@@ -8,7 +8,8 @@ const MAX_TITLE = 1024
 
 // Controls, format characters (bidirectional overrides, zero-width, tags), surrogates, private use, separators, and
 // letters that draw nothing.
-const HIDDEN = /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Zl}\p{Zp}\u034f\u115f\u1160\u2800\u3164\uffa0\ufe00-\ufe0f]/gu
+const HIDDEN =
+  /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Zl}\p{Zp}\u115f\u1160\u2800\u3164\uffa0]|\u034f|[\ufe00-\ufe0f]/gu
 const SPACES = /[\t\n\v\f\r\p{Zs}]+/gu
 const STACKED = /(\p{M}{3})\p{M}+/gu
 
@@ -27,9 +28,34 @@ export function shownName(raw: string | undefined, fallback = '?'): ShownName {
   return { text: cut(title, MAX_SHOWN), title }
 }
 
+/** Like `shownName`, for a domain name or an address: of a long one the end is drawn, which says whose it is. */
+export function shownRemote(raw: string | undefined, fallback = '?'): ShownName {
+  const { title } = shownName(raw, fallback)
+  return { text: cutStart(title, MAX_SHOWN), title }
+}
+
+/** `text` without its beginning where it has more than `most` characters. */
+export function cutStart(text: string, most: number): string {
+  const characters = [...text]
+  return characters.length <= most ? text : `…${characters.slice(1 - most).join('')}`
+}
+
 /** Like `shownName`, the short text alone. */
 export function shownText(raw: string | undefined, fallback = '?'): string {
   return shownName(raw, fallback).text
+}
+
+/** The longest end of `text` that is at most `width` wide, by `measure`. */
+export function fitEnd(text: string, width: number, measure: (text: string) => number): string {
+  const { length } = [...text]
+  let fits = 0
+  let tooMany = length + 1
+  while (tooMany - fits > 1) {
+    const middle = (fits + tooMany) >> 1
+    if (measure(cutStart(text, middle)) <= width) fits = middle
+    else tooMany = middle
+  }
+  return cutStart(text, Math.max(2, fits))
 }
 
 function clean(raw: string): string {
@@ -45,5 +71,10 @@ function clean(raw: string): string {
 
 function cut(text: string, most: number): string {
   const characters = [...text]
-  return characters.length <= most ? text : `${characters.slice(0, most - 1).join('').trimEnd()}…`
+  return characters.length <= most
+    ? text
+    : `${characters
+        .slice(0, most - 1)
+        .join('')
+        .trimEnd()}…`
 }

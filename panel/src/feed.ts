@@ -1,7 +1,9 @@
 // The live feed: one stream, opened again with growing pauses when it breaks, closed while nobody looks.
 import type { FlowList, LiveEvents } from '../../protocol/http.ts'
-import { type Api, wantsToken } from './api.ts'
-import { EventParser, type ServerEvent } from './sse.ts'
+import type { Api } from './api.ts'
+import { ApiError, wantsToken } from './api.ts'
+import type { ServerEvent } from './sse.ts'
+import { EventParser } from './sse.ts'
 
 /** What comes in: the named events of the agent, and the listing of flows that follows each connect. */
 export type FeedEvent =
@@ -14,14 +16,15 @@ export type FeedState = 'connecting' | 'live' | 'away' | 'locked' | 'paused'
 /** Where the feed reports to. */
 export interface FeedListener {
   onEvent(event: FeedEvent): void
-  onState(state: FeedState): void
+  /** `reason` is what the agent said, where it refused. */
+  onState(state: FeedState, reason?: string): void
 }
 
 /** How many flows are asked for after a connect. */
 export const LISTED_FLOWS = 1000
 
-// The agent speaks once a second: a stream that is silent for longer is a dead connection, not a quiet home.
-const SILENCE_MS = 12_000
+// The agent says something every 15 seconds at least: a stream that is silent for longer is a dead connection.
+const SILENCE_MS = 40_000
 const FIRST_PAUSE_MS = 500
 const LONGEST_PAUSE_MS = 15_000
 const LIST_AGAIN_MS = 30_000
@@ -77,6 +80,7 @@ export class Feed {
     this.#listener.onState('connecting')
     for (let attempt = 0; !signal.aborted; attempt++) {
       const startedAt = performance.now()
+      let reason: string | undefined
       try {
         await this.#read(signal)
       } catch (error) {
@@ -86,9 +90,10 @@ export class Feed {
           this.#listener.onState('locked')
           return
         }
+        if (error instanceof ApiError) reason = error.message
       }
       if (signal.aborted) return
-      this.#listener.onState('away')
+      this.#listener.onState('away', reason)
       if (performance.now() - startedAt > LONGEST_PAUSE_MS) attempt = 0
       await sleep(pauseBefore(attempt, Math.random()), signal)
     }

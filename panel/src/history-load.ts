@@ -1,20 +1,14 @@
 // One span of history, read whole: buckets, what is missing, and the remotes of the same span.
 import type { History, HistoryPoint, RemoteTotal } from '../../protocol/http.ts'
 import type { Api } from './api.ts'
-import {
-  coarserPlan,
-  type Gap,
-  gapsOf,
-  planOf,
-  rebucket,
-  type Span,
-  type SpanPlan,
-  STEP_MS,
-} from './history-span.ts'
+import type { Gap, Span, SpanPlan } from './history-span.ts'
+import { coarserPlan, gapsOf, planOf, rebucket, STEP_MS } from './history-span.ts'
 import { bytesOf } from './links.ts'
 
 /** A span of history, ready to be drawn. */
 export interface SpanData {
+  /** When it was asked for. */
+  now_ms: number
   plan: SpanPlan
   points: HistoryPoint[]
   gaps: Gap[]
@@ -55,7 +49,14 @@ export async function loadSpan(
   const points = rebucket(history.points, base_ms, plan.step_ms, now_ms)
   points.sort((a, b) => a.time_ms - b.time_ms)
   const gaps = gapsOf(points, plan, now_ms)
-  return { plan, points, gaps, kept_from_ms: history.kept_from_ms, remotes: topRemotes(remotes) }
+  return {
+    now_ms,
+    plan,
+    points,
+    gaps,
+    kept_from_ms: history.kept_from_ms,
+    remotes: topRemotes(remotes),
+  }
 }
 
 /** Summed by remote, most bytes first, at most `TOP_REMOTES` and then the rest. */

@@ -76,7 +76,9 @@ export function rebucket(
     bucket.count += 1
   }
   return [...buckets.values()].map(({ count, ...bucket }) => {
-    const expected = Math.floor((Math.min(bucket.time_ms + step_ms, now_ms) - bucket.time_ms) / base_ms)
+    const expected = Math.floor(
+      (Math.min(bucket.time_ms + step_ms, now_ms) - bucket.time_ms) / base_ms,
+    )
     return { ...bucket, complete: bucket.complete && count >= expected }
   })
 }
@@ -103,7 +105,10 @@ export function gapsOf(points: readonly HistoryPoint[], plan: SpanPlan, now_ms: 
 }
 
 /** Bytes over all points. */
-export function sumOf(points: readonly HistoryPoint[]): { sent_bytes: number; received_bytes: number } {
+export function sumOf(points: readonly HistoryPoint[]): {
+  sent_bytes: number
+  received_bytes: number
+} {
   let sent_bytes = 0
   let received_bytes = 0
   for (const point of points) {

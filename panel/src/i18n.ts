@@ -62,8 +62,7 @@ export function createI18n(language: Language, locale: string): I18n {
   const clock = new Intl.DateTimeFormat(locale, { timeStyle: 'short' })
   const dated = new Intl.DateTimeFormat(locale, { dateStyle: 'medium', timeStyle: 'short' })
   const day = new Intl.DateTimeFormat(locale, { day: 'numeric', month: 'short' })
-  const size = unitFormat(locale, '')
-  const speed = unitFormat(locale, '-per-second')
+  const size = unitFormat(locale)
 
   const t: I18n['t'] = (key, values = {}) =>
     catalogue[key].replace(/\{(\w+)\}/g, (whole, name: string) => values[name] ?? whole)
@@ -77,7 +76,8 @@ export function createI18n(language: Language, locale: string): I18n {
     },
     number: (n) => whole.format(n),
     bytes: size,
-    rate: speed,
+    // The sign for a second is the same in every language; Intl would write "MB/sec" in some.
+    rate: (bytesPerSecond) => `${size(bytesPerSecond)}/s`,
     ago: (ms) => relativeTime(relative, ms),
     moment: (time_ms) => (isToday(time_ms) ? clock.format(time_ms) : dated.format(time_ms)),
     tick: (time_ms, step_ms) => {
@@ -90,12 +90,12 @@ export function createI18n(language: Language, locale: string): I18n {
 
 const UNITS = ['byte', 'kilobyte', 'megabyte', 'gigabyte', 'terabyte', 'petabyte'] as const
 
-function unitFormat(locale: string, per: '' | '-per-second'): (n: number) => string {
+function unitFormat(locale: string): (n: number) => string {
   const formats = UNITS.map(
     (unit, index) =>
       new Intl.NumberFormat(locale, {
         style: 'unit',
-        unit: unit + per,
+        unit,
         // Intl writes "12 byte" out even when short; the narrow "12B" is given its space back below.
         unitDisplay: index === 0 ? 'narrow' : 'short',
         ...(index === 0 ? { maximumFractionDigits: 0 } : { maximumSignificantDigits: 3 }),

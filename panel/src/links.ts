@@ -56,7 +56,11 @@ export function endOf(flow: Flow): End {
 
 /** Whether a flow belongs to a selection. */
 export function isSelected(flow: Flow, { device_id, remote }: Selection): boolean {
-  if (device_id !== undefined && flow.device_id !== device_id && flow.peer_device_id !== device_id) {
+  if (
+    device_id !== undefined &&
+    flow.device_id !== device_id &&
+    flow.peer_device_id !== device_id
+  ) {
     return false
   }
   return remote === undefined || (flow.direction !== 'local' && remoteOf(flow) === remote)

@@ -1,5 +1,6 @@
 // What this browser remembers. Storage may be forbidden: then nothing is remembered, and nothing breaks.
-import { LANGUAGES, type Language } from './i18n.ts'
+import type { Language } from './i18n.ts'
+import { LANGUAGES } from './i18n.ts'
 
 export const THEMES = ['auto', 'light', 'dark'] as const
 

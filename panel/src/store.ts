@@ -87,7 +87,10 @@ function boundDevices(devices: readonly Device[]): Map<string, Device> {
 
 function withDevice(state: PanelState, device: Device): PanelState {
   const devices = new Map(state.devices).set(device.id, device)
-  return { ...state, devices: devices.size > MAX_DEVICES ? boundDevices([...devices.values()]) : devices }
+  return {
+    ...state,
+    devices: devices.size > MAX_DEVICES ? boundDevices([...devices.values()]) : devices,
+  }
 }
 
 function receiveRates(state: PanelState, { rates, to_ms }: LiveEvents['rates']): PanelState {
@@ -132,7 +135,8 @@ function still(flow: Flow): LiveFlow {
 
 function changed(before: LiveFlow | undefined, flow: Flow, to_ms: number): LiveFlow {
   // Of a flow that was not known, the bytes are of its whole life: they are a rate only if it has just begun.
-  if (before === undefined && to_ms - flow.first_ms > 2000) return { ...still(flow), changed_ms: to_ms }
+  if (before === undefined && to_ms - flow.first_ms > 2000)
+    return { ...still(flow), changed_ms: to_ms }
   const seconds = before === undefined ? 1 : Math.max(1, (to_ms - before.changed_ms) / 1000)
   const sent = flow.sent_bytes - (before?.flow.sent_bytes ?? 0)
   const received = flow.received_bytes - (before?.flow.received_bytes ?? 0)

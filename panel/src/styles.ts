@@ -1,6 +1,7 @@
 // What all elements share: the palette as variables, and the few parts that look the same everywhere.
 import { css, unsafeCSS } from 'lit'
-import { DARK, LIGHT, type Palette } from './palette.ts'
+import type { Palette } from './palette.ts'
+import { DARK, LIGHT } from './palette.ts'
 
 function variables(palette: Palette) {
   const { tints, ...colors } = palette
@@ -96,6 +97,11 @@ export const sharedStyles = css`
     text-overflow: ellipsis;
     white-space: nowrap;
     min-width: 0;
+  }
+  /* Of a domain name the end says whose it is: the beginning is cut off. The name itself is isolated by its bdi. */
+  .from-end {
+    direction: rtl;
+    text-align: left;
   }
   .hidden-text {
     position: absolute;

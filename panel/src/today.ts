@@ -54,7 +54,8 @@ export function todayOf(
     if (device === undefined || base.midnight_ms !== midnight_ms) continue
     today.set(id, {
       sent_bytes: base.sent_bytes + grown(device.sent_bytes, base.counted.sent_bytes),
-      received_bytes: base.received_bytes + grown(device.received_bytes, base.counted.received_bytes),
+      received_bytes:
+        base.received_bytes + grown(device.received_bytes, base.counted.received_bytes),
     })
   }
   return today

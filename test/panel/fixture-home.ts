@@ -9,17 +9,43 @@ export const HOSTILE = {
   vendor: '<script>window.pwned=2</script>',
   remote: '"><svg onload=window.pwned=3>.example.com',
   reversed: 'cam\u202egnp.exe',
-  braces: '{a|rich} ${window.pwned=4} {{x}}',
+  braces: `{a|rich} \${window.pwned=4} {{x}}`,
 } as const
 
-const NAMES: readonly [name: string, vendor: string | undefined, weight: number, remotes: string[]][] = [
-  ['Living room TV', 'Samsung Electronics', 9, ['video.example.net', 'ads.example.net', 'time.example.org']],
-  ['laptop-anna', 'Intel Corporate', 6, ['mail.example.com', 'video.example.net', 'docs.example.com', 'chat.example.org', 'code.example.org']],
+const NAMES: readonly [
+  name: string,
+  vendor: string | undefined,
+  weight: number,
+  remotes: string[],
+][] = [
+  [
+    'Living room TV',
+    'Samsung Electronics',
+    9,
+    ['video.example.net', 'ads.example.net', 'time.example.org'],
+  ],
+  [
+    'laptop-anna',
+    'Intel Corporate',
+    6,
+    [
+      'mail.example.com',
+      'video.example.net',
+      'docs.example.com',
+      'chat.example.org',
+      'code.example.org',
+    ],
+  ],
   ['Pixel-8', undefined, 3, ['chat.example.org', 'push.example.com', 'photos.example.com']],
   ['Thermostat', 'Espressif Inc.', 0.05, ['iot.example.com']],
   ['NAS', 'Synology Incorporated', 2, ['backup.example.org', 'time.example.org']],
   [HOSTILE.device, HOSTILE.vendor, 0.4, [HOSTILE.remote, 'iot.example.com']],
-  [HOSTILE.reversed, 'Hikvision', 1.4, ['cloud.example.com.very-long-sub-domain-of-a-content-network.region-7.example.net']],
+  [
+    HOSTILE.reversed,
+    'Hikvision',
+    1.4,
+    ['cloud.example.com.very-long-sub-domain-of-a-content-network.region-7.example.net'],
+  ],
   [HOSTILE.braces, 'Sonos, Inc.', 0.8, ['music.example.net', 'telemetry.example.net']],
   ['Fritz!Repeater', 'AVM GmbH', 0.3, ['update.example.org']],
   ['Printer', 'Brother Industries', 0, ['print.example.com']],
@@ -47,6 +73,7 @@ export class FixtureHome {
         name,
         name_source: 'dhcp',
         random_mac: index === 2,
+        present: index !== 9,
         sent_bytes: Math.round(this.#random() * 4e9),
         received_bytes: Math.round(this.#random() * 8e10),
         sent_packets: 1,
@@ -98,10 +125,15 @@ export class FixtureHome {
       if (part > 0.3 && part < 0.36) continue
       const hour = (new Date(n * step_ms).getHours() + 24) % 24
       const rhythm = step_ms >= 86_400_000 ? 1 : hour > 6 && hour < 23 ? 1 : 0.08
-      const noise = 0.35 + Math.abs(Math.sin(n * 12.9898) * 43758.5453) % 1
+      const noise = 0.35 + (Math.abs(Math.sin(n * 12.9898) * 43758.5453) % 1)
       const received_bytes = Math.round(step_ms * 900 * rhythm * noise * share)
       const complete = n !== last && !(part > 0.36 && part < 0.39)
-      points.push({ time_ms: n * step_ms, sent_bytes: Math.round(received_bytes * 0.16), received_bytes, complete })
+      points.push({
+        time_ms: n * step_ms,
+        sent_bytes: Math.round(received_bytes * 0.16),
+        received_bytes,
+        complete,
+      })
     }
     return points
   }
@@ -145,10 +177,29 @@ export class FixtureHome {
       last_ms: first_ms,
       state: 'new',
     }
-    if (kind < 0.1) Object.assign(flow, { direction: 'local', peer_device_id: peer.id, responder: { ip: peer.ips[0], port: 445 }, service: 'microsoft-ds' })
-    else if (kind < 0.16) Object.assign(flow, { direction: 'local', protocol: 'udp', responder: { ip: '224.0.0.251', port: 5353 }, service: 'mdns' })
-    else if (kind < 0.19) Object.assign(flow, { direction: 'inbound', originator: { ip: '198.51.100.77', port: 50_000 }, responder: { ip: device.ips[0], port: 22 }, service: 'ssh' })
-    else if (kind < 0.95) Object.assign(flow, { remote_name: name, remote_name_source: 'dns', sni: name })
+    if (kind < 0.1)
+      Object.assign(flow, {
+        direction: 'local',
+        peer_device_id: peer.id,
+        responder: { ip: peer.ips[0], port: 445 },
+        service: 'microsoft-ds',
+      })
+    else if (kind < 0.16)
+      Object.assign(flow, {
+        direction: 'local',
+        protocol: 'udp',
+        responder: { ip: '224.0.0.251', port: 5353 },
+        service: 'mdns',
+      })
+    else if (kind < 0.19)
+      Object.assign(flow, {
+        direction: 'inbound',
+        originator: { ip: '198.51.100.77', port: 50_000 },
+        responder: { ip: device.ips[0], port: 22 },
+        service: 'ssh',
+      })
+    else if (kind < 0.95)
+      Object.assign(flow, { remote_name: name, remote_name_source: 'dns', sni: name })
     this.flows.push(flow)
     return flow
   }
@@ -184,7 +235,8 @@ function infoOf(now_ms: number, loss: Partial<Loss>): Info {
     version: '0.1.0',
     roles: ['agent', 'controller'],
     mode: 'gateway',
-    visibility: 'Sees everything that is routed between the home and the internet, and what devices send to this box.',
+    visibility:
+      'Sees everything that is routed between the home and the internet, and what devices send to this box.',
     lan: ['192.0.2.0/24', '2001:db8:1::/64'],
     capabilities: { capture: { ok: true, reason: 'AF_PACKET ring on lan0.' } },
     interfaces: [{ name: 'lan0', state: 'up', packets: 1, dropped: 0 }],

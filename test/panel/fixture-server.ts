@@ -1,7 +1,8 @@
 // Serves a built page with the agent's content security policy, and a home that no real network would have: the tests
 // of the page need hostile names, loss and a token at will. Run it by hand with: node test/panel/fixture-server.ts DIR [PORT]
 import { readFile } from 'node:fs/promises'
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { extname, join, normalize } from 'node:path'
 import type { History, LiveEvents, Resolution } from '../../protocol/http.ts'
@@ -27,7 +28,11 @@ const TYPES: Readonly<Record<string, string>> = {
   '.css': 'text/css; charset=utf-8',
   '.svg': 'image/svg+xml',
 }
-const STEPS: Readonly<Record<Resolution, number>> = { minute: 60_000, hour: 3_600_000, day: 86_400_000 }
+const STEPS: Readonly<Record<Resolution, number>> = {
+  minute: 60_000,
+  hour: 3_600_000,
+  day: 86_400_000,
+}
 
 export interface FixtureOptions {
   /** The folder of the built page. */
@@ -54,7 +59,11 @@ export async function startFixture(options: FixtureOptions): Promise<Fixture> {
   const home = new FixtureHome(Date.now(), loss)
   const feeds = new Set<ServerResponse>()
   let isAway = false
-  const say = <Name extends keyof LiveEvents>(to: Iterable<ServerResponse>, name: Name, data: LiveEvents[Name]): void => {
+  const say = <Name extends keyof LiveEvents>(
+    to: Iterable<ServerResponse>,
+    name: Name,
+    data: LiveEvents[Name],
+  ): void => {
     for (const feed of to) feed.write(`event: ${name}\ndata: ${JSON.stringify(data)}\n\n`)
   }
   const timer = setInterval(() => {
@@ -118,8 +127,17 @@ function rest(home: FixtureHome, path: string, query: URLSearchParams): unknown 
     resolution,
     from_ms,
     to_ms,
-    points: home.history(STEPS[resolution], from_ms, to_ms, query.get('device') ? 0.12 : 1),
-    kept_from_ms: { minute: now - 2 * STEPS.day, hour: now - 14 * STEPS.day, day: now - 80 * STEPS.day },
+    points: home.history(
+      STEPS[resolution],
+      from_ms,
+      to_ms,
+      query.get('device') ? (Number.parseInt(query.get('device') ?? '', 16) % 16) / 60 : 1,
+    ),
+    kept_from_ms: {
+      minute: now - 2 * STEPS.day,
+      hour: now - 14 * STEPS.day,
+      day: now - 80 * STEPS.day,
+    },
   }
   return history
 }
@@ -127,7 +145,9 @@ function rest(home: FixtureHome, path: string, query: URLSearchParams): unknown 
 async function sendFile(dir: string, path: string, response: ServerResponse): Promise<void> {
   const body = await readFile(join(dir, normalize(`/${path}`))).catch(() => undefined)
   if (body === undefined) return void response.writeHead(404).end()
-  response.writeHead(200, { 'content-type': TYPES[extname(path)] ?? 'application/octet-stream' }).end(body)
+  response
+    .writeHead(200, { 'content-type': TYPES[extname(path)] ?? 'application/octet-stream' })
+    .end(body)
 }
 
 function sendJson(response: ServerResponse, body: unknown, status = 200): void {

@@ -75,12 +75,33 @@ export function historyOption(data: SpanData, look: HistoryLook): ChartOption {
       splitLine: { lineStyle: { color: palette.line } },
     },
     series: [
-      { ...common, id: 'gaps', z: 1, data: gaps.map((gap) => [gap.from_ms, 0]), renderItem: gapItem(data, look) },
+      {
+        ...common,
+        id: 'gaps',
+        z: 1,
+        data: gaps.map((gap) => [gap.from_ms, 0]),
+        renderItem: gapItem(data, look),
+      },
       { ...common, id: 'received', z: 2, data: values(points, 1), renderItem: bar('received') },
       { ...common, id: 'sent', z: 2, data: values(points, -1), renderItem: bar('sent') },
-      { ...common, id: 'marks', z: 3, clip: false, data: values(points, 1), renderItem: markItem(data, look) },
+      {
+        ...common,
+        id: 'marks',
+        z: 3,
+        clip: false,
+        data: values(points, 1),
+        renderItem: markItem(data, look),
+      },
     ],
   }
+}
+
+/** Whether a bucket lacks something that it will not get any more; the one that is still filling does not. */
+export function isDamaged(
+  { now_ms, plan }: SpanData,
+  { complete, time_ms }: HistoryPoint,
+): boolean {
+  return !complete && time_ms + plan.step_ms <= now_ms
 }
 
 /** The bucket that `time_ms` lies in. */
@@ -91,10 +112,7 @@ export function pointAt(data: SpanData, time_ms: number): HistoryPoint | undefin
 }
 
 function values(points: readonly HistoryPoint[], sign: 1 | -1): [number, number][] {
-  return points.map((point) => [
-    point.time_ms,
-    sign > 0 ? point.received_bytes : -point.sent_bytes,
-  ])
+  return points.map((point) => [point.time_ms, sign > 0 ? point.received_bytes : -point.sent_bytes])
 }
 
 function columnOf(
@@ -112,7 +130,12 @@ function gapItem({ gaps }: SpanData, { palette, i18n }: HistoryLook): RenderItem
   return (params, api) => {
     const gap = gaps[params.dataIndex]
     if (gap === undefined) return undefined
-    const area = params.coordSys as unknown as { x: number; y: number; width: number; height: number }
+    const area = params.coordSys as unknown as {
+      x: number
+      y: number
+      width: number
+      height: number
+    }
     const from = Math.max(area.x, api.coord([gap.from_ms, 0])[0] ?? 0)
     const to = Math.min(area.x + area.width, api.coord([gap.to_ms, 0])[0] ?? 0)
     const width = Math.max(0, to - from)
@@ -142,10 +165,11 @@ function gapItem({ gaps }: SpanData, { palette, i18n }: HistoryLook): RenderItem
   }
 }
 
-function markItem({ points, plan }: SpanData, { palette }: HistoryLook): RenderItem {
+function markItem(data: SpanData, { palette }: HistoryLook): RenderItem {
+  const { points, plan } = data
   return (params, api) => {
     const point = points[params.dataIndex]
-    if (point === undefined || point.complete) return undefined
+    if (point === undefined || !isDamaged(data, point)) return undefined
     const area = params.coordSys as unknown as { y: number; height: number }
     const { x, width } = columnOf(api, point.time_ms, plan.step_ms)
     return {

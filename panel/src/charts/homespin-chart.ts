@@ -1,7 +1,8 @@
 // A canvas that shows a chart: owns the ECharts instance, its size and its pointer; what it shows comes from outside.
 import { css, html, LitElement } from 'lit'
 import { sharedStyles } from '../styles.ts'
-import { type ChartOption, type EChartsType, initChart } from './echarts.ts'
+import type { ChartOption, EChartsType } from './echarts.ts'
+import { initChart } from './echarts.ts'
 
 /** An item of a series. */
 export interface ChartItem {
@@ -137,13 +138,16 @@ export class HomespinChart extends LitElement {
       this.dispatchEvent(new CustomEvent('chart-pick', { detail: toItem(params) }))
     })
     chart.on('mousemove', (params) => {
-      const { offsetX, offsetY } = (params as unknown as { event: { offsetX: number; offsetY: number } }).event
+      const { offsetX, offsetY } = (
+        params as unknown as { event: { offsetX: number; offsetY: number } }
+      ).event
       this.#point({ item: toItem(params) }, offsetX, offsetY)
     })
     const zr = chart.getZr()
     zr.on('mousemove', ({ target, offsetX, offsetY }) => {
       if (target !== undefined && target !== null) return
-      const isInside = this.option?.grid !== undefined && chart.containPixel('grid', [offsetX, offsetY])
+      const isInside =
+        this.option?.grid !== undefined && chart.containPixel('grid', [offsetX, offsetY])
       const at = isInside ? chart.convertFromPixel('grid', [offsetX, offsetY])[0] : undefined
       this.#point(at === undefined ? null : { x_value: at }, offsetX, offsetY)
     })
@@ -159,14 +163,16 @@ export class HomespinChart extends LitElement {
   #point(point: ChartPoint | null, x: number, y: number): void {
     this.hasTip = point !== null
     this.dispatchEvent(new CustomEvent('chart-point', { detail: point }))
-    if (point !== null) void this.updateComplete.then(() => requestAnimationFrame(() => this.#placeTip(x, y)))
+    if (point !== null)
+      void this.updateComplete.then(() => requestAnimationFrame(() => this.#placeTip(x, y)))
   }
 
   #placeTip(x: number, y: number): void {
     const tip = this.renderRoot.querySelector('.tip') as HTMLElement
     const { offsetWidth, offsetHeight } = tip
     const left = x + 16 + offsetWidth > this.#width ? Math.max(0, x - 14 - offsetWidth) : x + 16
-    const top = Math.min(Math.max(0, y - offsetHeight / 2), Math.max(0, this.height - offsetHeight))
+    const below = y + 16 + offsetHeight > this.height ? y - 12 - offsetHeight : y + 16
+    const top = Math.max(0, below)
     tip.style.transform = `translate(${Math.round(left)}px, ${Math.round(top)}px)`
   }
 }

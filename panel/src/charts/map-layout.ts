@@ -17,6 +17,8 @@ export interface NodeShape {
   y: number
   width: number
   height: number
+  /** Height of the row that is the node's. */
+  row: number
   label_x: number
   label_width: number
 }
@@ -45,19 +47,25 @@ export interface MapLayout {
 export function layoutMap(model: MapModel, width: number, rows: number): MapLayout {
   const most = Math.max(rows, model.left.length, model.right.length, 1)
   const height = most * ROW + 2 * PADDING
-  const labels = Math.round(Math.min(230, Math.max(96, width * 0.29)))
+  // Remotes have the longer names: on a phone they get the larger part.
+  const isNarrow = width < 560
+  const labels = {
+    left: Math.round(Math.min(230, width * (isNarrow ? 0.3 : 0.29))),
+    right: Math.round(Math.min(230, width * (isNarrow ? 0.41 : 0.29))),
+  }
   const column = (nodes: readonly MapNode[], side: NodeShape['side']): NodeShape[] => {
     const spacing = nodes.length === 0 ? ROW : Math.min(ROW * 1.8, (most * ROW) / nodes.length)
     const top = (height - spacing * nodes.length) / 2
     return nodes.map((node, index) => ({
       node,
       side,
-      x: side === 'left' ? labels : width - labels - BAR,
+      x: side === 'left' ? labels.left : width - labels.right - BAR,
       y: top + spacing * (index + 0.5),
       width: BAR,
       height: BAR,
-      label_x: side === 'left' ? labels - 8 : width - labels + 8,
-      label_width: labels - 12,
+      row: spacing,
+      label_x: side === 'left' ? labels.left - 7 : width - labels.right + 7,
+      label_width: labels[side] - 8,
     }))
   }
   const nodes = [...column(model.left, 'left'), ...column(model.right, 'right')]
@@ -73,11 +81,22 @@ export function layoutMap(model: MapModel, width: number, rows: number): MapLayo
     const y2 = ends.get(`${edge.id}|${edge.to}`) ?? to.y
     const x1 = from.x + BAR
     const x2 = edge.is_local ? to.x + BAR : to.x
-    const room = width - 2 * labels - 2 * BAR
+    const room = width - labels.left - labels.right - 2 * BAR
     const reach = edge.is_local ? Math.min(room * 0.5, 26 + Math.abs(y2 - y1) * 0.4) : room / 2
     const cpx1 = x1 + reach
     const cpx2 = edge.is_local ? x2 + reach : x2 - reach
-    edges.push({ edge, x1, y1, cpx1, cpy1: y1, cpx2, cpy2: y2, x2, y2, width: widths.get(edge.id) ?? 1 })
+    edges.push({
+      edge,
+      x1,
+      y1,
+      cpx1,
+      cpy1: y1,
+      cpx2,
+      cpy2: y2,
+      x2,
+      y2,
+      width: widths.get(edge.id) ?? 1,
+    })
   }
   return { height, nodes, edges }
 }
@@ -107,7 +126,10 @@ function attach(
     const from = shapes.get(edge.from)
     const to = shapes.get(edge.to)
     if (from === undefined || to === undefined) continue
-    for (const [id, other] of [[edge.from, to.y], [edge.to, from.y]] as const) {
+    for (const [id, other] of [
+      [edge.from, to.y],
+      [edge.to, from.y],
+    ] as const) {
       byNode.set(id, [...(byNode.get(id) ?? []), { edge, other }])
     }
   }

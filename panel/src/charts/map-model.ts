@@ -1,6 +1,7 @@
 // The map as data: which nodes stand on which side and in which slot, and what joins them. A node keeps its slot while
 // it matters, so that the picture does not jump.
-import { bytesOf, type End, type Link } from '../links.ts'
+import type { End, Link } from '../links.ts'
+import { bytesOf } from '../links.ts'
 
 /** A node: a device, a remote, the local network, or all that do not fit. */
 export interface MapNode {
@@ -68,7 +69,10 @@ export function assignSlots(
   return slots.filter((id) => id !== undefined)
 }
 
-function worst(slots: readonly (string | undefined)[], rankOf: ReadonlyMap<string, number>): number {
+function worst(
+  slots: readonly (string | undefined)[],
+  rankOf: ReadonlyMap<string, number>,
+): number {
   let at = 0
   slots.forEach((id, index) => {
     const rank = rankOf.get(id ?? '') ?? Number.POSITIVE_INFINITY
@@ -100,10 +104,15 @@ export function buildMap(links: readonly Link[], slots: MapSlots, limit: MapLimi
   const edges = new Map<string, MapEdge>()
   for (const link of links) addEdge(edges, link, place)
 
-  const model: MapModel = { left: pick(sums, left), right: pick(sums, right), edges: [...edges.values()] }
+  const model: MapModel = {
+    left: pick(sums, left),
+    right: pick(sums, right),
+    edges: [...edges.values()],
+  }
   const rest = nodes.filter(({ id }) => !shown.has(id))
   const isDevice = ({ kind }: MapNode): boolean => kind === 'device'
-  if (rest.some(isDevice)) model.left.push(sumUp('other_devices', OTHER_DEVICES, rest.filter(isDevice)))
+  if (rest.some(isDevice))
+    model.left.push(sumUp('other_devices', OTHER_DEVICES, rest.filter(isDevice)))
   const remoteRest = rest.filter((node) => !isDevice(node))
   if (remoteRest.length > 0) model.right.push(sumUp('other_remotes', OTHER_REMOTES, remoteRest))
   return model
@@ -153,7 +162,11 @@ function addEdge(edges: Map<string, MapEdge>, link: Link, place: (end: End) => s
 }
 
 // Remotes stand near the devices that talk to them: fewer lines cross.
-function byMiddle(right: readonly string[], left: readonly string[], links: readonly Link[]): string[] {
+function byMiddle(
+  right: readonly string[],
+  left: readonly string[],
+  links: readonly Link[],
+): string[] {
   const at = new Map(left.map((id, index) => [id, index]))
   const sums = new Map<string, { weight: number; sum: number }>()
   for (const link of links) {

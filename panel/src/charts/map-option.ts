@@ -17,6 +17,10 @@ export interface MapLook {
 
 type RenderItem = NonNullable<CustomSeriesOption['renderItem']>
 
+const DEVICE_FONT = '600 12px system-ui, sans-serif'
+/** The font of remotes' names, which are cut to fit before they are drawn. */
+export const REMOTE_FONT = '400 12px system-ui, sans-serif'
+
 /** Ids of the two series. */
 export const EDGES = 'edges'
 export const NODES = 'nodes'
@@ -93,9 +97,9 @@ function nodeItem(shape: NodeShape, look: MapLook, isDim: boolean): ReturnType<R
         type: 'rect',
         shape: {
           x: left,
-          y: y - 13,
-          width: side === 'left' ? x + width : shape.label_width + 18,
-          height: 26,
+          y: y - shape.row / 2,
+          width: side === 'left' ? x + width : shape.label_width + 15,
+          height: shape.row,
         },
         style: { fill: 'transparent' },
       },
@@ -116,7 +120,7 @@ function nodeItem(shape: NodeShape, look: MapLook, isDim: boolean): ReturnType<R
           width: shape.label_width,
           overflow: 'truncate',
           ellipsis: '…',
-          font: `${node.kind === 'device' ? '550' : '400'} 12.5px system-ui, sans-serif`,
+          font: node.kind === 'device' ? DEVICE_FONT : REMOTE_FONT,
           fill: isQuiet ? look.palette.muted : look.palette.ink,
           opacity: isDim ? 0.35 : 1,
         },

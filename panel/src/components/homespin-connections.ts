@@ -1,13 +1,15 @@
 import { css, html, LitElement, nothing } from 'lit'
 import { repeat } from 'lit/directives/repeat.js'
 import type { Device, Flow } from '../../../protocol/messages.ts'
-import { CONNECTION_SORTS, type ConnectionSort, listConnections } from '../connection-list.ts'
-import { shownName } from '../display-name.ts'
+import type { ConnectionSort } from '../connection-list.ts'
+import { CONNECTION_SORTS, listConnections } from '../connection-list.ts'
+import { shownName, shownRemote } from '../display-name.ts'
 import { select } from '../events.ts'
 import type { I18n } from '../i18n.ts'
-import { type FlowView, type Selection, viewFrom } from '../links.ts'
-import { sharedStyles } from '../styles.ts'
+import type { FlowView, Selection } from '../links.ts'
+import { viewFrom } from '../links.ts'
 import type { LiveFlow, PanelState } from '../store.ts'
+import { sharedStyles } from '../styles.ts'
 
 const MAX_ROWS = 100
 
@@ -123,6 +125,9 @@ export class HomespinConnections extends LitElement {
         td {
           vertical-align: top;
         }
+        .end {
+          padding-inline-start: 16px;
+        }
         th:last-of-type,
         .out {
           padding-inline-end: 14px;
@@ -149,7 +154,7 @@ export class HomespinConnections extends LitElement {
     return html`
       <section class="card" aria-labelledby="title">
         <div class="head">
-          <h2 id="title">${i18n.t(isHome && !selection.remote ? 'connections_all' : 'connections')}</h2>
+          <h2 id="title">${i18n.t('connections')}</h2>
           <span class="muted small">${i18n.count('connections_n', found.length)}</span>
           <div class="segments" role="group" aria-label=${i18n.t('sort')}>
             ${CONNECTION_SORTS.map(
@@ -190,7 +195,7 @@ export class HomespinConnections extends LitElement {
         <thead>
           <tr>
             ${isHome ? html`<th scope="col" class="device">${i18n.t('device')}</th>` : nothing}
-            <th scope="col">${i18n.t('talks_to')}</th>
+            <th scope="col" class="end">${i18n.t('talks_to')}</th>
             <th scope="col" class="service">${i18n.t('service')}</th>
             <th scope="col" class="figure">${i18n.t('received')}</th>
             <th scope="col" class="figure out">${i18n.t('sent')}</th>
@@ -217,10 +222,10 @@ export class HomespinConnections extends LitElement {
     return html`
       <tr class=${flow.state === 'closed' ? 'closed' : ''}>
         ${isHome ? html`<td class="device">${this.#device(flow.device_id)}</td>` : nothing}
-        <td>
+        <td class="end">
           ${this.#end(flow, view)}
           <span class="under clip">
-            ${isHome ? html`<bdi>${shownName(this.#deviceOf(flow.device_id)?.name, flow.device_id).text}</bdi> · ` : nothing}${service}
+            ${isHome ? html`<bdi>${shownName(this.#deviceOf(flow.device_id)?.name, flow.device_id).text}</bdi> · ` : nothing}${flow.service ? shownName(flow.service).text : service}
             · ${this.#state(flow)}
           </span>
         </td>
@@ -266,7 +271,7 @@ export class HomespinConnections extends LitElement {
         <bdi class="clip">${shownName(flow.remote_name, flow.responder.ip).text}</bdi>
       </span>`
     }
-    const name = shownName(end.key)
+    const name = shownRemote(end.key)
     const address = flow.direction === 'inbound' ? flow.originator.ip : flow.responder.ip
     const source = flow.remote_name_source ? ` (${flow.remote_name_source})` : ''
     return html`
@@ -276,7 +281,7 @@ export class HomespinConnections extends LitElement {
         title=${`${name.title}${source}\n${address}`}
         @click=${() => select(this, { ...this.selection, remote: end.key })}
       >
-        <bdi class="clip">${name.text}</bdi>
+        <span class="clip from-end"><bdi dir="ltr">${name.text}</bdi></span>
         ${
           flow.direction === 'inbound'
             ? html`<span class="tag" title=${i18n.t('inbound_hint')}>${i18n.t('direction_inbound')}</span>`

@@ -1,15 +1,17 @@
 import { css, html, LitElement, nothing } from 'lit'
 import { repeat } from 'lit/directives/repeat.js'
 import type { Device } from '../../../protocol/messages.ts'
-import { listDevices, SORTS, type Sort, type Today } from '../device-list.ts'
+import type { Sort, Today } from '../device-list.ts'
+import { listDevices, SORTS } from '../device-list.ts'
 import { shownName } from '../display-name.ts'
 import { select } from '../events.ts'
 import type { I18n } from '../i18n.ts'
 import { downIcon, upIcon } from '../icons.ts'
-import { bytesOf, type Selection } from '../links.ts'
+import type { Selection } from '../links.ts'
+import { bytesOf } from '../links.ts'
 import { currentRate, rateSeries } from '../rates.ts'
-import { sharedStyles } from '../styles.ts'
 import type { PanelState } from '../store.ts'
+import { sharedStyles } from '../styles.ts'
 import './homespin-sparkline.ts'
 
 // More rows than this are found by searching; drawing them each second would only heat the phone.
@@ -69,7 +71,7 @@ export class HomespinDevices extends LitElement {
       }
       .row {
         display: grid;
-        grid-template-columns: minmax(0, 1fr) 84px 96px;
+        grid-template-columns: minmax(0, 1fr) 76px 90px;
         gap: 1px 12px;
         width: 100%;
         padding: 9px 16px;
@@ -102,9 +104,16 @@ export class HomespinDevices extends LitElement {
         color: var(--hs-muted);
       }
       .line {
+        display: flex;
+        gap: 8px;
+        min-width: 0;
         padding-inline-start: 17px;
         font-size: 12.5px;
         color: var(--hs-muted);
+      }
+      .address {
+        flex: 0 0 auto;
+        max-width: 70%;
       }
       homespin-sparkline {
         grid-row: span 2;
@@ -137,7 +146,7 @@ export class HomespinDevices extends LitElement {
       }
       @media (max-width: 400px) {
         .row {
-          grid-template-columns: minmax(0, 1fr) 56px 88px;
+          grid-template-columns: minmax(0, 1fr) 52px 84px;
           gap: 1px 8px;
           padding: 9px 12px;
         }
@@ -219,6 +228,8 @@ export class HomespinDevices extends LitElement {
     const name = shownName(device.name, device.id)
     const vendor = shownName(device.vendor, i18n.t('vendor_unknown'))
     const series = rateSeries(this.state.frames, device.id)
+    // The short one of its addresses; the others stand in the title and in the facts of the device.
+    const address = device.ips.find((ip) => !ip.includes(':')) ?? device.ips[0]
     const choose = (): void => select(this, isChosen ? {} : { device_id: device.id })
     return html`
       <button type="button" class="plain row" aria-pressed=${isChosen ? 'true' : 'false'} @click=${choose}>
@@ -238,9 +249,9 @@ export class HomespinDevices extends LitElement {
         </span>
         <homespin-sparkline .series=${series}></homespin-sparkline>
         ${this.#rates(device)}
-        <span class="line clip" title=${`${vendor.title}\n${device.ips.join('\n')}`}>
-          <bdi>${vendor.text}</bdi>${device.ips[0] ? html` · ${device.ips[0]}` : nothing}
-          ${device.ips.length > 1 ? i18n.t('address_more', { n: i18n.number(device.ips.length - 1) }) : nothing}
+        <span class="line" title=${`${vendor.title}\n${device.ips.join('\n')}`}>
+          <bdi class="clip">${vendor.text}</bdi>
+          ${address ? html`<span class="clip address">${address}</span>` : nothing}
         </span>
         ${this.#totals(device)}
       </button>

@@ -3,9 +3,11 @@ import type { Info, Loss } from '../../../protocol/messages.ts'
 import { shownName } from '../display-name.ts'
 import { tell } from '../events.ts'
 import type { FeedState } from '../feed.ts'
-import { type I18n, LANGUAGES, type Language } from '../i18n.ts'
+import type { I18n, Language } from '../i18n.ts'
+import { LANGUAGES } from '../i18n.ts'
 import { logoIcon, moonIcon, sunIcon, systemIcon, warnIcon } from '../icons.ts'
-import { type Settings, THEMES } from '../settings.ts'
+import type { Settings } from '../settings.ts'
+import { THEMES } from '../settings.ts'
 import { sharedStyles } from '../styles.ts'
 
 const LOSSES = [
@@ -24,12 +26,15 @@ export class HomespinHeader extends LitElement {
     i18n: { attribute: false },
     info: { attribute: false },
     feed: { attribute: false },
+    reason: { attribute: false },
     complete: { attribute: false },
     settings: { attribute: false },
   }
   declare i18n: I18n
   declare info: Info | undefined
   declare feed: FeedState
+  /** Why the agent refuses, while it does. */
+  declare reason: string | undefined
   declare complete: boolean | undefined
   declare settings: Settings
 
@@ -145,9 +150,21 @@ export class HomespinHeader extends LitElement {
           margin-inline-start: auto;
         }
       }
+      .cycle {
+        display: none;
+        padding: 0 9px;
+      }
       @media (max-width: 480px) {
-        .product {
+        .product,
+        .tools .segments {
           display: none;
+        }
+        .cycle {
+          display: grid;
+          place-items: center;
+        }
+        .tools select {
+          width: 84px;
         }
       }
     `,
@@ -165,15 +182,24 @@ export class HomespinHeader extends LitElement {
           </h1>
         </div>
         ${this.#state()} ${this.#losses()}
-        <p class="about clip" title=${info ? info.visibility : ''}>
-          ${
-            info
-              ? html`<b>${i18n.t(`mode_${info.mode}`)}</b> · <span lang="en">${shownName(info.visibility, '').title}</span>`
-              : nothing
-          }
-        </p>
-        <div class="tools">${this.#theme()} ${this.#language()}</div>
+        ${this.#about()}
+        <div class="tools">${this.#themeCycle()} ${this.#theme()} ${this.#language()}</div>
       </header>
+    `
+  }
+
+  #about() {
+    const { i18n, info, reason } = this
+    if (reason !== undefined) {
+      const { text, title } = shownName(reason)
+      return html`<p class="about clip" title=${title} lang="en">${text}</p>`
+    }
+    if (info === undefined) return html`<p class="about"></p>`
+    const { title } = shownName(info.visibility, '')
+    return html`
+      <p class="about clip" title=${title}>
+        <b>${i18n.t(`mode_${info.mode}`)}</b> · <span lang="en">${title}</span>
+      </p>
     `
   }
 
@@ -184,7 +210,8 @@ export class HomespinHeader extends LitElement {
       state === 'live' || state === 'incomplete' || state === 'away'
         ? i18n.t(`state_${state}_hint`)
         : i18n.t(`state_${state}`)
-    const look = state === 'live' ? 'live' : state === 'incomplete' || state === 'away' ? 'warn' : ''
+    const look =
+      state === 'live' ? 'live' : state === 'incomplete' || state === 'away' ? 'warn' : ''
     return html`
       <span class="pill ${look}" role="status" title=${hint}>
         <span class="dot"></span>${i18n.t(`state_${state}`)}
@@ -239,6 +266,24 @@ export class HomespinHeader extends LitElement {
           `,
         )}
       </div>
+    `
+  }
+
+  // A phone has no room for three buttons: one goes round.
+  #themeCycle() {
+    const { i18n, settings } = this
+    const next = THEMES[(THEMES.indexOf(settings.theme) + 1) % THEMES.length] ?? 'auto'
+    const label = `${i18n.t('theme')}: ${i18n.t(`theme_${settings.theme}`)}`
+    return html`
+      <button
+        type="button"
+        class="field cycle"
+        aria-label=${label}
+        title=${label}
+        @click=${() => tell(this, 'homespin-settings', { ...settings, theme: next })}
+      >
+        ${THEME_ICONS[settings.theme]}
+      </button>
     `
   }
 

@@ -1,10 +1,13 @@
-import { css, html, LitElement, nothing, type PropertyValues } from 'lit'
+import type { PropertyValues } from 'lit'
+import { css, html, LitElement, nothing } from 'lit'
 import type { HistoryPoint } from '../../../protocol/http.ts'
 import type { Api } from '../api.ts'
-import { historyOption, pointAt } from '../charts/history-option.ts'
+import { historyOption, isDamaged, pointAt } from '../charts/history-option.ts'
 import type { ChartPoint } from '../charts/homespin-chart.ts'
-import { loadSpan, type SpanData } from '../history-load.ts'
-import { SPANS, type Span, STEP_MS, sumOf } from '../history-span.ts'
+import type { SpanData } from '../history-load.ts'
+import { loadSpan } from '../history-load.ts'
+import type { Span } from '../history-span.ts'
+import { SPANS, STEP_MS, sumOf } from '../history-span.ts'
 import type { I18n, Key } from '../i18n.ts'
 import { downIcon, upIcon } from '../icons.ts'
 import type { Selection } from '../links.ts'
@@ -119,7 +122,12 @@ export class HomespinHistory extends LitElement {
   }
 
   override updated(changed: PropertyValues<this>): void {
-    if (changed.has('nowMs') || changed.has('span') || changed.has('selection') || changed.has('api')) {
+    if (
+      changed.has('nowMs') ||
+      changed.has('span') ||
+      changed.has('selection') ||
+      changed.has('api')
+    ) {
       this.#ask()
     }
   }
@@ -147,7 +155,8 @@ export class HomespinHistory extends LitElement {
       this.data = data
       this.failure = undefined
     } catch (error) {
-      if (!abort.signal.aborted) this.failure = error instanceof Error ? error.message : String(error)
+      if (!abort.signal.aborted)
+        this.failure = error instanceof Error ? error.message : String(error)
     }
   }
 
@@ -212,7 +221,8 @@ export class HomespinHistory extends LitElement {
         ${this.#kept(data)}
       `
     }
-    const hovered = this.point?.x_value === undefined ? undefined : pointAt(data, this.point.x_value)
+    const hovered =
+      this.point?.x_value === undefined ? undefined : pointAt(data, this.point.x_value)
     const sum = sumOf(data.points)
     const option = historyOption(data, {
       palette: this.palette,
@@ -251,13 +261,10 @@ export class HomespinHistory extends LitElement {
     const { i18n } = this
     const key = (look: string, text: Key, title = '') =>
       html`<span title=${title}><span class="key ${look}"></span>${i18n.t(text)}</span>`
-    const now_ms = this.nowMs
-    const isPart = ({ complete, time_ms }: HistoryPoint): boolean =>
-      !complete && time_ms + data.plan.step_ms <= now_ms
     return html`
       <p class="legend">
         ${key('in', 'received')} ${key('out', 'sent')}
-        ${data.points.some(isPart) ? key('part', 'incomplete', i18n.t('incomplete_hint')) : nothing}
+        ${data.points.some((point) => isDamaged(data, point)) ? key('part', 'incomplete', i18n.t('incomplete_hint')) : nothing}
         ${data.gaps.length > 0 ? key('none', 'no_data') : nothing}
         <span>${i18n.t(perStep(data.plan.step_ms))}</span>
       </p>
@@ -272,7 +279,7 @@ export class HomespinHistory extends LitElement {
       <strong>${isDay ? i18n.tick(hovered.time_ms, STEP_MS.day) : i18n.moment(hovered.time_ms)}</strong>
       <div><span class="received">${downIcon}</span> ${i18n.bytes(hovered.received_bytes)}</div>
       <div><span class="sent">${upIcon}</span> ${i18n.bytes(hovered.sent_bytes)}</div>
-      ${hovered.complete ? nothing : html`<div class="muted">${i18n.t('incomplete_hint')}</div>`}
+      ${hovered.complete ? nothing : html`<div class="muted">${i18n.t(isDamaged(data, hovered) ? 'incomplete_hint' : 'bucket_running')}</div>`}
     `
   }
 
@@ -280,7 +287,9 @@ export class HomespinHistory extends LitElement {
     const { i18n } = this
     const parts = (['minute', 'hour', 'day'] as const).flatMap((resolution) => {
       const from = kept_from_ms[resolution]
-      return from === undefined ? [] : [i18n.t(`goes_back_${resolution}`, { when: i18n.moment(from) })]
+      return from === undefined
+        ? []
+        : [i18n.t(`goes_back_${resolution}`, { when: i18n.moment(from) })]
     })
     if (parts.length === 0) return nothing
     return html`<p class="kept">${i18n.t('goes_back', { list: i18n.list(parts) })}</p>`

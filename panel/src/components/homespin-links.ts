@@ -1,7 +1,7 @@
 import { css, html, LitElement } from 'lit'
 import { repeat } from 'lit/directives/repeat.js'
 import type { Device } from '../../../protocol/messages.ts'
-import { shownName } from '../display-name.ts'
+import { shownName, shownRemote } from '../display-name.ts'
 import { select } from '../events.ts'
 import type { I18n } from '../i18n.ts'
 import type { Link, Selection } from '../links.ts'
@@ -55,8 +55,12 @@ export class HomespinLinks extends LitElement {
       td:first-child {
         padding-inline-start: 16px;
       }
+      th:last-child,
+      td:last-child {
+        padding-inline-end: 16px;
+      }
       .figure {
-        width: 96px;
+        width: 100px;
         text-align: end;
         white-space: nowrap;
       }
@@ -123,11 +127,11 @@ export class HomespinLinks extends LitElement {
   #end({ end }: Link) {
     if (end.kind === 'device') return this.#device(end.key)
     if (end.kind === 'lan') return html`<span class="muted">${this.i18n.t('lan')}</span>`
-    const name = shownName(end.key)
+    const name = shownRemote(end.key)
     const narrow = (): void => select(this, { ...this.selection, remote: end.key })
     return html`
       <button type="button" class="plain name" @click=${narrow}>
-        <bdi class="clip" title=${name.title}>${name.text}</bdi>
+        <span class="clip from-end" title=${name.title}><bdi dir="ltr">${name.text}</bdi></span>
       </button>
     `
   }

@@ -1,23 +1,35 @@
 import { css, html, LitElement, nothing } from 'lit'
 import type { Device } from '../../../protocol/messages.ts'
 import type { ChartItem, ChartPoint } from '../charts/homespin-chart.ts'
-import { type EdgeShape, layoutMap, type MapLayout, type NodeShape, ROW } from '../charts/map-layout.ts'
-import { buildMap, type MapModel, type MapNode, NO_SLOTS, slotsOf } from '../charts/map-model.ts'
-import { EDGES, mapOption, NODES } from '../charts/map-option.ts'
-import { shownName } from '../display-name.ts'
+import type { EdgeShape, MapLayout, NodeShape } from '../charts/map-layout.ts'
+import { layoutMap, ROW } from '../charts/map-layout.ts'
+import type { MapModel, MapNode } from '../charts/map-model.ts'
+import { buildMap, NO_SLOTS, slotsOf } from '../charts/map-model.ts'
+import { EDGES, mapOption, NODES, REMOTE_FONT } from '../charts/map-option.ts'
+import { fitEnd, shownName, shownRemote } from '../display-name.ts'
 import { select } from '../events.ts'
 import type { I18n } from '../i18n.ts'
 import { downIcon, upIcon } from '../icons.ts'
-import { linksOf, type Selection } from '../links.ts'
-import { type Palette, tintColor } from '../palette.ts'
-import { sharedStyles } from '../styles.ts'
+import type { Selection } from '../links.ts'
+import { linksOf } from '../links.ts'
+import type { Palette } from '../palette.ts'
+import { tintColor } from '../palette.ts'
 import type { PanelState } from '../store.ts'
+import { sharedStyles } from '../styles.ts'
 import '../charts/homespin-chart.ts'
 import './homespin-links.ts'
 
 const WIDE = { devices: 20, remotes: 18 }
 const NARROW = { devices: 12, remotes: 12 }
 const NARROW_WIDTH = 560
+
+const pen = document.createElement('canvas').getContext('2d')
+
+function measure(text: string): number {
+  if (pen === null) return text.length * 7
+  pen.font = REMOTE_FONT
+  return pen.measureText(text).width
+}
 
 /** Who talks to whom: devices on the left, remotes on the right, as a picture or as a table. */
 export class HomespinMap extends LitElement {
@@ -145,7 +157,11 @@ export class HomespinMap extends LitElement {
         ? undefined
         : mapOption(this.#layout, {
             palette: this.palette,
-            label: ({ node }) => this.#name(node).text,
+            label: ({ node, label_width }) => {
+              const { title } = this.#name(node)
+              // Of a domain the end says whose it is: the canvas would cut it off.
+              return node.kind === 'remote' ? fitEnd(title, label_width, measure) : title
+            },
             color: (id) => this.#color(model, id),
             focus: this.#focus(),
             isStill: this.isStill,
@@ -186,7 +202,8 @@ export class HomespinMap extends LitElement {
 
   #pick(item: ChartItem): void {
     const { node, edge } = this.#shape(item)
-    const target = node?.node ?? this.#layout.nodes.find((shape) => shape.node.id === edge?.edge.from)?.node
+    const target =
+      node?.node ?? this.#layout.nodes.find((shape) => shape.node.id === edge?.edge.from)?.node
     if (target?.kind === 'device') {
       const isChosen = this.selection.device_id === target.key
       select(this, isChosen ? {} : { device_id: target.key })
@@ -202,7 +219,9 @@ export class HomespinMap extends LitElement {
     const total = node?.node ?? edge?.edge
     if (total === undefined) return nothing
     const ends = edge
-      ? [edge.edge.from, edge.edge.to].map((id) => this.#layout.nodes.find((at) => at.node.id === id)?.node)
+      ? [edge.edge.from, edge.edge.to].map(
+          (id) => this.#layout.nodes.find((at) => at.node.id === id)?.node,
+        )
       : [node?.node]
     return html`
       ${ends.map((end) => {
@@ -226,7 +245,7 @@ export class HomespinMap extends LitElement {
     }
     if (node.kind === 'lan') return { text: i18n.t('lan'), title: i18n.t('lan') }
     const device: Device | undefined = this.state.devices.get(node.key)
-    return shownName(node.kind === 'device' ? (device?.name ?? node.key) : node.key)
+    return node.kind === 'device' ? shownName(device?.name, node.key) : shownRemote(node.key)
   }
 
   #color({ left }: MapModel, id: string): string {

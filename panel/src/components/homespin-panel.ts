@@ -1,14 +1,22 @@
-import { html, LitElement, nothing, type PropertyValues } from 'lit'
-import { type Api, createApi } from '../api.ts'
-import { Feed, type FeedEvent, type FeedState } from '../feed.ts'
-import { createI18n, type I18n, type Key, pickLanguage } from '../i18n.ts'
+import type { PropertyValues } from 'lit'
+import { html, LitElement, nothing } from 'lit'
+import type { Api } from '../api.ts'
+import { createApi } from '../api.ts'
+import type { FeedEvent, FeedState } from '../feed.ts'
+import { Feed } from '../feed.ts'
+import type { I18n, Key } from '../i18n.ts'
+import { createI18n, pickLanguage } from '../i18n.ts'
 import { devicesIcon, historyIcon, listIcon, mapIcon } from '../icons.ts'
-import { bytesOf, type Selection } from '../links.ts'
+import type { Selection } from '../links.ts'
+import { bytesOf } from '../links.ts'
 import { DARK, LIGHT, tintsOf } from '../palette.ts'
-import { loadSettings, loadToken, type Settings, saveSettings, saveToken } from '../settings.ts'
-import { EMPTY, loseSight, type PanelState, receive } from '../store.ts'
+import type { Settings } from '../settings.ts'
+import { loadSettings, loadToken, saveSettings, saveToken } from '../settings.ts'
+import type { PanelState } from '../store.ts'
+import { EMPTY, loseSight, receive } from '../store.ts'
 import { sharedStyles, themeStyles } from '../styles.ts'
-import { loadToday, type TodayBase, todayOf } from '../today.ts'
+import type { TodayBase } from '../today.ts'
+import { loadToday, todayOf } from '../today.ts'
 import './homespin-connections.ts'
 import './homespin-devices.ts'
 import './homespin-header.ts'
@@ -22,6 +30,8 @@ import { panelStyles } from './panel-styles.ts'
 const TODAY_MS = 300_000
 // A tab that is looked away from for a moment keeps its feed; one that is forgotten does not bother the agent.
 const HIDDEN_MS = 30_000
+// Rates come every second: older ones are not drawn as if they were of now.
+const STALE_MS = 5000
 
 const VIEWS = [
   { id: 'devices', text: 'devices', icon: devicesIcon },
@@ -39,6 +49,7 @@ export class HomespinPanel extends LitElement {
     view: { reflect: true },
     state: { state: true },
     feedState: { state: true },
+    reason: { state: true },
     selection: { state: true },
     settings: { state: true },
     todayBases: { state: true },
@@ -48,6 +59,7 @@ export class HomespinPanel extends LitElement {
   declare view: View
   declare state: PanelState
   declare feedState: FeedState
+  declare reason: string | undefined
   declare selection: Selection
   declare settings: Settings
   declare todayBases: ReadonlyMap<string, TodayBase>
@@ -65,6 +77,7 @@ export class HomespinPanel extends LitElement {
   #hiding: ReturnType<typeof setTimeout> | undefined
   #offsetMs: number | undefined
   #todayAt = Number.NEGATIVE_INFINITY
+  #ratesAt = Number.NEGATIVE_INFINITY
   #today: AbortController | undefined
   #token: string | undefined
   #i18n: I18n
@@ -83,7 +96,7 @@ export class HomespinPanel extends LitElement {
     this.#api = createApi(document.baseURI, () => this.#token)
     this.#feed = new Feed(this.#api, {
       onEvent: (event) => this.#receive(event),
-      onState: (state) => this.#hear(state),
+      onState: (state, reason) => this.#hear(state, reason),
     })
     this.#i18n = this.#words()
     this.theme = this.#themeNow()
@@ -138,7 +151,7 @@ export class HomespinPanel extends LitElement {
     const { state, selection, settings, nowMs } = this
     const palette = this.theme === 'dark' ? DARK : LIGHT
     const tints = this.#tints
-    const isLive = this.feedState === 'live'
+    const isLive = this.feedState === 'live' && performance.now() - this.#ratesAt < STALE_MS
     const isStill = this.#still.matches
     const today = todayOf(this.todayBases, state.devices, nowMs)
     const device = selection.device_id ? state.devices.get(selection.device_id) : undefined
@@ -147,6 +160,7 @@ export class HomespinPanel extends LitElement {
         .i18n=${i18n}
         .info=${state.info}
         .feed=${this.feedState}
+        .reason=${this.reason}
         .complete=${state.complete}
         .settings=${settings}
       ></homespin-header>
@@ -160,6 +174,7 @@ export class HomespinPanel extends LitElement {
                   .state=${state}
                   .selection=${selection}
                   .isLive=${isLive}
+                  ?compact=${this.view !== 'devices'}
                 ></homespin-summary>
                 <homespin-devices
                   class="card"
@@ -173,6 +188,7 @@ export class HomespinPanel extends LitElement {
                 ></homespin-devices>
                 <div class="rest">
                   <homespin-selection
+                    ?hidden=${device === undefined && selection.remote === undefined}
                     .i18n=${i18n}
                     .device=${device}
                     .selection=${selection}
@@ -241,11 +257,15 @@ export class HomespinPanel extends LitElement {
     this.#latest = receive(this.#latest, event)
     const { agent_ms } = this.#latest
     if (agent_ms !== undefined) this.#offsetMs = agent_ms - Date.now()
-    if (event.name === 'rates') void this.#refreshToday()
+    if (event.name === 'rates') {
+      this.#ratesAt = performance.now()
+      void this.#refreshToday()
+    }
     this.#flush()
   }
 
-  #hear(state: FeedState): void {
+  #hear(state: FeedState, reason?: string): void {
+    this.reason = reason
     if (state === 'away' || state === 'paused') this.#latest = loseSight(this.#latest)
     this.feedState = state
     this.#flush()

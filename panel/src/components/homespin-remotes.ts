@@ -1,9 +1,10 @@
 import { css, html, LitElement, svg } from 'lit'
-import { shownName } from '../display-name.ts'
+import { shownRemote } from '../display-name.ts'
 import { select } from '../events.ts'
 import type { RemoteSum } from '../history-load.ts'
 import type { I18n } from '../i18n.ts'
-import { bytesOf, type Selection } from '../links.ts'
+import type { Selection } from '../links.ts'
+import { bytesOf } from '../links.ts'
 import { sharedStyles } from '../styles.ts'
 
 /** The remotes of a span, most bytes first; each narrows the page to itself. */
@@ -80,11 +81,13 @@ export class HomespinRemotes extends LitElement {
 
   #row(sum: RemoteSum, most: number) {
     const { i18n, selection } = this
-    const name = shownName(sum.remote, i18n.t('remote_rest'))
+    const name = shownRemote(sum.remote, i18n.t('remote_rest'))
     const received = (100 * sum.received_bytes) / most
     const sent = (100 * sum.sent_bytes) / most
     const content = html`
-      <bdi class="clip ${sum.remote === undefined ? 'muted' : ''}" title=${name.title}>${name.text}</bdi>
+      <span class="clip from-end ${sum.remote === undefined ? 'muted' : ''}" title=${name.title}>
+        <bdi dir="ltr">${name.text}</bdi>
+      </span>
       <span>${i18n.bytes(bytesOf(sum))}</span>
       ${svg`<svg viewBox="0 0 100 4" preserveAspectRatio="none" aria-hidden="true">
         <rect class="in" x="0" y="0" height="4" width=${received}></rect>

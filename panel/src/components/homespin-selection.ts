@@ -1,7 +1,7 @@
 import { css, html, LitElement, nothing } from 'lit'
 import type { Device } from '../../../protocol/messages.ts'
 import type { Today } from '../device-list.ts'
-import { shownName } from '../display-name.ts'
+import { shownName, shownRemote } from '../display-name.ts'
 import { select } from '../events.ts'
 import type { I18n } from '../i18n.ts'
 import { closeIcon, downIcon, upIcon } from '../icons.ts'
@@ -83,8 +83,7 @@ export class HomespinSelection extends LitElement {
   ]
 
   override render() {
-    const { i18n, device, selection } = this
-    if (device === undefined && selection.remote === undefined) return nothing
+    const { i18n, device } = this
     return html`
       <section class="card" aria-label=${i18n.t('showing')}>
         <div class="chips">${this.#deviceChip()} ${this.#remoteChip()}</div>
@@ -114,7 +113,7 @@ export class HomespinSelection extends LitElement {
   #remoteChip() {
     const { i18n, selection } = this
     if (selection.remote === undefined) return nothing
-    const name = shownName(selection.remote)
+    const name = shownRemote(selection.remote)
     const rest = selection.device_id === undefined ? {} : { device_id: selection.device_id }
     return html`
       <button

@@ -1,10 +1,11 @@
 import { css, html, LitElement, nothing } from 'lit'
 import type { I18n } from '../i18n.ts'
 import { downIcon, upIcon } from '../icons.ts'
-import { isSelected, remoteOf, type Selection } from '../links.ts'
+import type { Selection } from '../links.ts'
+import { isSelected, remoteOf } from '../links.ts'
 import { activeDevices, currentRate, rateSeries } from '../rates.ts'
-import { sharedStyles } from '../styles.ts'
 import type { PanelState } from '../store.ts'
+import { sharedStyles } from '../styles.ts'
 import './homespin-sparkline.ts'
 
 /** The home, or the selected device, at a glance: what goes in and out now, and how much is going on. */
@@ -67,19 +68,23 @@ export class HomespinSummary extends LitElement {
       }
       @media (max-width: 860px) {
         .card {
-          grid-template-columns: repeat(6, 1fr);
+          display: flex;
+          flex-wrap: wrap;
           padding: 12px 14px;
-          gap: 10px 8px;
+          gap: 8px 12px;
         }
         .rate {
-          grid-column: span 3;
+          flex: 1 1 44%;
+        }
+        :host([compact]) :is(.fact, homespin-sparkline) {
+          display: none;
         }
         homespin-sparkline {
-          grid-column: 1 / -1;
+          flex: 1 0 100%;
           height: 34px;
         }
         .fact {
-          grid-column: span 2;
+          flex: 1 1 auto;
         }
         .fact dd {
           font-size: 17px;

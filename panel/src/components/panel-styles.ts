@@ -47,6 +47,7 @@ export const panelStyles = css`
     }
     homespin-devices {
       position: static;
+      align-self: stretch;
       max-height: none;
     }
     :host(:not([view='devices'])) homespin-devices,
