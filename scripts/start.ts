@@ -1,0 +1,234 @@
+// npm start: the agent with its page and broker, and Node-RED beside it, until Ctrl-C.
+import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { dirname, join, relative, resolve } from 'node:path'
+import { ChildDied, Children } from './children.ts'
+import type { NodeRedSettings } from './node-red.ts'
+import type { Stage, User } from './unprivileged.ts'
+import { giveOne, makeStage, unprivilegedUser } from './unprivileged.ts'
+
+const ROOT = join(import.meta.dirname, '..')
+const PACKAGE = '@homespin/node-red-homespin'
+const EXAMPLE = 'examples/01 - Watch what a device does.json'
+const EDITOR_PORT = 1880
+/** Where the user is: npm runs scripts in the checkout. */
+const CWD = process.env.INIT_CWD ?? process.cwd()
+
+const HELP = `npm start -- [options]
+
+Runs the agent with an embedded MQTT broker and its page, and Node-RED with the Homespin nodes and a first flow.
+Everything listens on 127.0.0.1. The agent captures live on the interfaces that it may (as root, or with CAP_NET_RAW);
+where it may none, it plays a demo home of ten devices. Node-RED never runs as root. Ctrl-C ends all of it.
+
+  --demo                 play the demo home, whatever may be captured
+  --data DIR             where state is kept: DIR/agent and DIR/node-red (default: data in the checkout)
+  --node-red-port PORT   where the editor listens (default ${EDITOR_PORT}, or the next free port)
+  --no-node-red          run the agent alone
+  --help                 show this text
+
+All other options go to the agent, for example:
+  --mode gateway|bridge|host|mirror   where traffic is seen (default: found out)
+  --interface NAME                    interface to capture, may be repeated
+  --lan CIDR                          prefix of the home, may be repeated
+  --broker mqtt://HOST[:PORT]         use this broker instead of the embedded one
+  --http HOST:PORT                    where the page is served
+  --agent ID                          id of the agent in MQTT topics (default: home)
+All of them: npx homespin start --help`
+
+/** What the agent says when it is ready. */
+interface Where {
+  page?: string
+  broker: string
+  mode: string
+  data: string
+}
+
+interface Options {
+  demo: boolean
+  nodeRed: boolean
+  data: string
+  port: number | undefined
+  /** For the agent. */
+  rest: string[]
+}
+
+function parse(args: readonly string[]): Options | undefined {
+  const options: Options = {
+    demo: false,
+    nodeRed: true,
+    data: join(ROOT, 'data'),
+    port: undefined,
+    rest: [],
+  }
+  const left = [...args]
+  const value = (name: string, inline: string | undefined): string => {
+    const given = inline ?? left.shift()
+    if (!given) throw new Error(`${name} needs a value. See: npm start -- --help`)
+    return given
+  }
+  for (let arg = left.shift(); arg !== undefined; arg = left.shift()) {
+    const at = arg.indexOf('=')
+    const name = at < 0 ? arg : arg.slice(0, at)
+    const inline = at < 0 ? undefined : arg.slice(at + 1)
+    if (name === '--help' || name === '-h') return undefined
+    if (name === '--demo') options.demo = true
+    else if (name === '--no-node-red') options.nodeRed = false
+    else if (name === '--data') options.data = resolve(CWD, value(name, inline))
+    else if (name === '--node-red-port') options.port = portOf(value(name, inline))
+    else options.rest.push(arg)
+  }
+  return options
+}
+
+function portOf(text: string): number {
+  const port = Number(text)
+  if (!Number.isInteger(port) || port < 0 || port > 65_535)
+    throw new Error(`--node-red-port must be a port from 0 to 65535, not ${text}`)
+  return port
+}
+
+/** The agent's command line. `--or-demo` leaves it to the agent whether anything may be captured here. */
+function agentCommand({ demo, data, rest }: Options): string[] {
+  const mode = demo ? ['--mode', 'demo'] : ['--or-demo']
+  const main = join(ROOT, 'agent/main.ts')
+  return [
+    process.execPath,
+    main,
+    'start',
+    '--json',
+    '--data',
+    join(data, 'agent'),
+    ...mode,
+    ...rest,
+  ]
+}
+
+/** Puts our nodes and, the first time, the first example into Node-RED's directory. */
+function furnish(directory: string, stage: Stage, user: User | undefined): void {
+  const link = join(directory, 'node_modules', PACKAGE)
+  for (const made of ['node_modules', dirname(join('node_modules', PACKAGE))]) {
+    mkdirSync(join(directory, made), { recursive: true })
+    giveOne(join(directory, made), user)
+  }
+  rmSync(link, { recursive: true, force: true })
+  symlinkSync(stage.root, link)
+  giveOne(link, user)
+  // Named as a dependency too: npm, which the editor's palette runs, removes what is not.
+  write(join(directory, 'package.json'), user, () => ({
+    name: 'homespin-flows',
+    private: true,
+    version: '0.0.1',
+    dependencies: { [PACKAGE]: `file:node_modules/${PACKAGE}` },
+  }))
+  write(join(directory, 'flows.json'), user, firstFlow)
+}
+
+function write(path: string, user: User | undefined, content: () => object): void {
+  if (existsSync(path)) return
+  writeFileSync(path, `${JSON.stringify(content(), null, 2)}\n`, { mode: 0o600 })
+  giveOne(path, user)
+}
+
+/** The first example, with a config node that finds the broker wherever it listens this time. */
+function firstFlow(): object {
+  const nodes = JSON.parse(readFileSync(join(ROOT, EXAMPLE), 'utf8')) as { type: string }[]
+  const broker = {
+    host: '${HOMESPIN_BROKER_HOST}',
+    port: '${HOMESPIN_BROKER_PORT}',
+    agent: '${HOMESPIN_AGENT}',
+  }
+  return nodes.map((node) => (node.type === 'homespin-agent' ? { ...node, ...broker } : node))
+}
+
+async function startNodeRed(
+  children: Children,
+  options: Options,
+  stage: Stage,
+  broker: URL,
+): Promise<string> {
+  const settings: NodeRedSettings = {
+    userDir: stage.directory,
+    port: options.port ?? EDITOR_PORT,
+    fixed: options.port !== undefined,
+  }
+  const at = options.rest.lastIndexOf('--agent')
+  const inline = options.rest.findLast((each) => each.startsWith('--agent='))?.slice(8)
+  const { PATH, LANG, TZ } = process.env
+  const ready = await children.start<{ editor: string }>({
+    name: 'node-red',
+    command: [...stage.become, process.execPath, join(stage.root, 'scripts/node-red.ts')],
+    cwd: '/',
+    // Its own environment: nothing of the shell that started this, sudo's or npm's, is Node-RED's to know.
+    env: {
+      PATH,
+      LANG,
+      TZ,
+      HOME: stage.directory,
+      HOMESPIN_NODE_RED: JSON.stringify(settings),
+      HOMESPIN_BROKER_HOST: broker.hostname,
+      HOMESPIN_BROKER_PORT: broker.port || '1883',
+      HOMESPIN_AGENT: inline ?? (at < 0 ? 'home' : options.rest[at + 1]),
+    },
+  })
+  return ready.editor
+}
+
+function show(where: Where, editor: string | undefined, options: Options): void {
+  const lines = [
+    `Homespin is running${where.mode === 'demo' ? ' and plays a demo home' : `, mode ${where.mode}`}.`,
+    `  Page      ${where.page ?? 'off'}`,
+    `  Node-RED  ${editor ?? 'off'}`,
+    `  MQTT      ${where.broker}`,
+    `  Data      ${relative(CWD, options.data) || '.'}`,
+    'Ctrl-C ends it.',
+  ]
+  process.stdout.write(`\n${lines.join('\n')}\n\n`)
+}
+
+async function main(args: readonly string[]): Promise<number> {
+  const options = parse(args)
+  if (!options) {
+    process.stdout.write(`${HELP}\n`)
+    return 0
+  }
+  const children = new Children()
+  let stage: Stage | undefined
+  const outcome = new Promise<number>((end) => {
+    // npm passes on what the terminal has already sent: the same wish twice is still one.
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => end(0))
+    children.onDied = (what) => {
+      process.stderr.write(`${what}; ending the rest\n`)
+      end(1)
+    }
+  })
+  const run = async (): Promise<void> => {
+    // Not for root alone: Node-RED's directory is below it, and the agent closes its own.
+    mkdirSync(options.data, { recursive: true, mode: 0o755 })
+    const where = await children.start<Where>({
+      name: 'agent',
+      command: agentCommand(options),
+      cwd: CWD,
+    })
+    let editor: string | undefined
+    if (options.nodeRed) {
+      const user = unprivilegedUser(process.env)
+      const directory = join(options.data, 'node-red')
+      stage = makeStage(ROOT, directory, user)
+      furnish(directory, stage, user)
+      editor = await startNodeRed(children, options, stage, new URL(where.broker))
+    }
+    show(where, editor, options)
+  }
+  const failed = run().then(
+    () => outcome,
+    (error: Error) => {
+      if (!(error instanceof ChildDied)) process.stderr.write(`${error.message}\n`)
+      return 1
+    },
+  )
+  const code = await Promise.race([outcome, failed])
+  await children.stop()
+  stage?.remove()
+  return code
+}
+
+process.exit(await main(process.argv.slice(2)))
