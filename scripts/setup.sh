@@ -7,7 +7,7 @@
 #   scripts/setup.sh packages KIND   only the Debian packages for KIND; the one part that needs root
 #
 # It uses the network for apt and for npm, and for nothing else.
-set -euo pipefail
+set -Eeuo pipefail
 exec </dev/null
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
@@ -20,6 +20,8 @@ fail() {
   printf '%s\n' "setup: $*" >&2
   exit 1
 }
+
+trap 'fail "line $LINENO of scripts/setup.sh failed"' ERR
 
 # Run as root by sudo in a user's own checkout, everything but the packages is made by that user, so that it stays theirs.
 as_owner=()
@@ -55,7 +57,9 @@ long() {
 
 # digest PATH…: one hash over names and contents of the files below PATHs, without what is built there.
 digest() {
-  (cd "$root" && find "$@" -type d \( -name node_modules -o -name build -o -name dist \) -prune -o -type f -print0 |
+  local each there=()
+  for each in "$@"; do [ ! -e "$root/$each" ] || there+=("$each"); done
+  (cd "$root" && find "${there[@]}" -type d \( -name node_modules -o -name build -o -name dist \) -prune -o -type f -print0 |
     LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum | cut -c1-64)
 }
 
@@ -237,7 +241,7 @@ page() {
 
 nodes() {
   local hash
-  hash=$(digest nodes protocol icons scripts/build-nodes.ts tsconfig.json tsconfig.build.json package.json)
+  hash=$(digest nodes protocol scripts/build-nodes.ts tsconfig.json tsconfig.build.json package.json)
   if [ -d "$root/dist/nodes" ] && stamped nodes "$hash"; then return; fi
   long 'building the Node-RED nodes' "${as_owner[@]}" node "$root/scripts/build-nodes.ts"
   stamp nodes "$hash"

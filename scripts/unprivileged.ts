@@ -15,7 +15,6 @@ const READ = [
   'package.json',
   'dist',
   'examples',
-  'icons',
   'scripts/node-red.ts',
   'agent/listen.ts',
   'agent/http/access.ts',
