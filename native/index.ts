@@ -218,6 +218,31 @@ export function createCapture(options: CaptureOptions = {}): Capture {
   return new NativeCapture(options)
 }
 
+class NativeNetlink implements Netlink {
+  readonly #native: Netlink = new (binding().Netlink)()
+  #started = false
+
+  start(onEvents: (events: NetlinkEvent[]) => void): void {
+    if (this.#started) throw new Error('this netlink was started already')
+    this.#native.start(checkedFunction('onEvents', onEvents))
+    this.#started = true
+  }
+
+  stop(): void {
+    this.#native.stop()
+  }
+}
+
+/** What the kernel says of links, addresses and neighbours, once started. */
+export function createNetlink(): Netlink {
+  return new NativeNetlink()
+}
+
+/** Offsets of the batches as C++ has them; layout.ts must say the same. */
+export function nativeLayout(): Record<string, Record<string, number>> {
+  return binding().layout
+}
+
 /** Why an interface can't be captured, in words; undefined if it can. */
 export function tryInterface(name: string): string | undefined {
   return binding().tryInterface(checkedInterfaceName(name))

@@ -1,11 +1,77 @@
 #include "addon.h"
 
 #include "capture-object.h"
+#include "layout.h"
+#include "netlink-object.h"
 #include "ring.h"
 
 namespace homespin {
 
 namespace {
+
+/** Offsets as the compiler has them, for the test that holds ../layout.ts against them. */
+Napi::Object layout_object(Napi::Env env) {
+  Napi::Object all = Napi::Object::New(env);
+  Napi::Object part;
+  const auto begin = [&](const char* name, size_t bytes) {
+    part = Napi::Object::New(env);
+    part.Set("BYTES", Napi::Number::New(env, static_cast<double>(bytes)));
+    all.Set(name, part);
+  };
+  const auto at = [&](const char* name, size_t offset) {
+    part.Set(name, Napi::Number::New(env, static_cast<double>(offset)));
+  };
+  begin("FLOW", sizeof(FlowRecord));
+  at("SLOT", offsetof(FlowRecord, slot));
+  at("STATE", offsetof(FlowRecord, state));
+  at("CLOSED_BY", offsetof(FlowRecord, closed_by));
+  at("PROTOCOL", offsetof(FlowRecord, protocol));
+  at("FLAGS", offsetof(FlowRecord, flags));
+  at("NUMBER", offsetof(FlowRecord, number));
+  at("FIRST_MS", offsetof(FlowRecord, first_ms));
+  at("LAST_MS", offsetof(FlowRecord, last_ms));
+  at("ORIG_BYTES", offsetof(FlowRecord, orig_bytes));
+  at("RESP_BYTES", offsetof(FlowRecord, resp_bytes));
+  at("ORIG_PACKETS", offsetof(FlowRecord, orig_packets));
+  at("RESP_PACKETS", offsetof(FlowRecord, resp_packets));
+  at("ORIG_IP", offsetof(FlowRecord, orig_ip));
+  at("RESP_IP", offsetof(FlowRecord, resp_ip));
+  at("ORIG_MAC", offsetof(FlowRecord, orig_mac));
+  at("RESP_MAC", offsetof(FlowRecord, resp_mac));
+  at("ORIG_PORT", offsetof(FlowRecord, orig_port));
+  at("RESP_PORT", offsetof(FlowRecord, resp_port));
+  at("INTERFACE", offsetof(FlowRecord, interface));
+  at("VLAN", offsetof(FlowRecord, vlan));
+  at("ORIG_TCP_FLAGS", offsetof(FlowRecord, orig_tcp_flags));
+  at("RESP_TCP_FLAGS", offsetof(FlowRecord, resp_tcp_flags));
+  begin("NAME", sizeof(NameHead));
+  at("SIZE", offsetof(NameHead, size));
+  at("PAYLOAD_BYTES", offsetof(NameHead, payload_bytes));
+  at("KIND", offsetof(NameHead, kind));
+  at("IPV6", offsetof(NameHead, ipv6));
+  at("FROM_ORIG", offsetof(NameHead, from_orig));
+  at("SLOT", offsetof(NameHead, slot));
+  at("TIME_MS", offsetof(NameHead, time_ms));
+  at("SRC_IP", offsetof(NameHead, src_ip));
+  at("DST_IP", offsetof(NameHead, dst_ip));
+  at("SRC_MAC", offsetof(NameHead, src_mac));
+  at("DST_MAC", offsetof(NameHead, dst_mac));
+  at("SRC_PORT", offsetof(NameHead, src_port));
+  at("DST_PORT", offsetof(NameHead, dst_port));
+  begin("DNS", sizeof(DnsHead));
+  at("ID", offsetof(DnsHead, id));
+  at("FLAGS", offsetof(DnsHead, flags));
+  at("RCODE", offsetof(DnsHead, rcode));
+  at("QTYPE", offsetof(DnsHead, qtype));
+  at("NAME_BYTES", offsetof(DnsHead, name_bytes));
+  at("ANSWERS", offsetof(DnsHead, answers));
+  begin("DNS_ANSWER", sizeof(DnsAnswerHead));
+  at("RTYPE", offsetof(DnsAnswerHead, rtype));
+  at("NAME_BYTES", offsetof(DnsAnswerHead, name_bytes));
+  at("DATA_BYTES", offsetof(DnsAnswerHead, data_bytes));
+  at("TTL_S", offsetof(DnsAnswerHead, ttl_s));
+  return all;
+}
 
 /** Why an interface can't be captured, or undefined. */
 Napi::Value try_interface(const Napi::CallbackInfo& info) {
@@ -25,10 +91,13 @@ Napi::Value try_interface(const Napi::CallbackInfo& info) {
 Napi::Object init(Napi::Env env, Napi::Object exports) {
   Addon* addon = new Addon;
   env.SetInstanceData(addon);
-  env.AddCleanupHook([captures = addon->captures] {
+  env.AddCleanupHook([captures = addon->captures, netlinks = addon->netlinks] {
     for (CaptureObject* capture : *captures) capture->shut_down();
+    for (NetlinkObject* netlink : *netlinks) netlink->shut_down();
   });
   exports.Set("Capture", CaptureObject::define(env));
+  exports.Set("Netlink", NetlinkObject::define(env));
+  exports.Set("layout", layout_object(env));
   exports.Set("tryInterface", Napi::Function::New<try_interface>(env));
   return exports;
 }
