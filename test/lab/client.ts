@@ -47,7 +47,7 @@ export interface Done {
     remote_ip: string
     remote_port: number
   }
-  /** When its first byte was handed to the kernel. */
+  /** When its first packet was handed to the kernel, questions for names left out. */
   sent_ms: number
 }
 
@@ -101,7 +101,6 @@ async function ask(asking: Asking, done: Done): Promise<string> {
   let reply: WireMessage
   do {
     done.queries.push({ name: asking.name, type, over })
-    done.sent_ms ||= Date.now()
     const way = over === 'udp' ? askUdp : askTcp
     reply = decodeDns(await way(encodeDns(query), asking.server))
     over = 'tcp'
@@ -131,7 +130,6 @@ function exchange(
     socket.once('error', reject)
     socket.once(ready, () => {
       noteFlow(done, socket)
-      done.sent_ms = Date.now()
       socket.write(request)
     })
     socket.on('data', (chunk) => {
@@ -149,6 +147,7 @@ async function fetchBytes(
 ): Promise<void> {
   const host = await ask(step, done)
   const request = `GET /bytes/${step.bytes} HTTP/1.1\r\nHost: ${step.name}\r\nConnection: close\r\n\r\n`
+  done.sent_ms = Date.now()
   const socket =
     step.does === 'http'
       ? connect(80, host)
@@ -218,6 +217,7 @@ async function perform(step: Step, done: Done): Promise<void> {
     case 'echo':
       return await datagrams(await ask(step, done), 7, step.count, step.size, true, done)
     case 'stream': {
+      done.sent_ms = Date.now()
       const socket = connect(step.port, step.to)
       await exchange(socket, 'connect', Buffer.alloc(step.bytes, 's'), step.bytes, done)
     }
