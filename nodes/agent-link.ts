@@ -104,8 +104,8 @@ export class AgentLink {
   use(user: LinkUser): void {
     this.#users.add(user)
     for (const want of user.wants) this.#connection.subscribe(this.#topics[want], QOS[want])
-    user.state(this.#state)
     if (this.#users.size === 1) this.#connection.start()
+    this.#call(() => user.state(this.#state))
   }
 
   /** Removes a node; the last one closes the connection. */

@@ -33,7 +33,7 @@ export class Badge {
   readonly #node: Node
   #state: LinkState = 'connecting'
   #fault: string | undefined
-  #last: string | undefined
+  #last = ''
   #shown: string | undefined
 
   constructor(node: Node) {
@@ -43,7 +43,6 @@ export class Badge {
   /** Texts that are message ids are translated in the editor, into the language of who looks. */
   setState(state: LinkState): void {
     this.#state = state
-    if (state !== 'online') this.#last = undefined
     this.#show()
   }
 
@@ -63,7 +62,7 @@ export class Badge {
     const state = BADGES[this.#state]
     const badge: BadgeShape = this.#fault
       ? { fill: 'red', shape: 'dot', text: this.#fault }
-      : { ...state, text: this.#last ?? state.text }
+      : { ...state, text: (this.#state === 'online' && this.#last) || state.text }
     // Batches come every second, and each status is sent to every editor that is open.
     const shown = JSON.stringify(badge)
     if (shown === this.#shown) return

@@ -30,7 +30,8 @@ export default function register(RED: NodeAPI): void {
       (values) => dnsTest(values),
       (error) => {
         badge.setFault(error && 'homespin.status.filter')
-        if (error) this.error(error)
+        // With a message, even an empty one, a catch node hears of it.
+        if (error) this.error(error, {})
       },
     )
 

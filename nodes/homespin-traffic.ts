@@ -44,7 +44,8 @@ export default function register(RED: NodeAPI): void {
       (values) => ({ passes: flowTest(values), devices: deviceSet(values.devices) }),
       (error) => {
         badge.setFault(error && 'homespin.status.filter')
-        if (error) this.error(error)
+        // With a message, even an empty one, a catch node hears of it.
+        if (error) this.error(error, {})
       },
     )
     let isOnline = false

@@ -40,7 +40,10 @@ class Recorded {
 
   untilState(state: ConnectionState, times = 1): Promise<void> {
     const count = (): number => this.states.filter((each) => each === state).length
-    return until(() => count() >= times, `${times} × ${state}, saw ${this.states}`)
+    return until(
+      () => count() >= times,
+      () => `${times} × ${state}, saw ${this.states}`,
+    )
   }
 }
 

@@ -12,6 +12,8 @@ const require = createRequire(import.meta.url)
 export interface TestNode extends NodeJS.EventEmitter {
   id: string
   receive: (msg: object) => void
+  error: { getCalls: () => { thisValue: unknown; args: unknown[] }[] }
+  status: { getCalls: () => { thisValue: unknown; args: [NodeStatus] }[] }
   context: () => { flow: { set: (key: string, value: unknown) => void } }
 }
 
@@ -59,16 +61,16 @@ export async function stopRuntime(): Promise<void> {
   await helper.stopServer()
 }
 
-/** Deploys `flow`, with a config node `agent` for the broker on `port`. */
+/** Deploys `flow`, with a config node `agent-1` for the broker on `port`. */
 export async function deploy(
   port: number,
   flow: object[],
   settings: object = {},
   credentials: object = {},
 ): Promise<void> {
-  const tab = { id: 'tab', type: 'tab', label: 'test' }
+  const tab = { id: 'tab-1', type: 'tab', label: 'test' }
   const agent = {
-    id: 'agent',
+    id: 'agent-1',
     type: 'homespin-agent',
     name: '',
     host: '127.0.0.1',
@@ -78,8 +80,8 @@ export async function deploy(
     ...settings,
   }
   const nodes = [registerTls, registerAgent, registerTraffic, registerDns, registerDevice]
-  await helper.load(nodes, [tab, agent, ...flow.map((node) => ({ z: 'tab', ...node }))], {
-    agent: credentials,
+  await helper.load(nodes, [tab, agent, ...flow.map((node) => ({ z: 'tab-1', ...node }))], {
+    'agent-1': credentials,
   })
 }
 
@@ -98,30 +100,33 @@ export function adminGet(path: string): Promise<{ status: number; body: unknown 
   return helper.request().get(path)
 }
 
-/** Every badge that a node shows from now on. */
+/** Every badge that a node has shown and will show. */
 export function badgesOf(node: TestNode): NodeStatus[] {
-  const badges: NodeStatus[] = []
+  const shown = node.status.getCalls().filter((call) => call.thisValue === node)
+  const badges: NodeStatus[] = shown.map((call) => call.args[0])
   node.on('call:status', (call: { args: [NodeStatus] }) => badges.push(call.args[0]))
   return badges
 }
 
-/** Every error of a node from now on, as text. */
+/** Every error that a node has raised so far, as text. */
 export function errorsOf(node: TestNode): string[] {
-  const errors: string[] = []
-  node.on('call:error', (call: { args: [unknown] }) => errors.push(String(call.args[0])))
-  return errors
+  const raised = node.error.getCalls().filter((call) => call.thisValue === node)
+  return raised.map((call) => String(call.args[0]))
 }
 
 /** Waits until `isSo`, at most 10 s. */
-export async function until(isSo: () => boolean, what: string): Promise<void> {
+export async function until(isSo: () => boolean, what: string | (() => string)): Promise<void> {
   const end = performance.now() + 10000
   while (!isSo()) {
-    if (performance.now() > end) throw new Error(`waited in vain for ${what}`)
+    if (performance.now() > end) {
+      throw new Error(`waited in vain for ${typeof what === 'string' ? what : what()}`)
+    }
     await new Promise((resolve) => setTimeout(resolve, 10))
   }
 }
 
 /** Waits until a node shows a badge with this text. */
 export async function untilBadge(badges: NodeStatus[], text: string): Promise<void> {
-  await until(() => badges.at(-1)?.text === text, `badge ${text}, saw ${JSON.stringify(badges)}`)
+  const what = (): string => `the badge ${text}, saw ${JSON.stringify(badges)}`
+  await until(() => badges.at(-1)?.text === text, what)
 }
