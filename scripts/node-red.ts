@@ -86,7 +86,7 @@ async function main(): Promise<void> {
     httpAdminRoot: '/',
     httpNodeRoot: '/',
     telemetry: { enabled: false, updateNotification: false },
-    editorTheme: { tours: false, projects: { enabled: false } },
+    editorTheme: { tours: false },
     logging: {
       console: { level: 'off' },
       homespin: { level: 'info', metrics: false, audit: false, handler: () => logLine },

@@ -112,14 +112,19 @@ function furnish(directory: string, stage: Stage, user: User | undefined): void 
   rmSync(link, { recursive: true, force: true })
   symlinkSync(stage.root, link)
   giveOne(link, user)
-  // Named as a dependency too: npm, which the editor's palette runs, removes what is not.
-  write(join(directory, 'package.json'), user, () => ({
-    name: 'homespin-flows',
-    private: true,
-    version: '0.0.1',
-    dependencies: { [PACKAGE]: `file:node_modules/${PACKAGE}` },
-  }))
+  nameAsDependency(join(directory, 'package.json'), stage.root, user)
   write(join(directory, 'flows.json'), user, firstFlow)
+}
+
+/** npm, which the editor's palette runs, removes what is not a dependency. */
+function nameAsDependency(path: string, root: string, user: User | undefined): void {
+  const fresh = { name: 'homespin-flows', version: '0.0.1', private: true }
+  const old: { dependencies?: object } = existsSync(path)
+    ? JSON.parse(readFileSync(path, 'utf8'))
+    : fresh
+  const dependencies = { ...old.dependencies, [PACKAGE]: `file:${root}` }
+  writeFileSync(path, `${JSON.stringify({ ...old, dependencies }, null, 2)}\n`)
+  giveOne(path, user)
 }
 
 function write(path: string, user: User | undefined, content: () => object): void {
@@ -153,9 +158,11 @@ async function startNodeRed(
   const at = options.rest.lastIndexOf('--agent')
   const inline = options.rest.findLast((each) => each.startsWith('--agent='))?.slice(8)
   const { PATH, LANG, TZ } = process.env
+  // Where its user can reach it: the one that runs this may be below a folder that only root may enter.
+  const node = join(stage.root, 'node_modules/.bin/node')
   const ready = await children.start<{ editor: string }>({
     name: 'node-red',
-    command: [...stage.become, process.execPath, join(stage.root, 'scripts/node-red.ts')],
+    command: [...stage.become, node, join(stage.root, 'scripts/node-red.ts')],
     cwd: '/',
     // Its own environment: nothing of the shell that started this, sudo's or npm's, is Node-RED's to know.
     env: {
