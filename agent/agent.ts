@@ -28,6 +28,7 @@ import { Observer } from './observer.ts'
 import { SOCKET } from './paths.ts'
 import { Pipeline } from './pipeline.ts'
 
+const DAY_S = 86_400
 const PANEL = fileURLToPath(new URL('../panel/dist/', import.meta.url))
 
 export interface AgentParts {
@@ -63,6 +64,7 @@ export class Agent {
   #live: LiveCapture | undefined
   #command: CommandSource | undefined
   #events = 0
+  #stopping = false
   #rates: Tick['rates'] = []
   /** Called once when the source has come to its end. */
   onEnded: (error: string | undefined) => void = () => {}
@@ -143,7 +145,7 @@ export class Agent {
   async start(): Promise<Reachable> {
     try {
       await this.#http.start()
-      this.#history.start()
+      await this.#history.start()
       this.#inventory.restore(this.#history.loadDevices(), parseMac)
       const mode = await this.#startSource()
       await this.#mqtt.start()
@@ -158,13 +160,14 @@ export class Agent {
 
   /** Ends capture first, so that the last flows are still kept and told; then the rest, backwards. */
   async stop(): Promise<void> {
+    this.#stopping = true
     this.#live?.stop()
     this.#command?.stop()
     this.#observer.stop()
     this.#desk.flush()
     await this.#mqtt.stop()
     await this.#http.stop()
-    this.#history.stop()
+    await this.#history.stop()
   }
 
   /** Opens what the mode captures. */
@@ -234,7 +237,7 @@ export class Agent {
     this.#http.live.interval(interval, rates)
     this.#desk.tick(interval.to_ms)
     this.#board.update(batch, this.#loss(batch), interval.to_ms)
-    if (batch.ended) this.onEnded(batch.error)
+    if (batch.ended && !this.#stopping) this.onEnded(batch.error)
   }
 
   #tellInfo(info: Info): void {
@@ -279,8 +282,17 @@ function newInstance(nowMs: number): string {
   return `${nowMs.toString(36)}${chance.toString(36).padStart(3, '0')}`
 }
 
-function historyOptions(config: Config): ConstructorParameters<typeof History>[0] {
-  throw new Error(String(config))
+function historyOptions(
+  config: Config,
+): Pick<ConstructorParameters<typeof History>[0], 'dir' | 'kept' | 'topRemotes'> {
+  const { minutes_days, hours_days, days_days, max_mb, top_remotes } = config.history
+  const kept = {
+    minute_s: minutes_days * DAY_S,
+    hour_s: hours_days * DAY_S,
+    day_s: days_days * DAY_S,
+    maxBytes: max_mb * 1_000_000,
+  }
+  return { dir: config.data, kept, topRemotes: top_remotes }
 }
 
 /** The page's port: asked for, it is that one or none; not asked for, 8080 or the next that is free. */

@@ -125,7 +125,6 @@ export const configSchema = z.strictObject({
     .meta({ help: 'the device table' }),
   history: z
     .strictObject({
-      enabled: z.boolean().default(true).meta({ example: 'true' }),
       minutes_days: z.number().min(0.01).max(3660).default(2).meta({ example: '2' }),
       hours_days: z.number().min(0.01).max(3660).default(14).meta({ example: '14' }),
       days_days: z.number().min(0.01).max(3660).default(90).meta({ example: '90' }),

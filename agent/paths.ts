@@ -3,6 +3,3 @@ import { join } from 'node:path'
 
 /** The socket by which the command line reaches the agent; its folder is for its own user alone. */
 export const SOCKET = join('run', 'agent.sock')
-
-/** The database of devices and history. */
-export const DATABASE = 'homespin.sqlite'

@@ -30,7 +30,7 @@ export async function runStart(command: StartCommand): Promise<number> {
 }
 
 async function begin(command: StartCommand, log: Log): Promise<{ agent: Agent; where: Reachable }> {
-  const { config, version } = command
+  const { version } = command
   const parts: AgentParts = {
     config: chooseMode(command, log),
     version,

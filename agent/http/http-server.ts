@@ -56,7 +56,7 @@ export class HttpServer {
     const { listen, token, socketPath, panelDir } = this.#options
     if (listen !== undefined && !isLoopback(listen.host) && (token ?? '').length < 16) {
       throw new Error(
-        `http: other machines can reach ${listen.host}, so a token of at least 16 characters is needed: set http.token, or listen on 127.0.0.1`,
+        `http: other machines can reach ${listen.host}, so a token of at least 16 characters is needed: set token (--token), or listen on 127.0.0.1`,
       )
     }
     this.#files = readStaticFiles(panelDir)
@@ -95,7 +95,7 @@ export class HttpServer {
       this.#server(this.#onPort),
       listen,
       'the page',
-      'http.port (--http)',
+      'http (--http)',
     )
     const wide = !isLoopback(listen.host)
     const lower = names.map((name) => name.toLowerCase())

@@ -2,16 +2,9 @@
 import { z } from 'zod'
 import type { DeviceList, FlowList, History, RemoteList, Resolution } from '../../protocol/http.ts'
 import type { Info } from '../../protocol/messages.ts'
+import type { HistoryQuery } from '../history/queries.ts'
 import type { AnyMethod } from './registry.ts'
 import { defineMethod, MethodError } from './registry.ts'
-
-/** A span of history that is asked for. */
-export interface HistoryQuery {
-  device?: string
-  resolution: Resolution
-  fromMs: number
-  toMs: number
-}
 
 /** What the methods read from. */
 export interface Readable {
@@ -19,8 +12,8 @@ export interface Readable {
   devices: () => DeviceList
   hasDevice: (id: string) => boolean
   flows: (device: string | undefined, limit: number) => FlowList
-  history: (query: HistoryQuery) => History
-  remotes: (query: HistoryQuery, limit: number) => RemoteList
+  history: (query: HistoryQuery) => Promise<History>
+  remotes: (query: HistoryQuery, limit: number) => Promise<RemoteList>
   nowMs: () => number
 }
 

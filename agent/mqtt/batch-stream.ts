@@ -4,6 +4,7 @@ import type { Backlog } from './backlog.ts'
 import type { BatchSpan } from './batch.ts'
 import { batchMessage, packRecords } from './batch.ts'
 import type { PublishOutcome } from './mqtt-link.ts'
+import { PACKET_OVERHEAD } from './mqtt-link.ts'
 
 /** The part of a link that a stream needs. */
 export interface StreamLink {
@@ -15,9 +16,6 @@ export interface StreamLink {
     options: { qos: 0 | 1; retain: boolean },
   ): Promise<PublishOutcome>
 }
-
-/** Bytes of an MQTT packet besides topic and payload, with room for MQTT 5 properties. */
-const PACKET_OVERHEAD = 16
 
 /** Numbers, packs and sends the batches of one topic. */
 export class BatchStream {

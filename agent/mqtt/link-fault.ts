@@ -29,10 +29,10 @@ function refusal(code: number, where: string): string | undefined {
       return `${where} refuses the client id`
     case 4:
     case 134:
-      return `${where} refuses the user name or the password: correct mqtt.user and mqtt.password`
+      return `${where} refuses the user name or the password: correct mqtt.username and mqtt.password`
     case 5:
     case 135:
-      return `${where} does not let this user in: check mqtt.user and mqtt.password, and the broker's access list`
+      return `${where} does not let this user in: check mqtt.username and mqtt.password, and the broker's access list`
     case 3:
     case 136:
     case 137:
@@ -52,10 +52,10 @@ function refusal(code: number, where: string): string | undefined {
 function failure(code: string, where: string): string | undefined {
   switch (code) {
     case 'ECONNREFUSED':
-      return `nothing listens at ${where}: is the broker running, and are host and port of mqtt.broker right?`
+      return `nothing listens at ${where}: is the broker running, and are host and port of broker right?`
     case 'ENOTFOUND':
     case 'EAI_AGAIN':
-      return `the host name of ${where} can't be resolved: correct mqtt.broker, or use the broker's address`
+      return `the host name of ${where} can't be resolved: correct broker, or use the broker's address`
     case 'EHOSTUNREACH':
     case 'ENETUNREACH':
     case 'ETIMEDOUT':
@@ -71,7 +71,7 @@ function failure(code: string, where: string): string | undefined {
     case 'UNABLE_TO_VERIFY_LEAF_SIGNATURE':
     case 'UNABLE_TO_GET_ISSUER_CERT':
     case 'UNABLE_TO_GET_ISSUER_CERT_LOCALLY':
-      return `the certificate of ${where} is signed by an authority that is not known here: name its file with mqtt.ca`
+      return `the certificate of ${where} is signed by an authority that is not known here: name its file with mqtt.ca_file`
     case 'CERT_HAS_EXPIRED':
       return `the certificate of ${where} has expired, or this machine's clock is wrong`
     case 'CERT_NOT_YET_VALID':
@@ -85,7 +85,7 @@ function failure(code: string, where: string): string | undefined {
     case 'ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED':
     case 'ERR_SSL_SSLV3_ALERT_HANDSHAKE_FAILURE':
     case 'ERR_SSL_SSL/TLS_ALERT_HANDSHAKE_FAILURE':
-      return `${where} wants a client certificate: name its files with mqtt.cert and mqtt.key`
+      return `${where} wants a client certificate: name its files with mqtt.cert_file and mqtt.key_file`
     default:
       return undefined
   }

@@ -46,6 +46,8 @@ export interface LinkHandlers {
   message(topic: string, payload: Buffer, retained: boolean): void
 }
 
+/** Bytes of an MQTT packet besides topic and payload, with room for MQTT 5 properties. */
+export const PACKET_OVERHEAD = 16
 const MAX_INCOMING_BYTES = 256 * 1024
 
 /** Keeps a connection to a broker: MQTT 5 first, 3.1.1 where that is refused. */
@@ -120,6 +122,11 @@ export class MqttLink {
   ): Promise<PublishOutcome> {
     const client = this.#client
     if (client === undefined || !client.connected) return Promise.resolve('lost')
+    if (topic.length + Buffer.byteLength(payload) + PACKET_OVERHEAD > this.#maxPacketBytes) {
+      // Sent all the same, it would end the connection, and again after each return.
+      this.#logRefusedTopic(topic, new Error(`it takes ${this.#maxPacketBytes} bytes at most`))
+      return Promise.resolve('refused')
+    }
     return new Promise((resolve) => {
       const onClose = (): void => resolve('lost')
       client.once('close', onClose)
@@ -217,9 +224,9 @@ export class MqttLink {
   #readFiles(): { ca?: Buffer; cert?: Buffer; key?: Buffer } {
     const { caFile, certFile, keyFile } = this.#options
     return {
-      ...(caFile !== undefined && { ca: readPem(caFile, 'mqtt.ca') }),
-      ...(certFile !== undefined && { cert: readPem(certFile, 'mqtt.cert') }),
-      ...(keyFile !== undefined && { key: readPem(keyFile, 'mqtt.key') }),
+      ...(caFile !== undefined && { ca: readPem(caFile, 'mqtt.ca_file') }),
+      ...(certFile !== undefined && { cert: readPem(certFile, 'mqtt.cert_file') }),
+      ...(keyFile !== undefined && { key: readPem(keyFile, 'mqtt.key_file') }),
     }
   }
 
@@ -279,7 +286,7 @@ export class MqttLink {
     if (this.#refusedTopics.has(kind)) return
     this.#refusedTopics.add(kind)
     this.#options.log.warn(
-      `the broker refuses ${kind} (${error.message}): grant this user write access in its access list`,
+      `the broker refuses ${kind} (${error.message}): raise its limit, or grant this user write access in its access list`,
     )
   }
 }
@@ -304,7 +311,7 @@ export function parseBrokerUrl(text: string): Endpoint {
     !(tls || url.protocol === 'mqtt:' || url.protocol === 'tcp:')
   ) {
     throw new Error(
-      'mqtt.broker must be embedded or a URL such as mqtt://192.0.2.1:1883 or mqtts://broker.example:8883',
+      'broker must be embedded or a URL such as mqtt://192.0.2.1:1883 or mqtts://broker.example:8883',
     )
   }
   const port = url.port === '' ? (tls ? 8883 : 1883) : Number(url.port)
