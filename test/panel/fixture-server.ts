@@ -48,6 +48,8 @@ export interface FixtureOptions {
 export interface Fixture {
   url: string
   home: FixtureHome
+  /** How many live feeds are open. */
+  feeds(): number
   /** Ends all live feeds; while `isAway`, new ones are refused. */
   cut(isAway: boolean): void
   stop(): Promise<void>
@@ -103,6 +105,7 @@ export async function startFixture(options: FixtureOptions): Promise<Fixture> {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}${prefix}`,
     home,
     cut,
+    feeds: () => feeds.size,
     stop: async () => {
       clearInterval(timer)
       cut(true)
