@@ -26,12 +26,31 @@ export function readNeighbour(
     if (message.readUInt16BE(4) !== 0x0604 || key(message, 8) !== source) return undefined
     return { mac: source, ip: message.subarray(14, 18), ipv6: false }
   }
+  const named = linkLayerAddress(message)
+  if (named !== undefined && named !== source) return undefined
   // 136: neighbour advertisement, its target claims the address; other messages speak for their source address.
   const ip =
     message[0] === 136 && message.length >= 24
       ? message.subarray(8, 24)
       : head.subarray(NAME.SRC_IP, NAME.SRC_IP + 16)
   return { mac: source, ip, ipv6: true }
+}
+
+/** Where the options of a message begin, by its type (RFC 4861, 4): router and neighbour solicitation and advertisement. */
+const OPTIONS_AT: Record<number, number> = { 133: 8, 134: 16, 135: 24, 136: 24 }
+
+/** The MAC that the message names as its sender's: option 2 (target) of an advertisement of a neighbour, else 1 (source). */
+function linkLayerAddress(message: Buffer): number | undefined {
+  const type = message[0] ?? 0
+  const wanted = type === 136 ? 2 : 1
+  let at = OPTIONS_AT[type] ?? message.length
+  while (at + 8 <= message.length) {
+    if (message[at] === wanted) return key(message, at + 2)
+    const length = (message[at + 1] as number) * 8
+    if (length === 0) return undefined
+    at += length
+  }
+  return undefined
 }
 
 function key(bytes: Buffer, at: number): number {
