@@ -1,0 +1,211 @@
+import assert from 'node:assert/strict'
+import { existsSync, mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Browser, Locator, Page } from 'playwright-core'
+import { chromium } from 'playwright-core'
+import { AgentDouble, CAMERA, device, flow, LAMP } from './agent-double.ts'
+import { lamp } from './flows.ts'
+import type { Mosquitto } from './mosquitto.ts'
+import { hasMosquitto, startMosquitto } from './mosquitto.ts'
+import type { NodeRed } from './node-red.ts'
+import { startNodeRed } from './node-red.ts'
+
+const CHROMIUM = '/usr/bin/chromium'
+const FLAGS = [
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+]
+/** A name that does harm where it is taken for markup. */
+const HOSTILE = '<img src=x onerror="window.harmed=1">camera'
+
+/** Where pictures go, if anyone wants to look at them. */
+const PICTURES = process.env.HOMESPIN_SCREENSHOTS
+
+async function picture(page: Page, name: string): Promise<void> {
+  if (!PICTURES) return
+  mkdirSync(PICTURES, { recursive: true })
+  await page.screenshot({ path: join(PICTURES, `${name}.png`) })
+}
+
+function hasChromium(): boolean {
+  if (existsSync(CHROMIUM)) return true
+  if (process.env.CI === 'true') throw new Error('chromium is missing: apt-get install chromium')
+  return false
+}
+
+describe('nodes in the editor', function () {
+  this.timeout(120000)
+  let broker: Mosquitto
+  let agent: AgentDouble
+  let nodeRed: NodeRed
+  let browser: Browser
+
+  before(async function () {
+    if (!hasMosquitto() || !hasChromium()) this.skip()
+    broker = await startMosquitto()
+    agent = await AgentDouble.connect(broker.port)
+    await agent.arrive([device({ name: HOSTILE }), lamp])
+    nodeRed = await startNodeRed()
+    browser = await chromium.launch({ executablePath: CHROMIUM, args: FLAGS })
+  })
+  after(async () => {
+    await browser?.close()
+    await nodeRed?.stop()
+    await agent?.leave()
+    await broker?.stop()
+  })
+
+  it('are dragged, configured, deployed, and heard in the debug sidebar', async () => {
+    const page = await openEditor(browser, nodeRed, 'en-US')
+    const traffic = await drop(page, 'homespin-traffic', 300, 160)
+    const debug = await drop(page, 'debug', 560, 160)
+    await wire(page, traffic, debug)
+
+    // Before the first deploy there is no list yet, and the dialog says what to do.
+    await traffic.dblclick()
+    await page.locator('.homespin-devices-hint').getByText('Deploy once').waitFor()
+    await page.locator('#node-input-btn-agent-add, #node-input-lookup-agent').first().click()
+    const port = page.locator('#node-config-input-port')
+    await port.waitFor()
+    await picture(page, 'agent')
+    assert.equal(await page.locator('#node-config-input-host').inputValue(), '127.0.0.1')
+    assert.ok(await page.locator('#homespin-agent-row-tls').isHidden())
+    await port.fill(String(broker.port))
+    await page.locator('#node-config-dialog-ok').click()
+    await port.waitFor({ state: 'detached' })
+    await page.locator('#node-dialog-ok').click()
+    await deploy(page)
+    await page.getByText('connected', { exact: true }).first().waitFor()
+
+    // Now the agent has filled the list.
+    await traffic.dblclick()
+    const rows = page.locator('.homespin-devices-list label')
+    await rows.nth(1).waitFor()
+    assert.deepEqual(await rows.locator('.homespin-name').allTextContents(), [HOSTILE, 'lamp'])
+    await page.locator('.homespin-search').fill('192.0.2.11')
+    assert.deepEqual(await Promise.all([rows.nth(0).isVisible(), rows.nth(1).isVisible()]), [
+      true,
+      false,
+    ])
+    await rows.nth(0).click()
+    await page.getByText('1 device chosen').waitFor()
+    await page.locator('#node-input-when').selectOption('every')
+    await page
+      .locator('#node-input-remote + .red-ui-typedInput-container input')
+      .fill('example.com')
+    await picture(page, 'traffic')
+    await page.locator('#node-dialog-ok').click()
+    await deploy(page)
+    const stored = nodeRed.flows().find((node) => node.type === 'homespin-traffic')
+    assert.deepEqual(stored?.devices, [CAMERA])
+    assert.deepEqual([stored?.when, stored?.remote], ['every', 'example.com'])
+
+    await page.getByText('connected', { exact: true }).first().waitFor()
+    await page.locator('#red-ui-tab-debug-link-button, #red-ui-tab-debug').first().click()
+    await agent.flows([
+      flow({ id: 'seen', remote_name: 'shown.example.com' }),
+      flow({ id: 'lamp', device_id: LAMP, remote_name: 'hidden.example.com' }),
+      flow({ id: 'other', remote_name: 'hidden.example.net' }),
+    ])
+    const heard = page.locator('.red-ui-debug-msg')
+    await heard.first().waitFor()
+    await heard
+      .first()
+      .locator('.red-ui-debug-msg-object-expand, .red-ui-debug-msg-row')
+      .first()
+      .click()
+    await page.getByText('"shown.example.com"').first().waitFor()
+    await page.getByText('1 flow', { exact: true }).first().waitFor()
+    await picture(page, 'debug')
+    assert.equal(await heard.count(), 1)
+    assert.equal(await page.evaluate('window.harmed'), undefined)
+    assert.doesNotMatch(nodeRed.log(), /\[error\]/)
+    await page.context().close()
+  })
+
+  it('open their dialogs and help without a fault, in Dutch too', async () => {
+    for (const [language, labels] of Object.entries({
+      'en-US': ['device', 'device dns', 'device traffic'],
+      nl: ['apparaat', 'dns', 'verkeer'],
+    })) {
+      const page = await openEditor(browser, nodeRed, language)
+      const faults: string[] = []
+      page.on('pageerror', (error) => faults.push(String(error)))
+      const types = ['homespin-device', 'homespin-dns', 'homespin-traffic']
+      for (const [index, type] of types.entries()) {
+        const entry = page.locator(`.red-ui-palette-node[data-palette-type="${type}"]`)
+        const label = await entry.locator('.red-ui-palette-label').textContent()
+        assert.equal(label?.replace(/\s+/g, ' '), labels[index])
+        const node = await drop(page, type, 300, 260 + 60 * index)
+        await node.dblclick()
+        await page.locator('.homespin-devices-list').waitFor()
+        const texts = await page.locator('#dialog-form').allInnerTexts()
+        assert.doesNotMatch(texts.join(), /homespin-[a-z]+\./, 'a label that is not translated')
+        await picture(page, `${type}-${language}`)
+        await page.locator('#node-dialog-ok').click()
+        await page.locator('#dialog-form').waitFor({ state: 'detached' })
+      }
+      assert.deepEqual(faults, [])
+      await page.context().close()
+    }
+  })
+})
+
+async function openEditor(browser: Browser, nodeRed: NodeRed, locale: string): Promise<Page> {
+  const context = await browser.newContext({ locale, viewport: { width: 1400, height: 900 } })
+  const page = await context.newPage()
+  page.setDefaultTimeout(20000)
+  await page.goto(nodeRed.url)
+  await page.locator('#red-ui-palette-homespin').waitFor()
+  await page.locator('#red-ui-loading-progress').waitFor({ state: 'hidden' })
+  return page
+}
+
+/** Drags a node from the palette to a place on the workspace. */
+async function drop(page: Page, type: string, x: number, y: number): Promise<Locator> {
+  const entry = page.locator(`.red-ui-palette-node[data-palette-type="${type}"]`)
+  await entry.scrollIntoViewIfNeeded()
+  const nodes = page.locator('.red-ui-flow-node-group')
+  const before = await nodes.count()
+  const chart = await boxOf(page.locator('#red-ui-workspace-chart'))
+  const from = await boxOf(entry)
+  await page.mouse.move(from.x + from.width / 2, from.y + from.height / 2)
+  await page.mouse.down()
+  await page.mouse.move(chart.x + x - 40, chart.y + y - 20, { steps: 8 })
+  await page.mouse.move(chart.x + x, chart.y + y, { steps: 4 })
+  await page.mouse.up()
+  await nodes.nth(before).waitFor()
+  return nodes.nth(before)
+}
+
+/** Draws a wire from the output of one node to the input of another. */
+async function wire(page: Page, source: Locator, target: Locator): Promise<void> {
+  const from = await boxOf(source.locator('.red-ui-flow-port-output .red-ui-flow-port').first())
+  const to = await boxOf(target.locator('.red-ui-flow-port-input .red-ui-flow-port').first())
+  await page.mouse.move(from.x + from.width / 2, from.y + from.height / 2)
+  await page.mouse.down()
+  await page.mouse.move(to.x + to.width / 2, to.y + to.height / 2, { steps: 10 })
+  await page.mouse.up()
+  await page.locator('.red-ui-flow-link-line').first().waitFor({ state: 'attached' })
+}
+
+async function deploy(page: Page): Promise<void> {
+  const done = page.waitForResponse(
+    (response) => response.request().method() === 'POST' && response.url().endsWith('/flows'),
+  )
+  await page.locator('#red-ui-header-button-deploy').click()
+  assert.equal((await done).status(), 200)
+}
+
+async function boxOf(
+  locator: Locator,
+): Promise<{ x: number; y: number; width: number; height: number }> {
+  const box = await locator.boundingBox()
+  if (!box) throw new Error('it is not to be seen')
+  return box
+}
