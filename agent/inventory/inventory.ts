@@ -54,6 +54,8 @@ export class Inventory {
   readonly #vendorOf: (mac: string) => string | undefined
   readonly #maxDevices: number
   #changes: InventoryChange[] = []
+  /** What to forget next when the table is full, last first: looked up for many at once, as looking takes long. */
+  #unseen: { entry: DeviceEntry; lastSeenMs: number }[] = []
   /** Devices forgotten because the table was full. */
   evicted = 0
 
@@ -110,18 +112,36 @@ export class Inventory {
     else entry.lastIp = ip
     const known = entry.ips.delete(ip)
     entry.ips.set(ip, timeMs)
-    this.#byAddress.set(ip, entry)
+    this.#claim(ip, entry)
     if (known) return
-    if (entry.ips.size > MAX_IPS) {
-      const oldest = entry.ips.keys().next().value
-      if (oldest !== undefined) {
-        entry.ips.delete(oldest)
-        this.#unlink(oldest, entry)
-      }
+    if (entry.ips.size > MAX_IPS) this.#dropIp(entry)
+    const name = entry.nameSource === 'address' ? addressName(entry) : entry.name
+    if (name !== entry.name) {
+      entry.name = name
+      this.#change(entry, 'name')
     }
-    if (entry.nameSource === 'address') entry.name = addressName(entry)
     if (!ipv6 && entry.mac !== 0 && !entry.shared) this.#checkShared(entry, timeMs)
     this.#change(entry, 'ips')
+  }
+
+  /** Whoever had the address before notes it anew when it comes from there again. */
+  #claim(ip: string, entry: DeviceEntry): void {
+    const before = this.#byAddress.get(ip)
+    if (before !== undefined && before !== entry) {
+      if (before.lastIp === ip) before.lastIp = ''
+      if (before.lastIp6 === ip) before.lastIp6 = ''
+    }
+    this.#byAddress.set(ip, entry)
+  }
+
+  /** The address that was noted longest ago goes; those that the device uses now are not noted again and stay. */
+  #dropIp(entry: DeviceEntry): void {
+    for (const ip of entry.ips.keys()) {
+      if (ip === entry.lastIp || ip === entry.lastIp6) continue
+      entry.ips.delete(ip)
+      this.#unlink(ip, entry)
+      return
+    }
   }
 
   #checkShared(entry: DeviceEntry, timeMs: number): void {
@@ -157,7 +177,7 @@ export class Inventory {
     }
     this.#rename(entry)
     this.#insert(entry)
-    this.#changes.push({ kind: 'device_new', entry })
+    this.#tell({ kind: 'device_new', entry })
     return entry
   }
 
@@ -172,7 +192,7 @@ export class Inventory {
   #insert(entry: DeviceEntry): void {
     this.#byId.set(entry.id, entry)
     if (entry.mac !== 0) this.#byMac.set(entry.mac, entry)
-    for (const ip of entry.ips.keys()) this.#byAddress.set(ip, entry)
+    for (const ip of entry.ips.keys()) this.#claim(ip, entry)
   }
 
   /** An address that has gone to another device stays there. */
@@ -181,13 +201,24 @@ export class Inventory {
   }
 
   #evict(): void {
-    let oldest: DeviceEntry | undefined
-    for (const entry of this.#byId.values()) {
-      if (oldest === undefined || entry.lastSeenMs < oldest.lastSeenMs) oldest = entry
+    while (this.#byId.size >= this.#maxDevices) {
+      if (this.#unseen.length === 0) this.#unseen = this.#unseenLongest()
+      const next = this.#unseen.pop()
+      if (next === undefined) return
+      const { entry, lastSeenMs } = next
+      if (this.#byId.get(entry.id) !== entry || entry.lastSeenMs !== lastSeenMs) continue
+      this.evicted++
+      this.forget(entry.id)
     }
-    if (oldest === undefined) return
-    this.evicted++
-    this.forget(oldest.id)
+  }
+
+  /** An eighth of the devices, that which is unseen for longest at the end. */
+  #unseenLongest(): { entry: DeviceEntry; lastSeenMs: number }[] {
+    return [...this.#byId.values()]
+      .map((entry) => ({ entry, lastSeenMs: entry.lastSeenMs }))
+      .sort((a, b) => a.lastSeenMs - b.lastSeenMs)
+      .slice(0, Math.ceil(this.#byId.size / 8))
+      .reverse()
   }
 
   /** Takes a device out. False if there is none with this id. */
@@ -232,19 +263,25 @@ export class Inventory {
     for (const entry of this.#byId.values()) {
       if (!entry.present || entry.lastSeenMs >= sinceMs) continue
       entry.present = false
-      this.#changes.push({ kind: 'device_gone', entry })
+      this.#tell({ kind: 'device_gone', entry })
     }
   }
 
   #change(entry: DeviceEntry, key: string): void {
     for (let i = this.#changes.length - 1; i >= 0 && i >= this.#changes.length - 64; i--) {
       const change = this.#changes[i]
-      if (change === undefined || change.entry !== entry || change.kind === 'device_gone') continue
+      if (change?.entry !== entry) continue
+      if (change.kind === 'device_gone') break
       if (change.kind === 'device_changed' && !change.changed.includes(key))
         change.changed.push(key)
       return
     }
-    this.#changes.push({ kind: 'device_changed', entry, changed: [key] })
+    this.#tell({ kind: 'device_changed', entry, changed: [key] })
+  }
+
+  /** Where nobody takes changes (a replay), or devices are made up by the thousand, those beyond the cap are not told. */
+  #tell(change: InventoryChange): void {
+    if (this.#changes.length < this.#maxDevices) this.#changes.push(change)
   }
 
   /** What happened since the last call; several changes of one device are one. */
@@ -282,7 +319,7 @@ export function deviceMessage(entry: DeviceEntry): Device {
     received_bytes: entry.receivedBytes,
     sent_packets: entry.sentPackets,
     received_packets: entry.receivedPackets,
-    first_seen_ms: entry.firstSeenMs,
-    last_seen_ms: entry.lastSeenMs,
+    first_seen_ms: Math.floor(entry.firstSeenMs),
+    last_seen_ms: Math.floor(entry.lastSeenMs),
   }
 }
