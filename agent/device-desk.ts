@@ -48,15 +48,12 @@ export class DeviceDesk {
   /** Stores and tells the counters of every device that was seen since they were last told. */
   flush(): void {
     const { inventory, save, tell } = this.#parts
-    const devices: Device[] = []
-    for (const entry of inventory.all()) {
-      if (this.#told.get(entry.id) !== entry.lastSeenMs) devices.push(deviceMessage(entry))
-    }
+    for (const id of this.#told.keys()) if (inventory.get(id) === undefined) this.#told.delete(id)
+    const entries = [...inventory.all()].filter((e) => this.#told.get(e.id) !== e.lastSeenMs)
+    const devices = entries.map(deviceMessage)
     if (devices.length === 0 || !save(devices)) return
-    for (const device of devices) {
-      this.#told.set(device.id, device.last_seen_ms)
-      tell(device)
-    }
+    for (const entry of entries) this.#told.set(entry.id, entry.lastSeenMs)
+    for (const device of devices) tell(device)
   }
 
   #tellChanges(changes: readonly InventoryChange[], nowMs: number): void {
