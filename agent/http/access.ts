@@ -23,7 +23,7 @@ export interface AccessRules {
 
 /** Checks `Host` and `Origin` of any request; undefined where it is let through. */
 export function refuseSite(request: IncomingMessage, rules: AccessRules): Refusal | undefined {
-  const hosts = request.headersDistinct['host'] ?? []
+  const hosts = request.headersDistinct.host ?? []
   const host = hosts[0]
   if (hosts.length !== 1 || host === undefined || !isOwnHost(host, rules)) {
     return forbidden(

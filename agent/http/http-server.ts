@@ -91,12 +91,7 @@ export class HttpServer {
 
   async #listenOnPort(listen: ListenAddress): Promise<void> {
     const { token, names = [], log } = this.#options
-    const port = await listenNear(
-      this.#server(this.#onPort),
-      listen,
-      'the page',
-      'http (--http)',
-    )
+    const port = await listenNear(this.#server(this.#onPort), listen, 'the page', 'http (--http)')
     const wide = !isLoopback(listen.host)
     const lower = names.map((name) => name.toLowerCase())
     this.#rules = { port, names: lower, wide, ...(token !== undefined && { token }) }

@@ -19,7 +19,7 @@ export async function readJsonBody(request: IncomingMessage): Promise<unknown> {
     throw new RequestError(400, 'too_deep', `the JSON is deeper than ${MAX_DEPTH} levels`)
   }
   try {
-    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(body))
+    return JSON.parse(new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(body))
   } catch {
     throw new RequestError(400, 'malformed', 'the body is not JSON in UTF-8')
   }

@@ -8,9 +8,9 @@ import type { Interval } from '../interval.ts'
 export interface LiveFeedOptions {
   /** What a new client, or one that fell behind, gets first. */
   snapshot: () => { info: Info; devices: DeviceList }
-  /** Default 32. */
+  /** Default 16. */
   maxClients?: number
-  /** Bytes that may wait for one client. Default 256 KiB. */
+  /** Bytes that may wait for one client, besides one frame. Default 1 MiB: a busy second is half of that. */
   maxBufferedBytes?: number
   /** How long a client may stay behind. Default 30000. */
   maxBehindMs?: number
@@ -55,7 +55,7 @@ export class LiveFeed {
 
   /** Makes `response` a client of the feed; false where there are as many as are allowed. */
   join(response: ServerResponse): boolean {
-    if (this.#clients.size >= (this.#options.maxClients ?? 32)) return false
+    if (this.#clients.size >= (this.#options.maxClients ?? 16)) return false
     response.writeHead(200, {
       'Content-Type': 'text/event-stream; charset=utf-8',
       'Cache-Control': 'no-store',
@@ -111,7 +111,7 @@ export class LiveFeed {
     const { response } = client
     const waiting = response.writableLength
     if (client.behindSinceMs === undefined) {
-      if (waiting <= (this.#options.maxBufferedBytes ?? 256 * 1024)) return false
+      if (waiting <= (this.#options.maxBufferedBytes ?? 1024 * 1024)) return false
       client.behindSinceMs = performance.now()
       return true
     }
