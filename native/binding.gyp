@@ -9,6 +9,7 @@
         'src/capture.cc',
         'src/decode.cc',
         'src/dns.cc',
+        'src/flow-lines.cc',
         'src/flow-table.cc',
         'src/fragment-table.cc',
         'src/link-types.cc',

@@ -10,6 +10,13 @@ export interface Binding {
   Capture: new (options: FilledOptions) => Capture
   Netlink: new () => Netlink
   tryInterface: (name: string) => string | undefined
+  flowLines: (
+    records: ArrayBuffer,
+    notes: Uint32Array,
+    count: number,
+    run: string,
+    texts: Uint8Array,
+  ) => Buffer
   /** Offsets as C++ has them. */
   layout: Record<string, Record<string, number>>
 }

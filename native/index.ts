@@ -10,6 +10,7 @@ import {
 } from './arguments.ts'
 import { binding } from './binding.ts'
 import type { NameKind } from './layout.ts'
+import { FLOW_NOTE, FLOW_RECORD_BYTES } from './layout.ts'
 
 /** How the frames of an interface are counted, so that each packet counts once. */
 export type CountRule =
@@ -246,4 +247,24 @@ export function nativeLayout(): Record<string, Record<string, number>> {
 /** Why an interface can't be captured, in words; undefined if it can. */
 export function tryInterface(name: string): string | undefined {
   return binding().tryInterface(checkedInterfaceName(name))
+}
+
+/**
+ * Writes the first `count` flow records as lines of JSON (`Flow` of the protocol). `notes` has `FLOW_NOTE.WORDS` numbers a
+ * record; `texts` is the table that they point into: two bytes of length (little endian), then the text as it stands
+ * in JSON between its quotes. `run` begins each id. Throws a RangeError where the buffers are too short for `count`.
+ */
+export function flowLines(
+  records: ArrayBuffer,
+  notes: Uint32Array,
+  count: number,
+  run: string,
+  texts: Uint8Array,
+): Buffer {
+  if (!Number.isSafeInteger(count) || count < 0) throw new RangeError('count must be 0 or more')
+  if (records.byteLength < count * FLOW_RECORD_BYTES || notes.length < count * FLOW_NOTE.WORDS) {
+    throw new RangeError('there are fewer records or notes than count says')
+  }
+  if (!/^[0-9a-z]{1,32}$/.test(run)) throw new RangeError('run must be 1 to 32 of 0-9 and a-z')
+  return binding().flowLines(records, notes, count, run, texts)
 }

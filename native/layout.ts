@@ -130,3 +130,18 @@ export const DNS_ANSWER = {
   TTL_S: 6,
   HEAD_BYTES: 10,
 } as const
+
+/** Numbers (u32) of one note beside a flow record, for `flowLines`: places in the table of texts (0: none), then flags. */
+export const FLOW_NOTE = { OWNER: 0, PEER: 1, NAME: 2, SNI: 3, SERVICE: 4, FLAGS: 5, WORDS: 6 } as const
+
+/** Bits of `FLOW_NOTE.FLAGS`; the lowest two hold the index in `NOTE_DIRECTIONS`. */
+export const NOTE_FLAGS = {
+  /** The name is from SNI, not from DNS. */
+  NAME_FROM_SNI: 4,
+  /** The flow is told from its responder's side. */
+  FROM_RESPONDER: 8,
+  ORIG_MAC: 16,
+  RESP_MAC: 32,
+} as const
+
+export const NOTE_DIRECTIONS = ['outbound', 'inbound', 'local'] as const

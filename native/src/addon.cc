@@ -1,6 +1,7 @@
 #include "addon.h"
 
 #include "capture-object.h"
+#include "flow-lines.h"
 #include "layout.h"
 #include "netlink-object.h"
 #include "ring.h"
@@ -88,6 +89,20 @@ Napi::Value try_interface(const Napi::CallbackInfo& info) {
   return Napi::String::New(info.Env(), refusal);
 }
 
+/** Records, notes, their number, the run, the table of texts → the lines. Sizes are checked in ../index.ts. */
+Napi::Value flow_lines(const Napi::CallbackInfo& info) {
+  const Napi::ArrayBuffer records = info[0].As<Napi::ArrayBuffer>();
+  const Napi::Uint32Array notes = info[1].As<Napi::Uint32Array>();
+  const size_t count = info[2].As<Napi::Number>().Uint32Value();
+  const std::string run = info[3].As<Napi::String>();
+  const Napi::Uint8Array texts = info[4].As<Napi::Uint8Array>();
+  std::vector<char> lines;
+  put_flow_lines(static_cast<const FlowRecord*>(records.Data()),
+                 reinterpret_cast<const FlowNote*>(notes.Data()), count, run,
+                 TextTable{texts.Data(), texts.ByteLength()}, lines);
+  return Napi::Buffer<char>::Copy(info.Env(), lines.data(), lines.size());
+}
+
 Napi::Object init(Napi::Env env, Napi::Object exports) {
   Addon* addon = new Addon;
   env.SetInstanceData(addon);
@@ -98,6 +113,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("Capture", CaptureObject::define(env));
   exports.Set("Netlink", NetlinkObject::define(env));
   exports.Set("layout", layout_object(env));
+  exports.Set("flowLines", Napi::Function::New<flow_lines>(env));
   exports.Set("tryInterface", Napi::Function::New<try_interface>(env));
   return exports;
 }

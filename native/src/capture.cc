@@ -48,12 +48,12 @@ Capture::Capture(const MeterOptions& options) : meter_(options) {}
 
 Capture::~Capture() {
   stop();
-  if (fd_ >= 0) close(fd_);
   if (wake_fd_ >= 0) close(wake_fd_);
 }
 
 std::string Capture::read_file(const std::string& path) {
-  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  // A named pipe must not hold up the caller until somebody writes to it.
+  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (fd < 0) return path + " can't be opened: " + std::strerror(errno);
   struct stat status;
   if (fstat(fd, &status) == 0 && S_ISDIR(status.st_mode)) {
@@ -127,6 +127,8 @@ void Capture::stop() {
   }
   drained_.notify_all();
   if (thread_.joinable()) thread_.join();
+  if (fd_ >= 0) close(fd_);
+  fd_ = -1;
   if (!started_) ended_ = true;
 }
 
@@ -134,6 +136,8 @@ void Capture::run() {
   last_signal_ms_ = packet_seen_ms_ = clock_ms(CLOCK_MONOTONIC);
   if (fd_ >= 0) {
     run_descriptor();
+    close(fd_);
+    fd_ = -1;
   } else {
     run_rings();
   }

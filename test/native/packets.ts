@@ -100,7 +100,7 @@ export function ipv6(payload: Buffer, given: Ipv6Options = {}): Buffer {
   ])
 }
 
-export function udp(sport: number, dport: number, data = Buffer.alloc(0), length = data.length + 8): Buffer {
+export function udp(sport: number, dport: number, data: Buffer = Buffer.alloc(0), length = data.length + 8): Buffer {
   return Buffer.concat([u(2, sport, dport, length, 0), data])
 }
 
