@@ -29,6 +29,8 @@ const PICTURES = process.env.HOMESPIN_SCREENSHOTS
 async function picture(page: Page, name: string): Promise<void> {
   if (!PICTURES) return
   mkdirSync(PICTURES, { recursive: true })
+  // Dialogs slide in.
+  await page.waitForTimeout(500)
   await page.screenshot({ path: join(PICTURES, `${name}.png`) })
 }
 
@@ -106,7 +108,6 @@ describe('nodes in the editor', function () {
     assert.deepEqual([stored?.when, stored?.remote], ['every', 'example.com'])
 
     await page.getByText('connected', { exact: true }).first().waitFor()
-    await page.locator('#red-ui-tab-debug-link-button, #red-ui-tab-debug').first().click()
     await agent.flows([
       flow({ id: 'seen', remote_name: 'shown.example.com' }),
       flow({ id: 'lamp', device_id: LAMP, remote_name: 'hidden.example.com' }),

@@ -1,0 +1,188 @@
+import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
+import { globSync, readFileSync } from 'node:fs'
+import { basename, join } from 'node:path'
+import { createContext, runInContext } from 'node:vm'
+import { buildNodes } from '../../scripts/build-nodes.ts'
+
+const ROOT = join(import.meta.dirname, '../..')
+const LANGUAGES = ['en-US', 'nl']
+
+type Tree = { [key: string]: string | Tree }
+
+interface Definition {
+  category: string
+  color?: string
+  icon?: string
+  defaults: Record<string, { value?: unknown; type?: string }>
+}
+
+interface StoredNode {
+  id: string
+  type: string
+  [key: string]: unknown
+}
+
+const read = (file: string): string => readFileSync(join(ROOT, file), 'utf8')
+const json = <Value>(file: string): Value => JSON.parse(read(file)) as Value
+const manifest = json<{ 'node-red': { nodes: Record<string, string> } }>('package.json')
+const TYPES = Object.keys(manifest['node-red'].nodes)
+const TELLERS = TYPES.filter((type) => type !== 'homespin-agent')
+
+/** Paths of every text in a catalogue. */
+function keysOf(tree: Tree, path = ''): string[] {
+  return Object.entries(tree).flatMap(([key, value]) =>
+    typeof value === 'string' ? [path + key] : keysOf(value, `${path}${key}.`),
+  )
+}
+
+function textOf(tree: Tree, key: string): unknown {
+  return key.split('.').reduce<unknown>((node, part) => (node as Tree | undefined)?.[part], tree)
+}
+
+/** What the page of a node registers, found by running its scripts. */
+function definitionOf(type: string): Definition {
+  const scripts = read(`nodes/${type}.html`).matchAll(
+    /<script type="text\/javascript">([\s\S]*?)<\/script>/g,
+  )
+  const found: [string, Definition][] = []
+  const RED = {
+    nodes: { registerType: (...registered: [string, Definition]) => found.push(registered) },
+    validators: { typedInput: () => () => true },
+  }
+  const context = createContext({ RED, window: {} })
+  for (const [, script = ''] of scripts) runInContext(script, context)
+  assert.deepEqual(
+    found.map(([name]) => name),
+    [type],
+  )
+  return (found[0] as [string, Definition])[1]
+}
+
+describe('the Node-RED package', function () {
+  this.timeout(60000)
+  before(() => {
+    buildNodes()
+  })
+
+  it('holds the nodes and what they need, and nothing of the other parts', () => {
+    const args = ['pack', '--dry-run', '--json', '--ignore-scripts']
+    const output = execFileSync('npm', args, { cwd: ROOT, encoding: 'utf8', stdio: 'pipe' })
+    const [pack] = JSON.parse(output) as [{ files: { path: string }[] }]
+    const files = pack.files.map((file) => file.path)
+    const allowed =
+      /^(?:dist\/(?:nodes|protocol)\/|examples\/[^/]+\.json$|(?:package\.json|LICENSE|README\.md|CHANGELOG\.md)$)/
+    assert.deepEqual(
+      files.filter((file) => !allowed.test(file)),
+      [],
+    )
+    assert.deepEqual(
+      files.filter((file) => /(?<!\.d)\.ts$|\.test\.|\.node$/.test(file)),
+      [],
+    )
+    const wanted = TYPES.flatMap((type) => [
+      `dist/nodes/${type}.js`,
+      `dist/nodes/${type}.html`,
+      ...LANGUAGES.map((language) => `dist/nodes/locales/${language}/${type}.json`),
+      ...LANGUAGES.map((language) => `dist/nodes/locales/${language}/${type}.html`),
+    ])
+    const sources = globSync(['nodes/*.ts', 'protocol/*.ts'], { cwd: ROOT })
+    wanted.push(...sources.map((source) => `dist/${source.replace(/\.ts$/, '.js')}`))
+    wanted.push(...globSync('examples/*.json', { cwd: ROOT }))
+    assert.deepEqual(
+      wanted.filter((file) => !files.includes(file)),
+      [],
+    )
+  })
+
+  it('imports its own files, what Node.js has, and in one place mqtt', () => {
+    for (const file of globSync('dist/{nodes,protocol}/*.js', { cwd: ROOT })) {
+      for (const [, from = ''] of read(file).matchAll(/^import .* from '(.*)';?$/gm)) {
+        const isOurs = /^(?:\.\/|\.\.\/protocol\/)[a-z-]+\.js$|^node:/.test(from)
+        const isMqtt = from === 'mqtt' && basename(file) === 'connection.js'
+        assert.ok(isOurs || isMqtt, `${file} imports ${from}`)
+      }
+    }
+  })
+
+  for (const type of TYPES) {
+    it(`has a page for ${type} that says what it stores and where its texts are`, () => {
+      const page = read(`nodes/${type}.html`)
+      const { category, icon, defaults } = definitionOf(type)
+      assert.equal(category, type === 'homespin-agent' ? 'config' : 'homespin')
+      const prefix = category === 'config' ? 'node-config-input-' : 'node-input-'
+      for (const key of Object.keys(defaults)) assert.ok(page.includes(`${prefix}${key}`), key)
+      if (icon !== undefined) {
+        assert.match(read(`nodes/icons/${icon}`), /width="40" height="60"[^>]* stroke="#fff"/)
+      }
+      assert.doesNotMatch(page, /\.html\(|innerHTML|\beval\b/)
+      for (const language of LANGUAGES) {
+        const catalogue = json<Tree>(`nodes/locales/${language}/${type}.json`)
+        const used = [
+          ...page.matchAll(/data-i18n="([^"]+)"/g),
+          ...page.matchAll(/this\._\('([^']+)'\)/g),
+        ]
+        for (const [, key = ''] of used) {
+          assert.equal(typeof textOf(catalogue, key), 'string', `${language}: ${key}`)
+        }
+        const help = read(`nodes/locales/${language}/${type}.html`)
+        assert.ok(help.startsWith(`<script type="text/html" data-help-name="${type}">\n    <p>`))
+      }
+    })
+
+    it(`says the same of ${type} in every language, in badges of less than 20 characters`, () => {
+      const [first, ...others] = LANGUAGES.map((language) =>
+        json<Tree>(`nodes/locales/${language}/${type}.json`),
+      )
+      for (const other of others) assert.deepEqual(keysOf(other), keysOf(first as Tree))
+      for (const catalogue of [first as Tree, ...others]) {
+        for (const key of keysOf(catalogue).filter((each) => each.includes('.status.'))) {
+          const text = String(textOf(catalogue, key)).replace('__count__', '65536')
+          assert.ok(text.length < 20, `${key}: ${text}`)
+        }
+      }
+    })
+  }
+
+  it('shows the same badge in the same words at every node', () => {
+    for (const language of LANGUAGES) {
+      const shared = ['connecting', 'disconnected', 'refused', 'waiting', 'offline', 'protocol']
+      for (const key of [...shared, 'online', 'no_agent', 'filter']) {
+        const texts = TELLERS.map((type) =>
+          textOf(json<Tree>(`nodes/locales/${language}/${type}.json`), `homespin.status.${key}`),
+        )
+        assert.equal(new Set(texts).size, 1, `${language} ${key}: ${texts}`)
+        assert.equal(typeof texts[0], 'string')
+      }
+    }
+  })
+
+  it('has an example flow for each node, for the broker that comes with the agent', () => {
+    const files = globSync('examples/*.json', { cwd: ROOT })
+    const shown = new Set<string>()
+    for (const file of files) {
+      assert.match(basename(file), /^\d\d - [A-Z].*[a-z]\.json$/)
+      const nodes = json<StoredNode[]>(file)
+      const ids = new Set(nodes.map((node) => node.id))
+      assert.equal(ids.size, nodes.length)
+      const types = nodes.map((node) => node.type)
+      assert.ok(types.includes('comment') && types.includes('debug'), file)
+      for (const node of nodes) {
+        shown.add(node.type)
+        for (const id of (node.wires as string[][] | undefined)?.flat() ?? []) {
+          assert.ok(ids.has(id))
+        }
+        if (!TYPES.includes(node.type)) continue
+        const { defaults } = definitionOf(node.type)
+        const stored = Object.keys(node).filter((key) => !/^(?:id|type|z|x|y|wires)$/.test(key))
+        assert.deepEqual(stored.sort(), Object.keys(defaults).sort(), `${file}: ${node.type}`)
+        if (node.type !== 'homespin-agent') assert.ok(ids.has(String(node.agent)))
+        else assert.deepEqual([node.host, node.port, node.agent], ['127.0.0.1', 1883, 'home'])
+      }
+    }
+    assert.deepEqual(
+      TYPES.filter((type) => !shown.has(type)),
+      [],
+    )
+  })
+})
