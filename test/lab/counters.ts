@@ -44,7 +44,7 @@ function rulesOf(devices: readonly HomeDevice[], position: Position, name: strin
     }`
   })
   const family = position === 'bridge' ? 'bridge' : 'netdev'
-  return `table ${family} ${TABLE} { ${counters.join('\n')}\n${chains.join('\n')} }`
+  return `table ${family} ${TABLE} { ${counters.join('\n')}\n${chains.join('\n')}\n}`
 }
 
 interface NftCounter {
@@ -67,7 +67,13 @@ export class Counters {
     await succeed('ip', this.#home.inside('box', 'nft', '-f', '-'), { input: rules })
   }
 
-  /** By device id, since `start`. */
+  /** Waits until the home is silent, and begins at zero. */
+  async begin(): Promise<void> {
+    await this.readQuiet()
+    await this.#home.in('box', 'nft', 'reset', 'counters')
+  }
+
+  /** By device id, since `start` or `begin`. */
   async read(): Promise<Map<string, Counted>> {
     const text = await this.#home.in('box', 'nft', '-j', 'list', 'counters')
     const { nftables } = JSON.parse(text) as { nftables: NftCounter[] }

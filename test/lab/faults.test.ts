@@ -19,9 +19,12 @@ describe('lab: an agent and its broker', function () {
   this.timeout(OUTAGE_MS + 60_000)
   let broker: Mosquitto | undefined
   let agent: LabAgent | undefined
-  const tap = new Tap('lab')
+  let tap: Tap
   before(function () {
     requires(this, 'mosquitto')
+  })
+  beforeEach(() => {
+    tap = new Tap('lab')
   })
   afterEach(async () => {
     await tap.stop()

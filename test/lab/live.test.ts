@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import type { DeviceList, LiveEvents } from '../../protocol/http.ts'
 import type { Flow } from '../../protocol/messages.ts'
+import { EAR, traffic } from '../nodes/flows.ts'
 import { deploy, Ear, nodeOf, startRuntime, stopRuntime, undeploy } from '../nodes/runtime.ts'
 import type { LabAgent } from './agent-process.ts'
 import { agentInHome, HTTP_PORT, MQTT_PORT } from './agent-process.ts'
@@ -56,7 +57,7 @@ describe('lab: a home of twenty devices', function () {
     const [lan = ''] = home.interfaces
     counters = new Counters(home, lan)
     await counters.start()
-    await counters.readQuiet()
+    await counters.begin()
     ;({ agent, tap } = await agentInHome(home))
     httpPort = await home.door(HTTP_PORT)
     feed.start(httpPort, HOST)
@@ -125,28 +126,32 @@ describe('lab: a home of twenty devices', function () {
 
   it('an update reaches a subscriber within 1.5 s of the packet', async () => {
     const device = home.device(0)
+    const calm: Done[] = []
     for (let i = 0; i < 8; i++) {
       const asking = { server: '192.0.2.1', over: 'udp', family: 4 } as const
       const name = `host${20 + i}.example.com`
-      done.push(await home.does(device, { does: 'echo', name, count: 1, size: 64, ...asking }))
+      calm.push(await home.does(device, { does: 'echo', name, count: 1, size: 64, ...asking }))
       // At any moment of the agent's second.
       await sleep(Math.random() * 700)
     }
     await sleep(MAX_DELAY_MS)
-    const delays = done
-      .filter((one) => one.flow)
-      .map((one) => {
-        const id = flowOf(one)?.id
-        return (
-          (id === undefined ? Number.POSITIVE_INFINITY : (tap.heardOf.get(id) ?? 0)) - one.sent_ms
-        )
-      })
-    const sorted = delays.toSorted((a, b) => a - b)
-    const [middle, last] = [sorted[sorted.length >> 1], sorted.at(-1)]
+    const delaysOf = (of: readonly Done[]): number[] =>
+      of
+        .filter((one) => one.flow)
+        .map((one) => {
+          const id = flowOf(one)?.id
+          const heard = id === undefined ? undefined : tap.heardOf.get(id)
+          return heard === undefined ? Number.POSITIVE_INFINITY : heard - one.sent_ms
+        })
+    const delays = delaysOf(calm).toSorted((a, b) => a - b)
+    // While twenty clients start on the same processor, that is what is measured.
+    const busy = Math.max(...delaysOf(done))
+    const last = delays.at(-1) ?? Number.POSITIVE_INFINITY
     console.log(
-      `      ${delays.length} new flows heard of after ${middle} ms (median), ${last} ms at most`,
+      `      new flows heard of after ${delays.join(', ')} ms; in the rush ${busy} ms at most`,
     )
-    assert.ok(last !== undefined && last <= MAX_DELAY_MS, `${last} ms`)
+    assert.ok(last <= MAX_DELAY_MS, `${last} ms`)
+    done.push(...calm)
   })
 
   it('the page, REST and the live feed show it', async () => {
@@ -171,15 +176,8 @@ describe('lab: a home of twenty devices', function () {
     const port = await home.door(MQTT_PORT)
     await startRuntime()
     try {
-      const heard = { id: 'heard', type: 'helper' }
-      const traffic = {
-        id: 'traffic',
-        type: 'homespin-traffic',
-        agent: 'agent',
-        wires: [['heard']],
-      }
-      await deploy(port, [traffic, heard], { agent: 'lab' })
-      const ear = new Ear(nodeOf('heard'))
+      await deploy(port, [traffic(), EAR], { agent: 'lab' })
+      const ear = new Ear(nodeOf('ear-1'))
       const device = home.device(3)
       const asking = { server: '192.0.2.1', over: 'udp', family: 4 } as const
       const step: Step = { does: 'http', name: 'host33.example.com', bytes: 9000, ...asking }
