@@ -91,11 +91,11 @@ Napi::Value try_interface(const Napi::CallbackInfo& info) {
 
 /** Records, notes, their number, the run, the table of texts → the lines. Sizes are checked in ../index.ts. */
 Napi::Value flow_lines(const Napi::CallbackInfo& info) {
-  const Napi::ArrayBuffer records = info[0].As<Napi::ArrayBuffer>();
-  const Napi::Uint32Array notes = info[1].As<Napi::Uint32Array>();
+  Napi::ArrayBuffer records = info[0].As<Napi::ArrayBuffer>();
+  Napi::Uint32Array notes = info[1].As<Napi::Uint32Array>();
   const size_t count = info[2].As<Napi::Number>().Uint32Value();
   const std::string run = info[3].As<Napi::String>();
-  const Napi::Uint8Array texts = info[4].As<Napi::Uint8Array>();
+  Napi::Uint8Array texts = info[4].As<Napi::Uint8Array>();
   std::vector<char> lines;
   put_flow_lines(static_cast<const FlowRecord*>(records.Data()),
                  reinterpret_cast<const FlowNote*>(notes.Data()), count, run,
