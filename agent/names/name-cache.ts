@@ -2,7 +2,7 @@
 
 /** Answers remembered of one address: a flow takes the one that was current when it began. */
 const ANSWERS = 8
-/** Addresses remembered per device, and of all together; the oldest go first. */
+/** Addresses remembered per device, and of all together; the oldest go first, and the device that heard nothing new for longest. */
 const ADDRESSES_PER_DEVICE = 2048
 const ADDRESSES = 131072
 
@@ -19,12 +19,12 @@ export class NameCache {
   /** `device` was told at `timeMs` that `name` is at `ip`. */
   add(device: string, ip: string, name: string, timeMs: number): void {
     let addresses = this.#byDevice.get(device)
-    if (addresses === undefined) {
-      addresses = new Map()
-      this.#byDevice.set(device, addresses)
-    }
+    if (addresses === undefined) addresses = new Map()
     const known = addresses.get(ip)
     if (known === undefined) {
+      // At the end of the order: the last to be forgotten.
+      this.#byDevice.delete(device)
+      this.#byDevice.set(device, addresses)
       this.#makeRoom(addresses)
       addresses.set(ip, { name, timeMs })
       this.#size++
