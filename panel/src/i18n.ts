@@ -88,27 +88,29 @@ export function createI18n(language: Language, locale: string): I18n {
   }
 }
 
-const UNITS = ['byte', 'kilobyte', 'megabyte', 'gigabyte', 'terabyte', 'petabyte'] as const
+const UNITS = ['kilobyte', 'megabyte', 'gigabyte', 'terabyte', 'petabyte'] as const
 
 function unitFormat(locale: string): (n: number) => string {
-  const formats = UNITS.map(
-    (unit, index) =>
+  // Intl writes "12 byte" out even when short; the sign is the same everywhere.
+  const single = new Intl.NumberFormat(locale, { maximumFractionDigits: 0 })
+  const multiples = UNITS.map(
+    (unit) =>
       new Intl.NumberFormat(locale, {
         style: 'unit',
         unit,
-        // Intl writes "12 byte" out even when short; the narrow "12B" is given its space back below.
-        unitDisplay: index === 0 ? 'narrow' : 'short',
-        ...(index === 0 ? { maximumFractionDigits: 0 } : { maximumSignificantDigits: 3 }),
+        unitDisplay: 'short',
+        maximumSignificantDigits: 3,
       }),
   )
   return (n) => {
-    let step = 0
     let amount = Math.max(0, n)
+    if (amount < 999.5) return `${single.format(amount)}\u00a0B`
+    let step = -1
     while (amount >= 999.5 && step < UNITS.length - 1) {
       amount /= 1000
       step += 1
     }
-    const text = formats[step]?.format(amount) ?? ''
+    const text = multiples[step]?.format(amount) ?? ''
     return text.replace(/(\d)\s?(\p{L})/u, '$1\u00a0$2')
   }
 }

@@ -52,6 +52,7 @@ describe('panel: languages', () => {
     assert.equal(english.bytes(1234), '1.23\u00a0kB')
     assert.equal(english.bytes(999_600), '1\u00a0MB')
     assert.equal(english.bytes(98_765_432_109), '98.8\u00a0GB')
+    assert.equal(dutch.bytes(12), '12\u00a0B')
     assert.equal(dutch.bytes(1234), '1,23\u00a0kB')
     assert.equal(dutch.rate(2_500_000), '2,5\u00a0MB/s')
     assert.equal(english.bytes(1e21), '1,000,000\u00a0PB')

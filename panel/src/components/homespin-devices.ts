@@ -277,7 +277,7 @@ export class HomespinDevices extends LitElement {
   }
 
   #totals(device: Device) {
-    const { i18n, today, nowMs } = this
+    const { i18n, today, nowMs, isLive } = this
     const since = today.get(device.id)
     const idle = nowMs - device.last_seen_ms
     return html`
@@ -287,7 +287,7 @@ export class HomespinDevices extends LitElement {
           ${i18n.bytes(bytesOf(device))} ${i18n.t('total')}
         </span>
         <span title="${i18n.t('seen')}: ${i18n.moment(device.last_seen_ms)}">
-          ${idle < NOW_MS ? i18n.t('now') : i18n.ago(idle)}
+          ${isLive && idle < NOW_MS ? i18n.t('now') : i18n.ago(idle)}
         </span>
       </span>
     `

@@ -138,10 +138,7 @@ export class HomespinHeader extends LitElement {
         margin-top: 4px;
         color: var(--hs-muted);
       }
-      @media (max-width: 860px) {
-        header {
-          padding: 10px 14px;
-        }
+      @media (max-width: 1024px) {
         .about {
           order: 3;
           flex-basis: 100%;
@@ -154,7 +151,15 @@ export class HomespinHeader extends LitElement {
         display: none;
         padding: 0 9px;
       }
+      @media (max-width: 860px) {
+        header {
+          padding: 10px 14px;
+        }
+      }
       @media (max-width: 480px) {
+        .loss-word {
+          display: none;
+        }
         .product,
         .tools .segments {
           display: none;
@@ -227,7 +232,9 @@ export class HomespinHeader extends LitElement {
     if (lost.length + down.length === 0) return nothing
     return html`
       <details @keydown=${this.#escape} @focusout=${this.#leave}>
-        <summary class="pill warn">${warnIcon} ${i18n.t('loss_short')}</summary>
+        <summary class="pill warn" aria-label=${i18n.t('loss_short')}>
+          ${warnIcon} <span class="loss-word">${i18n.t('loss_short')}</span>
+        </summary>
         <div class="losses card small">
           <strong>${i18n.t('loss_title')}</strong>
           <ul>

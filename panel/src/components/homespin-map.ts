@@ -149,7 +149,10 @@ export class HomespinMap extends LitElement {
       this.#slotsFor = slotsFor
     }
     const model = buildMap(links, this.#slots, isNarrow ? NARROW : WIDE)
-    this.#slots = slotsOf(model)
+    const slots = slotsOf(model)
+    // Only nodes that move are animated: widths that grow a little each second are not worth the battery.
+    const hasMoved = JSON.stringify(slots) !== JSON.stringify(this.#slots)
+    this.#slots = slots
     this.#rows = Math.max(this.#rows, model.left.length, model.right.length, 5)
     this.#layout = layoutMap(model, this.width, this.#rows)
     const option =
@@ -164,7 +167,7 @@ export class HomespinMap extends LitElement {
             },
             color: (id) => this.#color(model, id),
             focus: this.#focus(),
-            isStill: this.isStill,
+            isStill: this.isStill || !hasMoved,
           })
     const label = i18n.t('map_label', {
       devices: i18n.number(model.left.length),

@@ -17,6 +17,7 @@ export class HomespinSelection extends LitElement {
     today: { attribute: false },
     tint: { attribute: false },
     nowMs: { attribute: false },
+    isOpen: { state: true },
   }
   declare i18n: I18n
   declare device: Device | undefined
@@ -24,6 +25,8 @@ export class HomespinSelection extends LitElement {
   declare today: Today
   declare tint: number | undefined
   declare nowMs: number
+  /** On a phone the facts are folded until they are asked for. */
+  declare isOpen: boolean
 
   static override styles = [
     sharedStyles,
@@ -73,6 +76,23 @@ export class HomespinSelection extends LitElement {
         color: var(--hs-muted);
         font-size: 12.5px;
       }
+      .more {
+        display: none;
+        margin-inline-start: auto;
+        color: var(--hs-accent);
+        min-height: 32px;
+      }
+      .sum {
+        white-space: nowrap;
+      }
+      @media (max-width: 860px) {
+        .more {
+          display: block;
+        }
+        .facts:not(.open) {
+          display: none;
+        }
+      }
       @media (max-width: 420px) {
         dl {
           grid-template-columns: 1fr 1fr;
@@ -82,13 +102,33 @@ export class HomespinSelection extends LitElement {
     `,
   ]
 
+  constructor() {
+    super()
+    this.isOpen = false
+  }
+
   override render() {
     const { i18n, device } = this
     return html`
       <section class="card" aria-label=${i18n.t('showing')}>
-        <div class="chips">${this.#deviceChip()} ${this.#remoteChip()}</div>
-        ${device ? this.#facts(device) : nothing}
+        <div class="chips">${this.#deviceChip()} ${this.#remoteChip()} ${device ? this.#more() : nothing}</div>
+        <div class="facts ${this.isOpen ? 'open' : ''}">${device ? this.#facts(device) : nothing}</div>
       </section>
+    `
+  }
+
+  #more() {
+    return html`
+      <button
+        type="button"
+        class="plain more"
+        aria-expanded=${this.isOpen ? 'true' : 'false'}
+        @click=${() => {
+          this.isOpen = !this.isOpen
+        }}
+      >
+        ${this.i18n.t(this.isOpen ? 'facts_less' : 'facts_more')}
+      </button>
     `
   }
 
@@ -135,8 +175,10 @@ export class HomespinSelection extends LitElement {
     const fact = (label: string, value: unknown, look = '') =>
       html`<div class=${look}><dt>${label}</dt><dd>${value}</dd></div>`
     const bytes = (total: { sent_bytes: number; received_bytes: number }) => html`
-      <span class="received">${downIcon}</span> ${i18n.bytes(total.received_bytes)}
-      <span class="sent">${upIcon}</span> ${i18n.bytes(total.sent_bytes)}
+      <span class="sum">
+        <span class="received">${downIcon}</span> ${i18n.bytes(total.received_bytes)}
+      </span>
+      <span class="sum"><span class="sent">${upIcon}</span> ${i18n.bytes(total.sent_bytes)}</span>
     `
     return html`
       <dl>
