@@ -83,6 +83,11 @@ describe('nodes in the editor', function () {
     await page.locator('#node-dialog-ok').click()
     await deploy(page)
     await page.getByText('connected', { exact: true }).first().waitFor()
+    const config = nodeRed.flows().find((node) => node.type === 'homespin-agent')
+    assert.deepEqual(
+      [config?.host, config?.port, config?.usetls, config?.tls, config?.prefix, config?.agent],
+      ['127.0.0.1', String(broker.port), false, '', 'homespin', 'home'],
+    )
 
     // Now the agent has filled the list.
     await traffic.dblclick()
@@ -129,7 +134,18 @@ describe('nodes in the editor', function () {
     await page.context().close()
   })
 
-  it('open their dialogs and help without a fault, in Dutch too', async () => {
+  it('are explained in the language of the reader', async () => {
+    for (const [language, words] of Object.entries({
+      'en-US': 'flow by flow',
+      nl: 'flow voor flow',
+    })) {
+      const headers = { Accept: 'text/html', 'Accept-Language': language }
+      const page = await (await fetch(`${nodeRed.url}nodes`, { headers })).text()
+      assert.ok(page.includes(words), language)
+    }
+  })
+
+  it('open their dialogs without a fault, in Dutch too', async () => {
     for (const [language, labels] of Object.entries({
       'en-US': ['device', 'device dns', 'device traffic'],
       nl: ['apparaat', 'dns', 'verkeer'],
