@@ -176,20 +176,23 @@ export class History {
   ): Promise<Result> {
     return await this.#exclusive(async () => {
       try {
-        return await work(this.#tables, this.#loose(this.#tables))
+        return await work(this.#tables, await this.#loose(this.#tables))
       } catch (error) {
         if (faultOf(error) === undefined) throw error
         this.#onFailure(error)
-        return await work(undefined, this.#loose(undefined))
+        return await work(undefined, await this.#loose(undefined))
       }
     })
   }
 
   /** Minutes that are not in the tables yet: those of the journal and those in memory. */
-  #loose(tables: HistoryTables | undefined): Map<number, LooseMinute> {
+  async #loose(tables: HistoryTables | undefined): Promise<Map<number, LooseMinute>> {
     const loose = new Map<number, LooseMinute>()
-    for (const minute of tables?.journalMinutes() ?? []) {
-      loose.set(minute, readJournal(tables as HistoryTables, minute, this.#limits))
+    const pace = new Pace()
+    if (tables !== undefined) {
+      for (const minute of tables.journalMinutes()) {
+        loose.set(minute, await readJournal(tables, minute, this.#limits, pace))
+      }
     }
     for (const [time, minute] of this.#pending.minutes) {
       const known = loose.get(time)

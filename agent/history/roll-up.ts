@@ -13,11 +13,12 @@ export interface LooseMinute extends Observed {
 }
 
 /** Reads a minute from the journal; a row that can't be read makes it incomplete. */
-export function readJournal(
+export async function readJournal(
   tables: HistoryTables,
   minute: number,
   limits: TallyLimits,
-): LooseMinute {
+  pace: Pace,
+): Promise<LooseMinute> {
   const loose = { observed_ms: 0, lossless: true, tally: new Tally(limits) }
   for (const row of tables.journalOf(minute)) {
     loose.observed_ms += row.observed_ms
@@ -27,6 +28,7 @@ export function readJournal(
     } catch {
       loose.lossless = false
     }
+    await pace.breathe()
   }
   return loose
 }
@@ -41,7 +43,7 @@ export async function closeMinutes(
   for (const minute of tables.journalMinutes()) {
     if (isOpen(minute)) continue
     await inTransaction(tables.db, async () => {
-      const loose = readJournal(tables, minute, limits)
+      const loose = await readJournal(tables, minute, limits, pace)
       for (const resolution of bucketsToAddTo(tables, minute)) {
         await addBucket(tables, resolution, bucketStart(resolution, minute), loose, pace)
       }
