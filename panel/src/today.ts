@@ -52,10 +52,12 @@ export function todayOf(
   for (const [id, base] of bases) {
     const device = devices.get(id)
     if (device === undefined || base.midnight_ms !== midnight_ms) continue
+    // The history may be some seconds ahead of the counter; a day is never shown as more than the whole.
+    const sent = base.sent_bytes + grown(device.sent_bytes, base.counted.sent_bytes)
+    const received = base.received_bytes + grown(device.received_bytes, base.counted.received_bytes)
     today.set(id, {
-      sent_bytes: base.sent_bytes + grown(device.sent_bytes, base.counted.sent_bytes),
-      received_bytes:
-        base.received_bytes + grown(device.received_bytes, base.counted.received_bytes),
+      sent_bytes: Math.min(sent, device.sent_bytes),
+      received_bytes: Math.min(received, device.received_bytes),
     })
   }
   return today

@@ -75,6 +75,11 @@ describe('panel: the list of devices', () => {
       const grown = { ...before, received_bytes: before.received_bytes + 500 }
       const today = todayOf(bases, new Map([[device.id, grown]]), now)
       assert.equal(today.get(device.id)?.received_bytes, base.received_bytes + 500)
+      const young = { ...before, received_bytes: 7 }
+      assert.equal(
+        todayOf(bases, new Map([[device.id, young]]), now).get(device.id)?.received_bytes,
+        7,
+      )
       assert.equal(todayOf(bases, new Map([[device.id, grown]]), now + 86_400_000).size, 0)
     } finally {
       await server.stop()

@@ -168,8 +168,11 @@ export class HomespinHeader extends LitElement {
           display: grid;
           place-items: center;
         }
+        header {
+          gap: 8px;
+        }
         .tools select {
-          width: 84px;
+          width: 74px;
         }
       }
     `,

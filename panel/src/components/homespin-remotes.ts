@@ -40,7 +40,7 @@ export class HomespinRemotes extends LitElement {
         display: grid;
         grid-template-columns: minmax(0, 1fr) auto;
         gap: 0 12px;
-        width: 100%;
+        width: calc(100% + 12px);
         padding: 3px 6px;
         margin-inline: -6px;
         border-radius: 6px;
