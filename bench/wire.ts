@@ -17,6 +17,9 @@ const INTERFACE = 'wire0'
 /** So long after the last packet everything about it has been said. */
 const SETTLE_MS = 2500
 
+/** Counters are told every half minute where nothing else has changed. */
+const COUNTERS_MS = 33_000
+
 /** What is sent. */
 export interface Burst {
   packets: number
@@ -114,10 +117,9 @@ export class Wire {
       await sleep(SETTLE_MS)
       const cpuS = cpuSoFar(agent.program.pid) - before
       const peakBytes = peakBytesOf(agent.program.pid)
-      const { interfaces, loss } = await info()
-      const taken = interfaces.reduce((sum, one) => sum + one.packets, 0)
+      const { taken, dropped } = await countersOf(info, sent)
       const flows = await this.#flowCount()
-      return { sent, seconds, taken, dropped: loss.ring_packets, cpuS, peakBytes, flows }
+      return { sent, seconds, taken, dropped, cpuS, peakBytes, flows }
     })
   }
 
@@ -162,5 +164,20 @@ export class Wire {
       asking.on('error', reject).end()
     })
     return JSON.parse(text) as T
+  }
+}
+
+/** The agent's counters, once they account for all that was sent, else as they are after a while. */
+async function countersOf(
+  info: () => Promise<Info>,
+  sent: number,
+): Promise<{ taken: number; dropped: number }> {
+  const end = Date.now() + COUNTERS_MS
+  for (;;) {
+    const { interfaces, loss } = await info()
+    const taken = interfaces.reduce((sum, one) => sum + one.packets, 0)
+    const dropped = loss.ring_packets
+    if (taken + dropped >= sent || Date.now() > end) return { taken, dropped }
+    await sleep(200)
   }
 }
