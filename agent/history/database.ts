@@ -1,5 +1,14 @@
 // Opening an SQLite file: its pragmas and schema, and what is done when it is damaged, newer or can't be used.
-import { closeSync, existsSync, openSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs'
+import {
+  chmodSync,
+  closeSync,
+  existsSync,
+  openSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+} from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 
@@ -93,6 +102,7 @@ export function setAside(path: string): string {
 function openChecked(path: string, schema: Schema): DatabaseSync {
   // Made here, because SQLite would make it readable by everybody; its log takes over these rights.
   closeSync(openSync(path, 'a', 0o600))
+  chmodSync(path, 0o600)
   const size = statSync(path).size
   const db = new DatabaseSync(path, { timeout: 1000 })
   try {

@@ -81,7 +81,7 @@ export class History {
   /** Opens the files, and closes what an earlier run left open. Throws only for a file that a newer Homespin wrote. */
   async start(): Promise<void> {
     this.#devices.start()
-    await this.#exclusive(() => this.#attempt(async (tables) => this.#maintain(tables)))
+    await this.#exclusive(() => this.#attempt((tables) => this.#maintain(tables)))
     this.#timer = setInterval(() => {
       // A slow disk must not make writes queue up.
       if (!this.#flushing) void this.flush()
@@ -260,18 +260,21 @@ export class History {
       this.#pending.putBack(minutes)
       throw error
     }
-    await this.#maintain(tables)
+    const closing = tables.journalMinutes().some((minute) => !this.#isOpen(minute))
+    if (closing || this.#fault.active) await this.#maintain(tables)
   }
 
+  /** Whether more may still come for a minute. */
+  #isOpen(minute: number): boolean {
+    const current = bucketStart('minute', Math.floor(this.#options.clock.now() / 1000))
+    return minute === current || this.#lastMinutes.includes(minute)
+  }
+
+  /** Closes minutes, rolls up, and makes the limits hold. */
   async #maintain(tables: HistoryTables): Promise<void> {
     const pace = new Pace()
     const now_s = Math.floor(this.#options.clock.now() / 1000)
-    const current = bucketStart('minute', now_s)
-    const isOpen = (minute: number): boolean =>
-      minute === current || this.#lastMinutes.includes(minute)
-    const closing = tables.journalMinutes().some((minute) => !isOpen(minute))
-    if (!closing && tables.rolledUpTo('minute') > 0) return
-    await closeMinutes(tables, isOpen, this.#limits, pace)
+    await closeMinutes(tables, (minute) => this.#isOpen(minute), this.#limits, pace)
     await rollUp(tables, now_s, pace)
     await retain(tables, now_s, this.#kept, pace)
   }

@@ -39,10 +39,17 @@ export async function retain(
       tables.sizes().used > most * SHARE_AFTER ? leastWanted(tables) : undefined,
     )
   }
+  if (tables.sizes().file > most) await shrink(tables, most, pace)
+}
+
+/** Gives pages that are free back to the disk: needed only when the limit was lowered. */
+async function shrink(tables: HistoryTables, most: number, pace: Pace): Promise<void> {
   while (tables.sizes().file > most && tables.sizes().used < tables.sizes().file) {
     tables.db.exec(`PRAGMA incremental_vacuum(${VACUUM_PAGES})`)
     await pace.breathe()
   }
+  // The file itself is cut when the log has been copied into it.
+  tables.db.exec('PRAGMA wal_checkpoint(TRUNCATE)')
 }
 
 interface Bucket {
