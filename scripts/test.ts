@@ -20,6 +20,10 @@ const LAST = ['bench', 'lab']
 const STAGE_MS = 8 * 60_000
 /** A stage whose tests have ended and that is still there has left something open. */
 const LINGER_MS = 15_000
+/** How often a stage that takes long says what it is at. */
+const QUIET_MS = 30_000
+
+const NOTHING: StageResult = { passed: 0, failed: 0, skipped: 0, ended: false }
 
 const env = {
   ...process.env,
@@ -30,7 +34,7 @@ const env = {
 async function run(
   command: readonly string[],
   more: NodeJS.ProcessEnv,
-  hasEnded: () => boolean,
+  progress: () => StageResult | undefined,
 ): Promise<string | undefined> {
   const [file = '', ...args] = command
   const child = spawn(file, args, {
@@ -47,8 +51,15 @@ async function run(
   }
   const limit = setTimeout(kill, STAGE_MS, `took longer than ${STAGE_MS / 60_000} minutes`)
   let linger: NodeJS.Timeout | undefined
+  let spokeMs = Date.now()
   const watch = setInterval(() => {
-    if (hasEnded()) linger ??= setTimeout(kill, LINGER_MS, 'left something open behind its tests')
+    const result = progress()
+    if (result?.running !== undefined && Date.now() - spokeMs > QUIET_MS) {
+      spokeMs = Date.now()
+      process.stdout.write(`  ${result.passed} passed so far, now: ${result.running}\n`)
+    }
+    if (result?.ended)
+      linger ??= setTimeout(kill, LINGER_MS, 'left something open behind its tests')
   }, 1000)
   const [code, signal] = (await once(child, 'exit')) as [number | null, string | null]
   clearTimeout(limit)
@@ -70,10 +81,9 @@ function killRunning(): void {
 }
 
 async function check(command: readonly string[]): Promise<StageResult> {
-  const why = await run(command, {}, () => false)
-  return why === undefined
-    ? { passed: 1, failed: 0, skipped: 0 }
-    : { passed: 0, failed: 1, skipped: 0 }
+  const why = await run(command, {}, () => undefined)
+  const failed = why === undefined ? 0 : 1
+  return { passed: 1 - failed, failed, skipped: 0, ended: true }
 }
 
 async function tests(folder: string, args: readonly string[]): Promise<StageResult> {
@@ -95,19 +105,14 @@ async function tests(folder: string, args: readonly string[]): Promise<StageResu
     ...args,
     files,
   ]
-  const hasEnded = (): boolean => {
-    const result = read()
-    return result !== undefined && result.running === undefined
-  }
-  const why = await run(command, { HOMESPIN_TEST_RESULT: file }, hasEnded)
-  const result = read() ?? { passed: 0, failed: 0, skipped: 0 }
+  const why = await run(command, { HOMESPIN_TEST_RESULT: file }, read)
+  const result = read() ?? NOTHING
   rmSync(place, { recursive: true, force: true })
-  if (why !== undefined && result.failed === 0) {
-    // The stage itself failed: it crashed, hung or could not be loaded.
-    result.failed++
-    process.stdout.write(`    ${folder}: ${why}${result.running ? ` in: ${result.running}` : ''}\n`)
-  }
-  return result
+  const fault = why ?? (result.ended ? undefined : 'ended before its tests did')
+  if (fault === undefined || result.failed > 0) return result
+  // The stage itself failed: it could not be loaded, crashed or hung.
+  process.stdout.write(`  ${folder}: ${fault}${result.running ? ` in: ${result.running}` : ''}\n`)
+  return { ...result, failed: 1 }
 }
 
 function stages(mochaArgs: readonly string[]): Map<string, () => Promise<StageResult>> {
@@ -139,7 +144,7 @@ async function main(args: readonly string[]): Promise<number> {
     )
     return 2
   }
-  const total: StageResult = { passed: 0, failed: 0, skipped: 0 }
+  const total = { ...NOTHING }
   const begun = Date.now()
   for (const [name, stage] of all) {
     if (named.length > 0 && !named.includes(name)) continue
