@@ -185,7 +185,7 @@ function show(where: Where, editor: string | undefined, options: Options): void 
     `  Page      ${where.page ?? 'off'}`,
     `  Node-RED  ${editor ?? 'off'}`,
     `  MQTT      ${where.broker}`,
-    `  Data      ${relative(CWD, options.data) || '.'}`,
+    `  Data      ${options.data.startsWith(`${CWD}/`) ? relative(CWD, options.data) : options.data}`,
     'Ctrl-C ends it.',
   ]
   process.stdout.write(`\n${lines.join('\n')}\n\n`)
