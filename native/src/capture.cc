@@ -25,8 +25,8 @@ constexpr int64_t kSignalMs = 1000;
 constexpr int kTickMs = 200;
 /** How often the interfaces are looked at. */
 constexpr int64_t kCheckMs = 500;
-/** Longer than a block takes to retire. */
-constexpr int64_t kLastBlockMs = 60;
+/** Longer than a block takes to retire: up to two of the kernel's rounds, and those may be late. */
+constexpr int64_t kLastBlockMs = 100;
 /** From here on JavaScript is told at once. */
 constexpr uint32_t kManyClosed = 8192;
 /** From here on a file waits. */

@@ -93,8 +93,15 @@ void NetlinkObject::start(const Napi::CallbackInfo& info) {
   on_events_ = Napi::Persistent(info[0].As<Napi::Function>());
   context_ = std::make_unique<Napi::AsyncContext>(env, "homespin netlink");
   Ref();
-  uv_poll_start(poll_, UV_READABLE, [](uv_poll_t* handle, int, int) {
-    static_cast<NetlinkObject*>(handle->data)->readable();
+  watch();
+}
+
+void NetlinkObject::watch() {
+  uv_poll_start(poll_, UV_READABLE, [](uv_poll_t* handle, int status, int) {
+    auto* const self = static_cast<NetlinkObject*>(handle->data);
+    // libuv stops watching when the socket has an error; after an overrun it goes on.
+    if (status < 0) self->watch();
+    self->readable();
   });
 }
 

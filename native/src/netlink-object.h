@@ -23,6 +23,7 @@ class NetlinkObject : public Napi::ObjectWrap<NetlinkObject> {
  private:
   void start(const Napi::CallbackInfo& info);
   void stop(const Napi::CallbackInfo& info);
+  void watch();
   void readable();
 
   std::unique_ptr<RouteSocket> socket_;

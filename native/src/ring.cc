@@ -23,7 +23,7 @@ constexpr uint32_t kMaxBlock = 512 * 1024;
 constexpr uint32_t kMinBlocks = 4;
 constexpr uint32_t kFrameRoom = 2048;
 /** A block that is not full is handed over after this. */
-constexpr uint32_t kRetireMs = 40;
+constexpr uint32_t kRetireMs = 20;
 constexpr uint32_t kFrames = 32;
 
 std::string why(const char* what) { return std::string(what) + ": " + std::strerror(errno); }
