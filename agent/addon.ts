@@ -2,6 +2,9 @@
 import * as native from '../native/index.ts'
 
 /** What native offers, as the rest of the agent is given it. */
-export type Addon = Pick<typeof native, 'createCapture' | 'createNetlink' | 'tryInterface'>
+export type Addon = Pick<
+  typeof native,
+  'createCapture' | 'createNetlink' | 'tryInterface' | 'flowLines'
+>
 
 export const addon: Addon = native

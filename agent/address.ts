@@ -1,37 +1,53 @@
 // Addresses as they stand in batches → text. Each address is written once and then remembered: flows repeat them.
 
-/** How many addresses are remembered before the memory is emptied. */
-const REMEMBERED = 65536
+/** Places for addresses; when half of them are taken, all is forgotten. A power of two. */
+const PLACES = 65536
+const MAX_MACS = 65536
 
-/** Writes addresses (RFC 5952) and MACs; not for use across batches of different layout. */
+/** Remembers the text of addresses (RFC 5952) and MACs. Its table is its own, as a Map of strings would cost a string a look-up. */
 export class AddressText {
-  readonly #v4 = new Map<number, string>()
-  readonly #v6 = new Map<string, string>()
+  /** Four words an address; of IPv4 the first. */
+  readonly #keys = new Int32Array(PLACES * 4)
+  readonly #families = new Uint8Array(PLACES)
+  #texts = new Array<string>(PLACES)
+  #taken = 0
   readonly #macs = new Map<number, string>()
 
-  /** The address of 4 or 16 bytes at `offset`. */
-  ip(bytes: Buffer, offset: number, ipv6: boolean): string {
-    return ipv6 ? this.#ipv6(bytes, offset) : this.#ipv4(bytes.readUInt32BE(offset))
-  }
-
-  #ipv4(value: number): string {
-    let text = this.#v4.get(value)
-    if (text === undefined) {
-      text = `${value >>> 24}.${(value >>> 16) & 255}.${(value >>> 8) & 255}.${value & 255}`
-      if (this.#v4.size >= REMEMBERED) this.#v4.clear()
-      this.#v4.set(value, text)
+  /** The address of 4 or 16 bytes at `at`, counted in words of four bytes. */
+  ip(words: Int32Array, at: number, ipv6: boolean): string {
+    const a = words[at] as number
+    const b = ipv6 ? (words[at + 1] as number) : 0
+    const c = ipv6 ? (words[at + 2] as number) : 0
+    const d = ipv6 ? (words[at + 3] as number) : 0
+    const family = ipv6 ? 6 : 4
+    const keys = this.#keys
+    let place = mix(a, b, c, d) & (PLACES - 1)
+    for (; this.#families[place] !== 0; place = (place + 1) & (PLACES - 1)) {
+      const key = place * 4
+      if (
+        keys[key] === a &&
+        keys[key + 1] === b &&
+        keys[key + 2] === c &&
+        keys[key + 3] === d &&
+        this.#families[place] === family
+      ) {
+        return this.#texts[place] as string
+      }
     }
+    const bytes = new Uint8Array(words.buffer, words.byteOffset + at * 4, ipv6 ? 16 : 4)
+    const text = formatIp(bytes, ipv6)
+    if (this.#taken >= PLACES / 2) return this.#forget(text)
+    this.#taken++
+    this.#families[place] = family
+    this.#texts[place] = text
+    keys.set([a, b, c, d], place * 4)
     return text
   }
 
-  #ipv6(bytes: Buffer, offset: number): string {
-    const key = bytes.toString('latin1', offset, offset + 16)
-    let text = this.#v6.get(key)
-    if (text === undefined) {
-      text = formatIpv6(bytes, offset)
-      if (this.#v6.size >= REMEMBERED) this.#v6.clear()
-      this.#v6.set(key, text)
-    }
+  #forget(text: string): string {
+    this.#families.fill(0)
+    this.#texts = new Array<string>(PLACES)
+    this.#taken = 0
     return text
   }
 
@@ -40,11 +56,20 @@ export class AddressText {
     let text = this.#macs.get(key)
     if (text === undefined) {
       text = formatMac(key)
-      if (this.#macs.size >= REMEMBERED) this.#macs.clear()
+      if (this.#macs.size >= MAX_MACS) this.#macs.clear()
       this.#macs.set(key, text)
     }
     return text
   }
+}
+
+/** Spreads addresses that differ in a few bits (the mixing of MurmurHash3). A flood can only make look-ups slower, to a bound. */
+function mix(a: number, b: number, c: number, d: number): number {
+  let h = Math.imul(a, 0x9e3779b1) ^ Math.imul(b, 0x85ebca6b)
+  h ^= Math.imul(c, 0xc2b2ae35) ^ Math.imul(d, 0x27d4eb2f)
+  h = Math.imul(h ^ (h >>> 16), 0x85ebca6b)
+  h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35)
+  return h ^ (h >>> 16)
 }
 
 /** 4 or 16 bytes as text. */

@@ -2,10 +2,12 @@
 import { readFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { isAbsolute, join, resolve } from 'node:path'
-import { LineCounter, parseDocument } from 'yaml'
+import { isMap, isNode, isSeq, LineCounter, parseDocument } from 'yaml'
 import { z } from 'zod'
 import type { Config } from './config.ts'
 import { baseOf, ConfigError, configSchema, exampleOf, flagOf, keysOf } from './config.ts'
+
+const IN_ENVIRONMENT = ' in the environment'
 
 /** A value and where it stands, such as `--lan` or `homespin.yaml, line 3`. */
 interface Given {
@@ -22,7 +24,8 @@ export type Flags = Record<string, string | boolean | string[] | undefined>
  */
 export function loadConfig(file: string | undefined, env: NodeJS.ProcessEnv, flags: Flags): Config {
   const places = new Map<string, string>()
-  const merged: Record<string, unknown> = {}
+  // Without a prototype: a key __proto__ is a wrong key like any other.
+  const merged: Record<string, unknown> = Object.create(null)
   if (file !== undefined) readYaml(file, merged, places)
   for (const [key, given] of fromEnvironment(env)) put(merged, places, key, given)
   for (const [key, given] of fromFlags(flags)) put(merged, places, key, given)
@@ -52,38 +55,66 @@ function readYaml(file: string, into: Record<string, unknown>, places: Map<strin
   try {
     text = readFileSync(file, 'utf8')
   } catch (cause) {
-    throw new ConfigError(`the configuration ${file} can't be read: ${(cause as Error).message}`, {
-      cause,
-    })
+    throw new ConfigError(
+      `the configuration ${file} can't be read: ${(cause as Error).message}. Name a file in YAML with --config`,
+      { cause },
+    )
   }
   if (text.length > 1_000_000)
     throw new ConfigError(`the configuration ${file} is larger than 1 MB`)
   const lines = new LineCounter()
-  const document = parseDocument(text, { uniqueKeys: true, lineCounter: lines })
+  const lineAt = (at: number): string => `${file}, line ${lines.linePos(at).line}`
+  const document = parseDocument(text, {
+    uniqueKeys: true,
+    lineCounter: lines,
+    prettyErrors: false,
+    logLevel: 'error',
+  })
   const fault = document.errors[0]
-  if (fault !== undefined) throw new ConfigError(`${file}: ${fault.message.split('\n')[0]}`)
+  if (fault !== undefined) {
+    const what = FAULTS[fault.code] ?? fault.message
+    throw new ConfigError(`${lineAt(fault.pos[0])}: ${what}. Example: agent: home`)
+  }
   let values: unknown
   try {
     values = document.toJS({ maxAliasCount: 0 })
   } catch (cause) {
-    throw new ConfigError(`${file}: aliases are not taken here: ${(cause as Error).message}`, {
-      cause,
-    })
+    throw new ConfigError(
+      `${file}: aliases (*name) are not taken here: write the value out. Example: agent: home`,
+      { cause },
+    )
   }
   if (values === null || values === undefined) return
   if (typeof values !== 'object' || Array.isArray(values)) {
     throw new ConfigError(`${file}: expected keys with values. Example: agent: home`)
   }
-  const lineOf = (path: string[]): string => {
-    const node = document.getIn(path, true) as { range?: [number] | null } | undefined
-    const at = node?.range?.[0]
-    return at === undefined ? file : `${file}, line ${lines.linePos(at).line}`
+  for (const [key, value] of Object.entries(values)) into[key] = value
+  notePlaces(document.contents, '', lineAt, places)
+}
+
+/** What is wrong with YAML, in our words where the parser speaks to programmers. */
+const FAULTS: Partial<Record<string, string>> = {
+  DUPLICATE_KEY: 'expected each key once',
+  MULTIPLE_DOCS: 'expected one document, without a second ---',
+  TAB_AS_INDENT: 'expected spaces before a key, not a tab',
+}
+
+/** Where each key, and each item of a list, stands. */
+function notePlaces(
+  node: unknown,
+  path: string,
+  lineAt: (at: number) => string,
+  places: Map<string, string>,
+): void {
+  const below = (key: unknown): string => `${path === '' ? '' : `${path}.`}${key}`
+  const note = (at: unknown, key: string): void => {
+    if (isNode(at) && at.range) places.set(key, lineAt(at.range[0]))
   }
-  for (const [key, value] of Object.entries(values)) {
-    into[key] = value
-    places.set(key, lineOf([key]))
-    if (typeof value !== 'object' || value === null) continue
-    for (const inner of Object.keys(value)) places.set(`${key}.${inner}`, lineOf([key, inner]))
+  if (isSeq(node)) for (const [i, item] of node.items.entries()) note(item, below(i))
+  if (!isMap(node)) return
+  for (const { key, value } of node.items) {
+    note(key, below(key))
+    if (path === '' || isSeq(value)) notePlaces(value, below(key), lineAt, places)
   }
 }
 
@@ -101,7 +132,7 @@ function* fromEnvironment(env: NodeJS.ProcessEnv): Generator<[string, Given]> {
       throw new ConfigError(
         `${name} in the environment is no key of the configuration; ${nearest(name, known.keys())}`,
       )
-    yield [key.path, { value: fromText(text, key.schema), where: `${name} in the environment` }]
+    yield [key.path, { value: fromText(text, key.schema), where: name + IN_ENVIRONMENT }]
   }
 }
 
@@ -168,28 +199,52 @@ function distance(a: string, b: string): number {
 
 /** One sentence a fault: where it stands, what was expected, an example. */
 function explain(error: z.ZodError, places: ReadonlyMap<string, string>): string {
-  const lines = error.issues.slice(0, 10).map((issue) => {
-    const path = issue.path.map(String)
-    const key = path.filter((part) => !/^\d+$/.test(part)).join('.')
-    const where = places.get(key) ?? places.get(path[0] ?? '') ?? 'the configuration'
-    if (issue.code === 'unrecognized_keys') {
-      const at = path.length === 0 ? '' : `${key}.`
-      const file = places.get(`${at}${issue.keys[0] ?? ''}`) ?? where
-      const keys = issue.keys.map((k) => at + k)
-      const wrong = nearest(
-        keys[0] ?? '',
-        keysOf().map((known) => known.path),
-      )
-      return `${file}: ${keys.join(', ')}: no such key; ${wrong} There are ${siblings(key)}`
-    }
-    const schema = keysOf().find((known) => known.path === key)?.schema
-    const example = schema === undefined ? undefined : exampleOf(schema)
-    return `${where}: ${path.join('.')}: ${issue.message}${example === undefined ? '' : `. Example: ${key}: ${example}`}`
-  })
-  return lines.join('\n')
+  return error.issues
+    .flatMap((issue) => {
+      const path = issue.path.map(String)
+      const key = path.filter((part) => !/^\d+$/.test(part)).join('.')
+      const where =
+        places.get(path.join('.')) ??
+        places.get(key) ??
+        places.get(path[0] ?? '') ??
+        'the configuration'
+      if (issue.code === 'unrecognized_keys') {
+        return issue.keys.map((inner) => unknownKey(key, inner, places, where))
+      }
+      return [`${where}: ${path.join('.')}: ${issue.message}${example(key, where)}`]
+    })
+    .slice(0, 10)
+    .join('\n')
 }
 
-function siblings(group: string): string {
+function unknownKey(
+  group: string,
+  key: string,
+  places: ReadonlyMap<string, string>,
+  otherwise: string,
+): string {
+  const path = group === '' ? key : `${group}.${key}`
+  const known = keysOf().map((of) => of.path)
+  const groups = group === '' ? siblings('') : []
+  const there = siblings(group).join(', ')
+  return `${places.get(path) ?? otherwise}: ${path}: no such key; ${nearest(path, [...groups, ...known])} There are ${there}`
+}
+
+/** An example of the key as it is written where it stands: as a flag, in the environment, or in the file. */
+function example(key: string, where: string): string {
+  const known = keysOf().find(({ path }) => path === key || path.startsWith(`${key}.`))
+  const text = known === undefined ? undefined : exampleOf(known.schema)
+  if (known === undefined || text === undefined) return ''
+  const bare = text.replace(/^\[|\]$/g, '')
+  if (where.startsWith('--')) return `. Example: ${where} ${bare}`
+  if (where.endsWith(IN_ENVIRONMENT))
+    return `. Example: ${where.slice(0, -IN_ENVIRONMENT.length)}=${bare}`
+  const [outer, inner] = known.path.split('.')
+  return `. Example: ${outer}: ${inner === undefined ? text : `{ ${inner}: ${text} }`}`
+}
+
+/** The keys of a group; '' is the whole. */
+function siblings(group: string): string[] {
   const names = keysOf()
     .map(({ path }) =>
       group === ''
@@ -199,5 +254,5 @@ function siblings(group: string): string {
           : undefined,
     )
     .filter((name) => name !== undefined)
-  return [...new Set(names)].join(', ')
+  return [...new Set(names)]
 }

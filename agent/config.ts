@@ -199,11 +199,7 @@ export function splitHostPort(text: string): { host: string; port: number } | un
 function isBrokerUrl(text: string): boolean {
   if (!URL.canParse(text)) return false
   const url = new URL(text)
-  const plain = url.pathname === '' || url.pathname === '/'
-  return (
-    ['mqtt:', 'mqtts:'].includes(url.protocol) &&
-    url.hostname !== '' &&
-    plain &&
-    url.username === ''
-  )
+  const plain =
+    ['', '/'].includes(url.pathname) && url.search === '' && url.hash === '' && !text.includes('@')
+  return ['mqtt:', 'mqtts:'].includes(url.protocol) && url.hostname !== '' && plain
 }

@@ -1,9 +1,9 @@
 // One batch of the native meter, from left to right: names, then flows, then devices. The same for every source.
 
 import type { Batch } from '../native/index.ts'
-import { NAME, NAME_HEAD_BYTES, NAME_KINDS } from '../native/layout.ts'
+import { DNS, NAME, NAME_HEAD_BYTES, NAME_KINDS } from '../native/layout.ts'
 import type { Dns } from '../protocol/messages.ts'
-import { AddressText, isGroupMac, macKey } from './address.ts'
+import { AddressText, formatIp, isGroupMac, macKey } from './address.ts'
 import { EndsResolver } from './flows/ends.ts'
 import { FlowReader } from './flows/flow-reader.ts'
 import type { FlowView } from './flows/flow-view.ts'
@@ -69,6 +69,7 @@ export class Pipeline {
   #readNames(buffer: ArrayBuffer): void {
     const bytes = Buffer.from(buffer)
     const words = new Uint16Array(buffer)
+    const ints = new Int32Array(buffer)
     for (
       let at = 0;
       at + NAME_HEAD_BYTES <= bytes.length;
@@ -76,7 +77,7 @@ export class Pipeline {
     ) {
       const kind = NAME_KINDS[bytes[at + NAME.KIND] as number]
       const timeMs = bytes.readDoubleLE(at + NAME.TIME_MS)
-      if (kind === 'dns') this.#readDns(bytes, words, at, timeMs)
+      if (kind === 'dns') this.#readDns(bytes, words, ints, at, timeMs)
       else if (kind === 'sni') {
         const start = at + NAME_HEAD_BYTES
         const end = start + bytes.readUInt32LE(at + NAME.PAYLOAD_BYTES)
@@ -85,16 +86,17 @@ export class Pipeline {
     }
   }
 
-  #readDns(bytes: Buffer, words: Uint16Array, at: number, timeMs: number): void {
-    const fromOrig = bytes[at + NAME.FROM_ORIG] === 1
-    const client = this.#client(bytes, words, at, fromOrig, timeMs)
+  #readDns(bytes: Buffer, words: Uint16Array, ints: Int32Array, at: number, timeMs: number): void {
+    const isQuery = ((bytes[at + NAME_HEAD_BYTES + DNS.FLAGS] as number) & 1) === 0
+    const client = this.#client(bytes, words, ints, at, isQuery, timeMs)
     if (client !== undefined) this.#dns.record(bytes, at, client, Math.floor(timeMs))
   }
 
-  /** The device that asks: the flow's originator, if it is of the home. */
+  /** The device that asks or is answered, if it is of the home. Which end began the flow may be unknown in mid-capture. */
   #client(
     bytes: Buffer,
     words: Uint16Array,
+    ints: Int32Array,
     at: number,
     isSource: boolean,
     timeMs: number,
@@ -104,7 +106,7 @@ export class Pipeline {
     const mac = macKey(words, (at + (isSource ? NAME.SRC_MAC : NAME.DST_MAC)) >> 1)
     if (isGroupAddress(bytes, ipAt, ipv6) || isGroupMac(mac)) return undefined
     if (!this.#parts.locality.isLocal(bytes, ipAt, ipv6, mac)) return undefined
-    const ip = this.#text.ip(bytes, ipAt, ipv6)
+    const ip = this.#text.ip(ints, ipAt >> 2, ipv6)
     return { id: this.#device(mac, ip, ipv6, timeMs).id, ip }
   }
 
@@ -118,6 +120,6 @@ export class Pipeline {
     const found = readNeighbour(kind, payload, bytes.subarray(at, at + NAME_HEAD_BYTES))
     if (found === undefined || isGroupAddress(found.ip, 0, found.ipv6)) return
     if (!this.#parts.locality.isLocal(found.ip, 0, found.ipv6, found.mac)) return
-    this.#device(found.mac, this.#text.ip(found.ip, 0, found.ipv6), found.ipv6, timeMs)
+    this.#device(found.mac, formatIp(found.ip, found.ipv6), found.ipv6, timeMs)
   }
 }

@@ -1,8 +1,9 @@
 // Captures through the whole pipeline, without broker, store or root: what `homespin replay` does.
 import type { Batch, Capture, CaptureOptions, Counters } from '../native/index.ts'
 import { NAME_KINDS } from '../native/layout.ts'
-import type { Device, Dns, Summary } from '../protocol/messages.ts'
-import type { FlowView } from './flows/flow-view.ts'
+import type { Device, Summary } from '../protocol/messages.ts'
+import type { Addon } from './addon.ts'
+import { FlowLines } from './flows/flow-lines.ts'
 import { LocalityInference } from './flows/inference.ts'
 import { deviceMessage, Inventory } from './inventory/inventory.ts'
 import type { Locality } from './inventory/locality.ts'
@@ -12,15 +13,15 @@ import { Pipeline } from './pipeline.ts'
 /** Batches held back, at most, before who is a router is decided: the rest of a long capture changes no answer. */
 const HELD_BYTES = 16 * 1024 * 1024
 
-/** What a replay is told about. The promise of `drained` is waited for: who is slow is not overrun. */
+/** Where a replay's lines go. The promise of `drained` is waited for: who is slow is not overrun. */
 export interface ReplaySink {
-  flow: (flow: FlowView) => void
-  dns: (dns: Dns) => void
+  /** Takes whole lines of JSON, each with its end; absent where only the totals are wanted. */
+  write?: (lines: Buffer | string) => void
   drained: () => Promise<void> | undefined
 }
 
 export interface ReplayParts {
-  createCapture: (options: CaptureOptions) => Capture
+  addon: Pick<Addon, 'createCapture' | 'flowLines'>
   locality: Locality
   vendorOf: (mac: string) => string | undefined
   options: CaptureOptions
@@ -47,21 +48,28 @@ export async function replay(
   const summary = emptySummary()
   const problems: string[] = []
   const span = { first: Number.POSITIVE_INFINITY, last: 0 }
+  const lines = new FlowLines(parts.addon.flowLines)
   for (const [index, file] of files.entries()) {
+    const run = index.toString(36)
     const pipeline = new Pipeline({
-      run: String(index),
+      run,
       locality: parts.locality,
       inventory,
       names,
       differences: false,
     })
-    const capture = parts.createCapture({
+    const capture = parts.addon.createCapture({
       ...parts.options,
       names: [...NAME_KINDS.slice(0, 2), 'arp', 'ndp'],
     })
     if (file === '-') capture.readDescriptor(0, false)
     else capture.readFile(file)
-    const last = await play(capture, pipeline, parts.locality, sink)
+    const last = await play(
+      capture,
+      parts.locality,
+      (batch) => tell(batch, pipeline, run, lines, sink),
+      sink.drained,
+    )
     const where = file === '-' ? 'standard input' : file
     if (last.error !== undefined) problems.push(`${where}: ${last.error}`)
     for (const link of last.unsupportedLinks) {
@@ -75,12 +83,37 @@ export async function replay(
   return { devices, summary, problems }
 }
 
-/** Drains one capture to its end. */
+/** Takes a batch through the pipeline, and writes its lines. */
+function tell(
+  batch: Batch,
+  pipeline: Pipeline,
+  run: string,
+  lines: FlowLines,
+  sink: ReplaySink,
+): void {
+  const { write } = sink
+  if (write === undefined) {
+    pipeline.take(batch, { flow: () => {}, dns: () => {} })
+    return
+  }
+  lines.begin(batch.flowCount)
+  let queries = ''
+  pipeline.take(batch, {
+    flow: (flow) => lines.add(flow),
+    dns: (dns) => {
+      queries += `${JSON.stringify(dns)}\n`
+    },
+  })
+  if (batch.flowCount > 0) write(lines.lines(batch.flows, batch.flowCount, run))
+  if (queries !== '') write(queries)
+}
+
+/** Drains one capture to its end; what comes before the home is known is held back until it is. */
 async function play(
   capture: Capture,
-  pipeline: Pipeline,
   locality: Locality,
-  sink: ReplaySink,
+  take: (batch: Batch) => void,
+  drained: () => Promise<void> | undefined,
 ): Promise<Batch> {
   const inference = locality.prefixes.length === 0 ? new LocalityInference() : undefined
   let held: Batch[] | undefined = inference === undefined ? undefined : []
@@ -95,10 +128,10 @@ async function play(
       heldBytes += batch.flows.byteLength + batch.names.byteLength
       if (heldBytes < HELD_BYTES && !batch.ended) continue
       inference.conclude(locality)
-      for (const earlier of held) pipeline.take(earlier, sink)
+      for (const earlier of held) take(earlier)
       held = undefined
-    } else pipeline.take(batch, sink)
-    await sink.drained()
+    } else take(batch)
+    await drained()
     if (batch.ended) return batch
   }
 }

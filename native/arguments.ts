@@ -1,6 +1,7 @@
 // Argument checks of the facade: C++ trusts what comes from here.
-import type { CaptureOptions, InterfaceSpec, Locality } from './index.ts'
+
 import { isIP, isIPv4 } from 'node:net'
+import type { CaptureOptions, InterfaceSpec, Locality } from './index.ts'
 import { NAME_KINDS } from './layout.ts'
 
 const DEFAULTS: Required<CaptureOptions> = {
@@ -49,11 +50,13 @@ function checkKeys(what: string, given: object, known: readonly string[]): void 
   for (const key of Object.keys(given)) {
     if (known.includes(key)) continue
     const near = known.toSorted(
-      (a, b) => distance(key.toLowerCase(), a.toLowerCase()) - distance(key.toLowerCase(), b.toLowerCase()),
+      (a, b) =>
+        distance(key.toLowerCase(), a.toLowerCase()) - distance(key.toLowerCase(), b.toLowerCase()),
     )[0]
-    const hint = near && distance(key.toLowerCase(), near.toLowerCase()) <= 3
-      ? `; did you mean '${near}'?`
-      : `; known are ${known.join(', ')}`
+    const hint =
+      near && distance(key.toLowerCase(), near.toLowerCase()) <= 3
+        ? `; did you mean '${near}'?`
+        : `; known are ${known.join(', ')}`
     throw new TypeError(`${what} has no '${key}'${hint}`)
   }
 }
@@ -75,7 +78,9 @@ export type FilledOptions = Required<CaptureOptions> & { nameBits: number }
 export function captureOptions(options: CaptureOptions): FilledOptions {
   checkObject('the options of a capture', options)
   checkKeys('a capture', options, Object.keys(DEFAULTS))
-  const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined))
+  const given = Object.fromEntries(
+    Object.entries(options).filter(([, value]) => value !== undefined),
+  )
   const filled: Required<CaptureOptions> = { ...DEFAULTS, ...given }
   for (const [key, [low, high]] of Object.entries(RANGES)) {
     const value: unknown = filled[key as keyof CaptureOptions]
@@ -117,13 +122,19 @@ export function checkedDescriptor(fd: unknown): number {
 
 /** Something to call. */
 export function checkedFunction<T>(what: string, value: T): T {
-  if (typeof value !== 'function') throw new TypeError(`${what} must be a function, not ${shown(value)}`)
+  if (typeof value !== 'function')
+    throw new TypeError(`${what} must be a function, not ${shown(value)}`)
   return value
 }
 
 /** A name that the kernel takes (`dev_valid_name`). */
 export function checkedInterfaceName(name: unknown): string {
-  if (typeof name !== 'string' || !/^[^\s/:\0]{1,15}$/.test(name) || name === '.' || name === '..') {
+  if (
+    typeof name !== 'string' ||
+    !/^[^\s/:\0]{1,15}$/.test(name) ||
+    name === '.' ||
+    name === '..'
+  ) {
     throw new TypeError(`${shown(name)} is not the name of an interface`)
   }
   return name
@@ -151,7 +162,9 @@ export function checkedSpecs(specs: readonly InterfaceSpec[]): Required<Interfac
     if (names.has(name)) throw new RangeError(`interface ${name} is there twice`)
     names.add(name)
     if (!COUNT_RULES.includes(spec.count)) {
-      throw new TypeError(`count of ${name} must be ${COUNT_RULES.join(', ')}, not ${shown(spec.count)}`)
+      throw new TypeError(
+        `count of ${name} must be ${COUNT_RULES.join(', ')}, not ${shown(spec.count)}`,
+      )
     }
     const promiscuous = spec.promiscuous ?? false
     if (typeof promiscuous !== 'boolean') {
@@ -172,12 +185,18 @@ export function checkedLocality(locality: Locality): Locality {
   for (const prefix of locality.prefixes) {
     const [ip, bits, more] = typeof prefix === 'string' ? prefix.split('/') : []
     const most = isIPv4(ip ?? '') ? 32 : 128
-    if (!isIP(ip ?? '') || more !== undefined || !/^\d{1,3}$/.test(bits ?? '') || Number(bits) > most) {
+    if (
+      !isIP(ip ?? '') ||
+      more !== undefined ||
+      !/^\d{1,3}$/.test(bits ?? '') ||
+      Number(bits) > most
+    ) {
       throw new TypeError(`${shown(prefix)} is not a prefix like 192.0.2.0/24`)
     }
   }
   for (const ip of locality.own) {
-    if (typeof ip !== 'string' || !isIP(ip)) throw new TypeError(`${shown(ip)} is not an IP address`)
+    if (typeof ip !== 'string' || !isIP(ip))
+      throw new TypeError(`${shown(ip)} is not an IP address`)
   }
   return { prefixes: [...locality.prefixes], own: [...locality.own] }
 }

@@ -28,12 +28,17 @@ let loaded: Binding | undefined
 export function binding(): Binding {
   if (loaded) return loaded
   if (!existsSync(path)) {
-    throw new Error(`the native part is not built: run npm start or npm test once, or node-gyp rebuild -C native (${path} is missing)`)
+    throw new Error(
+      `the native part is not built: run npm start or npm test once, or node-gyp rebuild -C native (${path} is missing)`,
+    )
   }
   try {
     loaded = createRequire(import.meta.url)(path) as Binding
   } catch (cause) {
-    throw new Error('the native part can not be loaded; build it again with node-gyp rebuild -C native', { cause })
+    throw new Error(
+      'the native part can not be loaded; build it again with node-gyp rebuild -C native',
+      { cause },
+    )
   }
   return loaded
 }

@@ -146,7 +146,15 @@ export type NetlinkEvent =
       removed: boolean
     }
   | { kind: 'address'; index: number; ip: string; prefixLength: number; removed: boolean }
-  | { kind: 'neighbour'; index: number; ip: string; mac?: string; reachable: boolean; router: boolean; removed: boolean }
+  | {
+      kind: 'neighbour'
+      index: number
+      ip: string
+      mac?: string
+      reachable: boolean
+      router: boolean
+      removed: boolean
+    }
   | { kind: 'gateway'; index: number; ip: string; removed: boolean }
   /** Messages were lost (ENOBUFS); everything that is follows again. */
   | { kind: 'overrun' }

@@ -132,7 +132,15 @@ export const DNS_ANSWER = {
 } as const
 
 /** Numbers (u32) of one note beside a flow record, for `flowLines`: places in the table of texts (0: none), then flags. */
-export const FLOW_NOTE = { OWNER: 0, PEER: 1, NAME: 2, SNI: 3, SERVICE: 4, FLAGS: 5, WORDS: 6 } as const
+export const FLOW_NOTE = {
+  OWNER: 0,
+  PEER: 1,
+  NAME: 2,
+  SNI: 3,
+  SERVICE: 4,
+  FLAGS: 5,
+  WORDS: 6,
+} as const
 
 /** Bits of `FLOW_NOTE.FLAGS`; the lowest two hold the index in `NOTE_DIRECTIONS`. */
 export const NOTE_FLAGS = {

@@ -1,8 +1,8 @@
 // The command line: which commands there are, their flags, and the help, all from one table and the configuration's schema.
 import { parseArgs } from 'node:util'
 import { z } from 'zod'
-import type { Flags } from '../config-read.ts'
 import { baseOf, flagOf, keysOf } from '../config.ts'
+import type { Flags } from '../config-read.ts'
 
 /** One flag of a command that is no key of the configuration. */
 interface OwnFlag {

@@ -26,6 +26,12 @@ export class LineWriter {
     this.line(JSON.stringify(value))
   }
 
+  /** Whole lines, each with its end. */
+  write(lines: Buffer | string): void {
+    this.#write()
+    if (!this.closed) this.#full = !process.stdout.write(lines)
+  }
+
   #write(): void {
     const text = this.#text
     this.#text = ''

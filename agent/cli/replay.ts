@@ -26,7 +26,7 @@ export async function runReplay(command: ReplayCommand, addon: Addon): Promise<n
   const result = await replay(
     command.files,
     {
-      createCapture: addon.createCapture,
+      addon,
       locality,
       vendorOf: loadVendors(),
       options: {
@@ -38,8 +38,7 @@ export async function runReplay(command: ReplayCommand, addon: Addon): Promise<n
       },
     },
     {
-      flow: (flow) => command.json && out.line(flow.json()),
-      dns: (dns) => command.json && out.json(dns),
+      ...(command.json ? { write: (lines: Buffer | string) => out.write(lines) } : {}),
       drained: () => out.drained(),
     },
   )

@@ -74,7 +74,7 @@ export class FlowReader {
       tell(this.#view.at(records, base, live))
       if (records.byte(base, FLOW.STATE) === CLOSED) {
         this.#live[slot] = undefined
-        if (known) this.#recent.delete(slot)
+        this.#recent.delete(slot)
         continue
       }
       this.#live[slot] = live
@@ -112,8 +112,8 @@ export class FlowReader {
     const { bytes, words } = records
     const flags = records.byte(base, FLOW.FLAGS)
     const ipv6 = (flags & FLOW_FLAGS.IPV6) !== 0
-    const origIp = text.ip(bytes, base + FLOW.ORIG_IP, ipv6)
-    const respIp = text.ip(bytes, base + FLOW.RESP_IP, ipv6)
+    const origIp = text.ip(records.ints, (base + FLOW.ORIG_IP) >> 2, ipv6)
+    const respIp = text.ip(records.ints, (base + FLOW.RESP_IP) >> 2, ipv6)
     const found = ends.resolve(
       bytes,
       ipv6,
@@ -177,7 +177,8 @@ export class FlowReader {
     if (originator !== undefined) {
       addTo(originator, origBytes, respBytes, origPackets, respPackets, lastMs)
       if (traffic !== undefined) {
-        const remote = live.name ?? text.ip(records.bytes, base + FLOW.RESP_IP, records.ipv6(base))
+        const remote =
+          live.name ?? text.ip(records.ints, (base + FLOW.RESP_IP) >> 2, records.ipv6(base))
         traffic.add(originator.id, remote, origBytes, respBytes, origPackets, respPackets)
       }
     }
@@ -187,7 +188,7 @@ export class FlowReader {
         const remote =
           originator === undefined && live.name !== undefined
             ? live.name
-            : text.ip(records.bytes, base + FLOW.ORIG_IP, records.ipv6(base))
+            : text.ip(records.ints, (base + FLOW.ORIG_IP) >> 2, records.ipv6(base))
         traffic.add(responder.id, remote, respBytes, origBytes, respPackets, origPackets)
       }
     }

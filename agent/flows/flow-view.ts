@@ -1,6 +1,14 @@
-// One flow as it goes out: as an object for the living agent, or as a line of JSON at once, which is what a replay of
-// millions is made of. Both say the same; a test holds them against each other.
-import { CLOSED_BY, FLOW, FLOW_STATES } from '../../native/layout.ts'
+// One flow as it goes out: as an object, or as the note from which native writes its line of JSON, which is what a replay
+// of millions is made of. Both say the same; a test holds them against each other.
+import {
+  CLOSED_BY,
+  FLOW,
+  FLOW_NOTE,
+  FLOW_RECORD_BYTES,
+  FLOW_STATES,
+  NOTE_DIRECTIONS,
+  NOTE_FLAGS,
+} from '../../native/layout.ts'
 import type { Endpoint, Flow } from '../../protocol/messages.ts'
 import type { AddressText } from '../address.ts'
 import { isGroupMac, macKey } from '../address.ts'
@@ -8,6 +16,7 @@ import type { DeviceEntry } from '../inventory/inventory.ts'
 import type { Ends } from './ends.ts'
 import type { FlowRecords } from './records.ts'
 import { protocolName, serviceName } from './services.ts'
+import type { TextTable } from './text-table.ts'
 
 /** Protocols with ports: TCP, UDP, DCCP, SCTP, UDP-Lite. */
 const HAS_PORTS = new Set([6, 17, 33, 132, 136])
@@ -22,9 +31,6 @@ export interface LiveFlow {
   sni: string | undefined
 }
 
-/** Three digits of every number below 1000. */
-const DIGITS = Array.from({ length: 1000 }, (_, i) => String(i).padStart(3, '0'))
-
 /** A window on one record: `at` moves it, nothing is copied. */
 export class FlowView {
   readonly #run: string
@@ -32,8 +38,6 @@ export class FlowView {
   #records!: FlowRecords
   #base = 0
   #live!: LiveFlow
-  #second = 0
-  #secondText = '0'
 
   constructor(run: string, text: AddressText) {
     this.#run = run
@@ -49,8 +53,8 @@ export class FlowView {
 
   /** The responder's figures are `sent` where the flow is told from the responder's side. */
   #fromResponder(): boolean {
-    const { owner, originator, responder } = this.#live.ends
-    return originator === undefined && owner === responder
+    const { owner, originator, responder, direction } = this.#live.ends
+    return originator === undefined && (owner === responder || direction === 'inbound')
   }
 
   flow(): Flow {
@@ -88,34 +92,29 @@ export class FlowView {
     return flow
   }
 
-  json(): string {
-    const records = this.#records
-    const base = this.#base
-    const live = this.#live
-    const { owner, originator, responder, direction } = live.ends
-    const turned = this.#fromResponder()
-    let line = `{"type":"flow","id":"${this.#run}-${live.number.toString(36)}","device_id":"${owner.id}`
-    if (originator !== undefined && responder !== undefined) {
-      line += `","peer_device_id":"${responder.id}`
-    }
-    line += `","direction":"${direction}","protocol":"${protocolName(records.byte(base, FLOW.PROTOCOL))}"`
-    line += `,"originator":${this.#endpointJson(FLOW.ORIG_IP, FLOW.ORIG_PORT, FLOW.ORIG_MAC, originator)}`
-    line += `,"responder":${this.#endpointJson(FLOW.RESP_IP, FLOW.RESP_PORT, FLOW.RESP_MAC, responder)}`
-    if (live.name !== undefined && live.nameSource !== undefined) {
-      line += `,"remote_name":${quote(live.name)},"remote_name_source":"${live.nameSource}"`
-    }
+  /** The record's number in its batch. */
+  get index(): number {
+    return this.#base / FLOW_RECORD_BYTES
+  }
+
+  /** What native needs besides the record to write the flow as a line: see `FLOW_NOTE`. */
+  note(texts: TextTable, notes: Uint32Array): void {
+    const { ends, name, nameSource, sni } = this.#live
+    const { owner, originator, responder, direction } = ends
+    const at = this.index * FLOW_NOTE.WORDS
     const service = this.#service()
-    if (service !== undefined) line += `,"service":"${service}"`
-    if (live.sni !== undefined) line += `,"sni":${quote(live.sni)}`
-    line += `,"sent_bytes":${records.double(base, turned ? FLOW.RESP_BYTES : FLOW.ORIG_BYTES)}`
-    line += `,"received_bytes":${records.double(base, turned ? FLOW.ORIG_BYTES : FLOW.RESP_BYTES)}`
-    line += `,"sent_packets":${records.double(base, turned ? FLOW.RESP_PACKETS : FLOW.ORIG_PACKETS)}`
-    line += `,"received_packets":${records.double(base, turned ? FLOW.ORIG_PACKETS : FLOW.RESP_PACKETS)}`
-    line += `,"first_ms":${this.#milliseconds(FLOW.FIRST_MS)},"last_ms":${this.#milliseconds(FLOW.LAST_MS)}`
-    const closedBy = this.#closedBy()
-    return closedBy === undefined
-      ? `${line},"state":"${FLOW_STATES[records.byte(base, FLOW.STATE)] ?? 'active'}"}`
-      : `${line},"state":"closed","closed_by":"${closedBy}"}`
+    notes[at + FLOW_NOTE.OWNER] = texts.place(owner.id)
+    notes[at + FLOW_NOTE.PEER] =
+      originator !== undefined && responder !== undefined ? texts.place(responder.id) : 0
+    notes[at + FLOW_NOTE.NAME] = name === undefined ? 0 : texts.place(name)
+    notes[at + FLOW_NOTE.SNI] = sni === undefined ? 0 : texts.place(sni)
+    notes[at + FLOW_NOTE.SERVICE] = service === undefined ? 0 : texts.place(service)
+    notes[at + FLOW_NOTE.FLAGS] =
+      NOTE_DIRECTIONS.indexOf(direction) |
+      (nameSource === 'sni' ? NOTE_FLAGS.NAME_FROM_SNI : 0) |
+      (this.#fromResponder() ? NOTE_FLAGS.FROM_RESPONDER : 0) |
+      (this.#mac(FLOW.ORIG_MAC, originator) === 0 ? 0 : NOTE_FLAGS.ORIG_MAC) |
+      (this.#mac(FLOW.RESP_MAC, responder) === 0 ? 0 : NOTE_FLAGS.RESP_MAC)
   }
 
   #service(): string | undefined {
@@ -139,7 +138,7 @@ export class FlowView {
   }
 
   #ip(at: number): string {
-    return this.#text.ip(this.#records.bytes, this.#base + at, this.#records.ipv6(this.#base))
+    return this.#text.ip(this.#records.ints, (this.#base + at) >> 2, this.#records.ipv6(this.#base))
   }
 
   #endpoint(ip: number, port: number, mac: number, device: DeviceEntry | undefined): Endpoint {
@@ -151,30 +150,4 @@ export class FlowView {
     if (key !== 0) end.mac = this.#text.mac(key)
     return end
   }
-
-  #endpointJson(ip: number, port: number, mac: number, device: DeviceEntry | undefined): string {
-    let end = `{"ip":"${this.#ip(ip)}"`
-    if (HAS_PORTS.has(this.#records.byte(this.#base, FLOW.PROTOCOL))) {
-      end += `,"port":${this.#records.port(this.#base, port)}`
-    }
-    const key = this.#mac(mac, device)
-    return key === 0 ? `${end}}` : `${end},"mac":"${this.#text.mac(key)}"}`
-  }
-
-  /** Whole milliseconds as text; flows come in the order of time, so the seconds are mostly those of the one before. */
-  #milliseconds(at: number): string {
-    const time = Math.floor(this.#records.double(this.#base, at))
-    if (time < 1000 || time > 2e12) return String(time)
-    const second = Math.floor(time / 1000)
-    if (second !== this.#second) {
-      this.#second = second
-      this.#secondText = String(second)
-    }
-    return this.#secondText + (DIGITS[time - second * 1000] as string)
-  }
-}
-
-/** A name as JSON; names are printable ASCII, in which only two characters need more than quotes. */
-function quote(name: string): string {
-  return name.includes('\\') || name.includes('"') ? JSON.stringify(name) : `"${name}"`
 }

@@ -6,12 +6,15 @@ export class FlowRecords {
   readonly bytes: Buffer
   readonly words: Uint16Array
   readonly longs: Uint32Array
+  /** The same, signed: how addresses are looked up. */
+  readonly ints: Int32Array
   readonly doubles: Float64Array
 
   constructor(buffer: ArrayBuffer) {
     this.bytes = Buffer.from(buffer)
     this.words = new Uint16Array(buffer)
     this.longs = new Uint32Array(buffer)
+    this.ints = new Int32Array(buffer)
     this.doubles = new Float64Array(buffer)
   }
 

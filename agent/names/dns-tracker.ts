@@ -9,9 +9,21 @@ const ANSWER_TIMEOUT_MS = 5000
 /** Queries that wait for an answer; beyond, the oldest is told without one. */
 const MAX_PENDING = 16384
 
+/** A query that waits for its answer. */
+interface Pending {
+  id: number
+  slot: number
+  dns: Dns
+  done: boolean
+}
+
 /** Pairs queries with answers. An answer counts only if its flow asked the same name and type under the same id. */
 export class DnsTracker {
-  readonly #pending = new Map<number, Dns>()
+  /** By flow: most have one query, some (a resolver's, TCP) many. */
+  readonly #bySlot = new Map<number, Pending[]>()
+  /** In the order of time; those that are done stay until they come to the front. */
+  #queue: Pending[] = []
+  #first = 0
   readonly #names: NameCache
   #done: Dns[] = []
 
@@ -22,40 +34,46 @@ export class DnsTracker {
   /** Takes the `dns` record at `offset`; `client` is the asking device's id and address. */
   record(bytes: Buffer, offset: number, client: { id: string; ip: string }, timeMs: number): void {
     const at = offset + NAME_HEAD_BYTES
-    const flags = bytes[at + DNS.FLAGS] as number
     const slot = bytes.readUInt32LE(offset + NAME.SLOT)
     const id = bytes.readUInt16LE(at + DNS.ID)
-    const key = slot * 65536 + id
-    const nameBytes = bytes.readUInt16LE(at + DNS.NAME_BYTES)
     const nameAt = at + DNS.HEAD_BYTES
-    const query = bytes.toString('latin1', nameAt, nameAt + nameBytes)
+    const nameEnd = nameAt + bytes.readUInt16LE(at + DNS.NAME_BYTES)
+    const query = bytes.toString('latin1', nameAt, nameEnd)
     const qtype = typeName(bytes.readUInt16LE(at + DNS.QTYPE))
-    if ((flags & 1) === 0) this.#ask(key, client, query, qtype, timeMs)
-    else {
-      const asked = this.#pending.get(key)
-      if (asked === undefined || asked.query !== query || asked.qtype !== qtype) return
-      asked.rcode = rcodeName(bytes[at + DNS.RCODE] as number)
-      readAnswers(bytes, nameAt + nameBytes, bytes.readUInt16LE(at + DNS.ANSWERS), asked)
-      this.#pending.delete(key)
-      this.#done.push(asked)
-      this.#learn(asked, timeMs)
+    const pending = this.#find(slot, id, query, qtype)
+    if (((bytes[at + DNS.FLAGS] as number) & 1) === 0) {
+      // The same question again is a retransmission: the earlier one is told as it stands.
+      if (pending !== undefined) this.#finish(pending)
+      this.#ask(slot, id, client, query, qtype, timeMs)
+      return
     }
+    if (pending === undefined || pending.dns.client_ip !== client.ip) return
+    const { dns } = pending
+    dns.rcode = rcodeName(bytes[at + DNS.RCODE] as number)
+    readAnswers(bytes, nameEnd, bytes.readUInt16LE(at + DNS.ANSWERS), dns)
+    this.#finish(pending)
+    this.#learn(dns, timeMs)
+  }
+
+  #find(slot: number, id: number, query: string, qtype: string): Pending | undefined {
+    const list = this.#bySlot.get(slot)
+    if (list === undefined) return undefined
+    for (const pending of list) {
+      const { dns } = pending
+      if (pending.id === id && dns.query === query && dns.qtype === qtype) return pending
+    }
+    return undefined
   }
 
   #ask(
-    key: number,
+    slot: number,
+    id: number,
     client: { id: string; ip: string },
     query: string,
     qtype: string,
     timeMs: number,
   ): void {
-    const before = this.#pending.get(key)
-    if (before !== undefined) {
-      // The same id again is a retransmission or a new question: the earlier one is told as it stands.
-      this.#done.push(before)
-      this.#pending.delete(key)
-    } else if (this.#pending.size >= MAX_PENDING) this.#giveUpOldest()
-    this.#pending.set(key, {
+    const dns: Dns = {
       type: 'dns',
       device_id: client.id,
       client_ip: client.ip,
@@ -63,32 +81,52 @@ export class DnsTracker {
       qtype,
       answers: [],
       time_ms: timeMs,
-    })
+    }
+    const pending: Pending = { id, slot, dns, done: false }
+    this.#queue.push(pending)
+    const list = this.#bySlot.get(slot)
+    if (list === undefined) this.#bySlot.set(slot, [pending])
+    else list.push(pending)
+    while (this.#queue.length - this.#first > MAX_PENDING) this.#finishFirst()
   }
 
-  #giveUpOldest(): void {
-    const [key, dns] = this.#pending.entries().next().value as [number, Dns]
-    this.#pending.delete(key)
-    this.#done.push(dns)
+  #finish(pending: Pending): void {
+    pending.done = true
+    this.#done.push(pending.dns)
+    const list = this.#bySlot.get(pending.slot)
+    if (list === undefined || list.length === 1) this.#bySlot.delete(pending.slot)
+    else list.splice(list.indexOf(pending), 1)
+  }
+
+  #finishFirst(): void {
+    const pending = this.#queue[this.#first]
+    this.#first++
+    if (pending !== undefined && !pending.done) this.#finish(pending)
+    if (this.#first < 4096) return
+    this.#queue = this.#queue.slice(this.#first)
+    this.#first = 0
   }
 
   /** Only addresses of the name that was asked, by way of its CNAMEs, teach a name. */
   #learn(dns: Dns, timeMs: number): void {
     if (dns.rcode !== 'NOERROR' || dns.query === '.') return
-    const chain = new Set([dns.query])
+    let chain: Set<string> | undefined
     for (const answer of dns.answers) {
-      if (answer.data === undefined || !chain.has(answer.name)) continue
-      if (answer.rtype === 'CNAME') chain.add(answer.data)
-      else this.#names.add(dns.device_id, answer.data, dns.query, timeMs)
+      const { data, name } = answer
+      if (data === undefined || (name !== dns.query && chain?.has(name) !== true)) continue
+      if (answer.rtype === 'CNAME') {
+        chain ??= new Set()
+        chain.add(data)
+      } else this.#names.add(dns.device_id, data, dns.query, timeMs)
     }
   }
 
   /** What is complete by now; with Infinity everything. */
   take(nowMs: number): Dns[] {
-    for (const [key, dns] of this.#pending) {
-      if (nowMs - dns.time_ms < ANSWER_TIMEOUT_MS) break
-      this.#pending.delete(key)
-      this.#done.push(dns)
+    while (this.#first < this.#queue.length) {
+      const pending = this.#queue[this.#first] as Pending
+      if (!pending.done && nowMs - pending.dns.time_ms < ANSWER_TIMEOUT_MS) break
+      this.#finishFirst()
     }
     const done = this.#done
     this.#done = []
