@@ -16,7 +16,9 @@ import { Wire } from '../bench/wire.ts'
 
 const PARTS = ['files', 'growth', 'live', 'top', 'memory', 'rest'] as const
 type Part = (typeof PARTS)[number]
-const LIVE: readonly Part[] = ['live', 'top', 'memory', 'rest']
+const LIVE = ['live', 'top', 'memory', 'rest'] as const
+/** Flows of a busy home at one time. */
+const FLOWS = 2000
 
 const USAGE = `npm run bench -- [--quick] [--only PART]… [--seed N] [--json]
   --quick      smaller captures, fewer rounds: for a first look, not for a verdict
@@ -63,32 +65,38 @@ function shapesOf({ quick, seed }: Options): number[] {
   return quick ? [all[seed % all.length] ?? 50] : all
 }
 
-async function measureFiles(
-  stage: Stage,
-  options: Options,
-  tell: (part: Result[]) => void,
-): Promise<void> {
+type Tell = (part: Result[]) => void
+
+/** Measures one part; a fault is a failed result, and the rest is measured all the same. */
+async function part(name: string, tell: Tell, measure: () => Promise<Result[]>): Promise<void> {
+  try {
+    tell(await measure())
+  } catch (error) {
+    const note = String(error instanceof Error ? error.message : error)
+    process.stderr.write(`${note}\n`)
+    tell([{ name, what: 'not measured', value: Number.NaN, note: note.split('\n')[0] ?? '' }])
+  }
+}
+
+async function measureFiles(stage: Stage, options: Options, tell: Tell): Promise<void> {
   const { quick, seed, parts } = options
   const rounds = quick ? 3 : 5
   const packets = quick ? 500_000 : 2_000_000
   const effort = { rounds, packets, smallPackets: packets / 10, devices: 40 }
   if (parts.includes('files')) {
     for (const [i, packetsPerFlow] of shapesOf(options).entries()) {
-      tell(await shapeFigures(stage, effort, { packetsPerFlow, seed: seed + i }))
+      const shape = { packetsPerFlow, seed: seed + i }
+      await part('files', tell, () => shapeFigures(stage, effort, shape))
     }
   }
   if (!parts.includes('growth')) return
-  tell(await flowGrowth(stage, effort))
-  tell(await deviceGrowth(stage, effort, seed + 10))
+  await part('growth-flow', tell, () => flowGrowth(stage, effort))
+  await part('growth-devices', tell, () => deviceGrowth(stage, effort, seed + 10))
 }
 
-async function measureLive(
-  stage: Stage,
-  options: Options,
-  tell: (part: Result[]) => void,
-): Promise<void> {
+async function measureLive(stage: Stage, options: Options, tell: Tell): Promise<void> {
   const { quick, parts } = options
-  const asked = LIVE.filter((part) => parts.includes(part))
+  const asked = LIVE.filter((name) => parts.includes(name))
   if (process.getuid?.() !== 0) {
     tell(asked.map((name) => ({ name, what: 'live', skipped: 'needs root (network namespaces)' })))
     return
@@ -100,13 +108,17 @@ async function measureLive(
   }
   const wire = new Wire(stage.limits, stage.scratch)
   await wire.start()
+  const measures: Record<(typeof LIVE)[number], () => Promise<Result[]>> = {
+    live: () => steadyFigures(wire, effort, FLOWS),
+    top: () => topFigures(wire, effort, FLOWS),
+    memory: async () => [
+      await memoryFigure(wire, 20_000, 120),
+      await memoryFigure(wire, 100_000, 180),
+    ],
+    rest: async () => [await restFigure(wire, effort, 100_000)],
+  }
   try {
-    if (asked.includes('live')) tell(await steadyFigures(wire, effort, 2000))
-    if (asked.includes('top')) tell(await topFigures(wire, effort, 2000))
-    if (asked.includes('memory')) {
-      tell([await memoryFigure(wire, 20_000, 120), await memoryFigure(wire, 100_000, 180)])
-    }
-    if (asked.includes('rest')) tell([await restFigure(wire, effort, 100_000)])
+    for (const name of asked) await part(name, tell, measures[name])
   } finally {
     await wire.stop()
   }
@@ -130,7 +142,7 @@ async function main(): Promise<void> {
     process.stderr.write(`${machine}; limit: ${limits.origin}; seed ${options.seed}\n\n`)
     const stage = { limits, scratch }
     await measureFiles(stage, options, tell)
-    if (options.parts.some((part) => LIVE.includes(part))) await measureLive(stage, options, tell)
+    if (LIVE.some((name) => options.parts.includes(name))) await measureLive(stage, options, tell)
   } finally {
     rmSync(scratch, { recursive: true, force: true })
   }

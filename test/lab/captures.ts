@@ -51,7 +51,7 @@ async function makeOuter(folder: string, seed: number): Promise<KnownCapture> {
 async function makeOwn(folder: string, seed: number): Promise<KnownCapture> {
   const file = join(folder, `own-${seed}.pcap`)
   const truthFile = join(folder, `own-${seed}.json`)
-  const length = ['--speed', 'max', '--seconds', '900', '--seed', String(seed)]
+  const length = ['--speed', 'max', '--seconds', '400', '--seed', String(seed)]
   await succeed(
     process.execPath,
     [join(ROOT, 'agent/demo/main.ts'), ...length, '--truth', truthFile],
