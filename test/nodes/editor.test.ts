@@ -112,6 +112,13 @@ describe('nodes in the editor', function () {
     assert.deepEqual(stored?.devices, [CAMERA])
     assert.deepEqual([stored?.when, stored?.remote], ['every', 'example.com'])
 
+    const asked = await drop(page, 'homespin-dns', 300, 260)
+    await asked.dblclick()
+    await rows.nth(1).waitFor()
+    const [only] = nodeRed.flows().filter((node) => node.type === 'homespin-agent')
+    assert.equal(await page.locator('#node-input-agent').inputValue(), only?.id)
+    await page.locator('#node-dialog-cancel').click()
+
     await page.getByText('connected', { exact: true }).first().waitFor()
     await agent.flows([
       flow({ id: 'seen', remote_name: 'shown.example.com' }),
@@ -185,6 +192,11 @@ async function openEditor(browser: Browser, nodeRed: NodeRed, locale: string): P
 
 /** Drags a node from the palette to a place on the workspace. */
 async function drop(page: Page, type: string, x: number, y: number): Promise<Locator> {
+  // A dialog that still slides away, or the shade of a deploy, takes what the mouse does.
+  await page.locator('#dialog-form').waitFor({ state: 'detached' })
+  await page.waitForFunction(
+    "$('.red-ui-sidebar-shade:visible, #red-ui-editor-shade:visible').length === 0",
+  )
   const entry = page.locator(`.red-ui-palette-node[data-palette-type="${type}"]`)
   await entry.scrollIntoViewIfNeeded()
   const nodes = page.locator('.red-ui-flow-node-group')
