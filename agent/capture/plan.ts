@@ -40,7 +40,7 @@ const NOT_THE_HOME =
 /** Decides. Interfaces that were named but are absent stay in the plan: they are waited for. Throws an Error that says what to name. */
 export function planCapture(wanted: Wanted, box: Box): Plan {
   const mode = wanted.mode === 'auto' ? modeOf(wanted, box) : wanted.mode
-  const names = wanted.interfaces.length > 0 ? [...wanted.interfaces] : choose(mode, box)
+  const names = wanted.interfaces.length > 0 ? [...new Set(wanted.interfaces)] : choose(mode, box)
   if (names.length === 0) throw new Error(nothingToCapture(mode, box))
   switch (mode) {
     case 'gateway':
@@ -163,12 +163,14 @@ function planBridge(wanted: Wanted, box: Box, names: readonly string[]): Plan {
   const bridges = [...specs.values()]
     .filter((spec) => spec.count === 'own_outgoing')
     .map((spec) => spec.name)
+  // A bridge that is not there yet is waited for by its name.
+  const over = bridges.length > 0 ? bridges : names
   return {
     mode: 'bridge',
     specs: [...specs.values()],
-    ...home(wanted, box, bridges),
-    routers: routerMacs(box, bridges, wanted.forwards),
-    visibility: `everything that crosses the bridge ${bridges.join(', ')}, also from device to device across its ports`,
+    ...home(wanted, box, over),
+    routers: routerMacs(box, over, wanted.forwards),
+    visibility: `everything that crosses the bridge ${over.join(', ')}, also from device to device across its ports`,
   }
 }
 
@@ -193,7 +195,7 @@ function home(
     lan.add(`${address.ip}/${address.prefixLength}`)
   }
   return {
-    lan: [...lan].map(network),
+    lan: [...new Set([...lan].map(network))],
     own: box.addresses.map((a) => a.ip),
     routers: routerMacs(box, names, false),
   }
