@@ -21,6 +21,8 @@ export class Box {
   #addresses = new Map<string, { index: number; ip: string; prefixLength: number }>()
   #gateways = new Map<string, { index: number; ip: string }>()
   #neighbours = new Map<string, string>()
+  /** Whether the kernel has told everything that there is. */
+  whole = false
 
   get addresses(): readonly { index: number; ip: string; prefixLength: number }[] {
     return [...this.#addresses.values()]
@@ -49,11 +51,13 @@ export class Box {
         this.#addresses.clear()
         this.#gateways.clear()
         this.#neighbours.clear()
+        this.whole = false
         return false
       case 'synchronised':
+        this.whole = true
         return true
       case 'link': {
-        if (event.removed) this.links.delete(event.index)
+        if (event.removed) this.#forget(event.index)
         else this.links.set(event.index, linkOf(event))
         return true
       }
@@ -76,6 +80,14 @@ export class Box {
       }
       case 'neighbour':
         return this.#applyNeighbour(event)
+    }
+  }
+
+  /** The kernel does not tell of IPv4 routes that go with their link. */
+  #forget(index: number): void {
+    this.links.delete(index)
+    for (const table of [this.#addresses, this.#gateways, this.#neighbours]) {
+      for (const key of table.keys()) if (key.startsWith(`${index} `)) table.delete(key)
     }
   }
 
