@@ -100,6 +100,8 @@ export class LiveCapture {
 
   /** A change that leaves nothing to capture keeps the last plan: interfaces come back. */
   #tryReplan(): void {
+    // After an overrun the tables are being told anew; their end is a change, too.
+    if (!this.#box.whole) return
     try {
       this.#replan()
     } catch (error) {
@@ -115,7 +117,7 @@ export class LiveCapture {
     const interfaces =
       this.#wanted.interfaces.length > 0 || this.#plan === undefined
         ? this.#wanted.interfaces
-        : this.#plan.specs.map((spec) => spec.name)
+        : chosenBy(this.#plan)
     const plan = planCapture({ ...this.#wanted, mode, interfaces }, this.#box)
     locality.setPrefixes(plan.lan.flatMap((text) => parsePrefix(text) ?? []))
     for (const router of plan.routers) locality.addRouter(parseMac(router) ?? 0)
@@ -139,6 +141,13 @@ export class LiveCapture {
     socket.on('error', () => socket.close())
     socket.send('', 9, gateway, () => socket.close())
   }
+}
+
+/** The interfaces that a plan came to by itself; of a bridge not its ports, which come and go. */
+function chosenBy({ mode, specs }: Plan): string[] {
+  return specs
+    .filter((spec) => mode !== 'bridge' || spec.count === 'own_outgoing')
+    .map((spec) => spec.name)
 }
 
 function forwards(): boolean {
