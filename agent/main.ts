@@ -6,7 +6,7 @@ import type { Parsed } from './cli/arguments.ts'
 import type { Config } from './config.ts'
 
 // Keeps the modules without their types between runs: a quicker start that needs less memory.
-enableCompileCache()
+if (!process.env.NODE_COMPILE_CACHE) enableCompileCache()
 
 const version = (
   JSON.parse(readFileSync(new URL('./package.json', import.meta.url), 'utf8')) as {
