@@ -77,23 +77,19 @@ has_any() {
 # ---------------------------------------------------------------------------------------------------------------------
 # Debian packages
 
-# The compiler of the sanitizer and fuzzing builds, with the libraries that those link.
-has_clang() {
-  local each
-  for each in clang-14 clang; do
-    if has "$each" && [ -n "$(find "$("$each" -print-resource-dir)/lib" -name 'libclang_rt.fuzzer*.a' 2>/dev/null)" ]; then
-      return 0
-    fi
-  done
-  return 1
-}
-
+# The compiler of the sanitizer and fuzzing builds, with the libraries that those link: clang 14, or what there is.
 clang_packages() {
-  if [ -n "$(apt-cache madison clang-14 2>/dev/null)" ]; then
+  if has clang-14 || [ -n "$(apt-cache madison clang-14 2>/dev/null)" ]; then
     echo clang-14 libclang-rt-14-dev
   else
     echo clang libclang-rt-dev
   fi
+}
+
+has_clang() {
+  local name
+  name=$(clang_packages | cut -d' ' -f1)
+  has "$name" && [ -n "$(find "$("$name" -print-resource-dir)/lib" -name 'libclang_rt.fuzzer*.a' 2>/dev/null)" ]
 }
 
 # Prints the packages that are missing for KIND.
@@ -110,15 +106,16 @@ missing_packages() {
       has ip || echo iproute2
       has openssl || echo openssl
       has tcpdump || echo tcpdump
-      has iperf3 || echo iperf3
+      has tcpreplay || echo tcpreplay
       has ethtool || echo ethtool
+      has ps || echo procps
       has_clang || clang_packages
       ;;
     bench)
       has nft || echo nftables
       has ip || echo iproute2
       has tcpreplay || echo tcpreplay
-      has tc || echo iproute2
+      has ethtool || echo ethtool
       ;;
   esac
 }
@@ -144,7 +141,6 @@ install_packages() {
   printf '#!/bin/sh\nexit 101\n' >"$policy"
   chmod 755 "$policy"
   export DEBIAN_FRONTEND=noninteractive
-  long 'reading the package lists' apt-get -q update
   long 'installing packages' apt-get -q -y -o Dpkg::Use-Pty=0 install --no-install-recommends "$@"
   clean_up
   case " $* " in *' mosquitto '*)
@@ -166,8 +162,10 @@ packages() {
     exit 1
   fi
   say "Debian packages are missing: $missing"
-  # shellcheck disable=SC2086
-  install_packages $missing
+  long 'reading the package lists' apt-get -q update
+  # Which ones there are is known only now.
+  mapfile -t missing_list < <(missing_packages "$kind" | tr ' ' '\n')
+  install_packages "${missing_list[@]}"
   missing=$(missing_packages "$kind" | tr '\n' ' ')
   [ -z "${missing// /}" ] || fail "these are still missing: $missing"
 }
