@@ -60,7 +60,12 @@ export class LiveCapture {
           reject(error)
         }
       }
-      this.#parts.netlink.start(first)
+      try {
+        this.#parts.netlink.start(first)
+      } catch (error) {
+        clearTimeout(late)
+        reject(error)
+      }
     })
     return plan
   }
