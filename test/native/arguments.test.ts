@@ -24,7 +24,10 @@ describe('native arguments', () => {
   ]
   for (const [given, message] of options) {
     it(`refuses ${JSON.stringify(given)}`, () => {
-      assert.throws(() => createCapture(wrong(given)), (error) => message.test(String(error)))
+      assert.throws(
+        () => createCapture(wrong(given)),
+        (error) => message.test(String(error)),
+      )
     })
   }
 
@@ -34,7 +37,10 @@ describe('native arguments', () => {
 
   it('checks paths, descriptors and functions', () => {
     const capture = createCapture()
-    assert.throws(() => capture.readFile(wrong(5)), /^TypeError: the path of a capture must be a string, not 5$/)
+    assert.throws(
+      () => capture.readFile(wrong(5)),
+      /^TypeError: the path of a capture must be a string, not 5$/,
+    )
     assert.throws(() => capture.readFile('a\0b'), TypeError)
     assert.throws(() => capture.readDescriptor(-1, false), TypeError)
     assert.throws(() => capture.readDescriptor(wrong('0'), false), TypeError)
@@ -48,27 +54,59 @@ describe('native arguments', () => {
     const cases: [unknown, RegExp][] = [
       [{}, /^TypeError: the interfaces must be an array/],
       [[], /^RangeError: a capture takes 1 to 256 interfaces, not 0$/],
-      [[{ name: 'eth0' }], /^TypeError: count of eth0 must be all, incoming, own_outgoing, not undefined$/],
+      [
+        [{ name: 'eth0' }],
+        /^TypeError: count of eth0 must be all, incoming, own_outgoing, not undefined$/,
+      ],
       [[{ name: '../x', count: 'all' }], /^TypeError: '..\/x' is not the name of an interface$/],
       [[{ name: 'a-name-that-is-long', count: 'all' }], /is not the name/],
-      [[{ name: 'lo', count: 'all' }, { name: 'lo', count: 'all' }], /^RangeError: interface lo is there twice$/],
+      [
+        [
+          { name: 'lo', count: 'all' },
+          { name: 'lo', count: 'all' },
+        ],
+        /^RangeError: interface lo is there twice$/,
+      ],
       [[{ name: 'lo', count: 'all', promisc: true }], /did you mean 'promiscuous'|known are/],
       [[{ name: 'lo', count: 'all', upstreamMacs: ['02:00'] }], /'02:00' is not a MAC address/],
       [[{ name: 'lo', count: 'all', promiscuous: 'yes' }], /^TypeError: promiscuous of lo/],
     ]
     for (const [specs, message] of cases) {
-      assert.throws(() => createCapture().setInterfaces(wrong(specs)), (error) => message.test(String(error)))
+      assert.throws(
+        () => createCapture().setInterfaces(wrong(specs)),
+        (error) => message.test(String(error)),
+      )
     }
     assert.throws(() => tryInterface('a b'), TypeError)
   })
 
   it('checks the locality', () => {
     const capture = createCapture()
-    capture.setLocality({ prefixes: ['192.0.2.0/24', '2001:db8::/32', '0.0.0.0/0'], own: ['192.0.2.1', '2001:db8::1'] })
-    for (const prefix of ['192.0.2.0', '192.0.2.0/33', '2001:db8::/129', 'home/24', '192.0.2.0/2/4', '192.0.2.0/', 5]) {
-      assert.throws(() => capture.setLocality({ prefixes: wrong([prefix]), own: [] }), /is not a prefix like/)
+    capture.setLocality({
+      prefixes: ['192.0.2.0/24', '2001:db8::/32', '0.0.0.0/0'],
+      own: ['192.0.2.1', '2001:db8::1'],
+    })
+    for (const prefix of [
+      '192.0.2.0',
+      '192.0.2.0/33',
+      '2001:db8::/129',
+      'home/24',
+      '192.0.2.0/2/4',
+      '192.0.2.0/',
+      5,
+    ]) {
+      assert.throws(
+        () => capture.setLocality({ prefixes: wrong([prefix]), own: [] }),
+        /is not a prefix like/,
+      )
     }
-    assert.throws(() => capture.setLocality({ prefixes: [], own: ['192.0.2.1/24'] }), /is not an IP address/)
-    assert.throws(() => capture.setLocality(wrong({ prefix: [], own: [] })), /did you mean 'prefixes'/)
+    assert.throws(
+      () => capture.setLocality({ prefixes: [], own: ['192.0.2.1/24'] }),
+      /is not an IP address/,
+    )
+    assert.throws(
+      () => capture.setLocality(wrong({ prefix: [], own: [] })),
+      /did you mean 'prefixes'/,
+    )
   })
 })

@@ -6,8 +6,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { createCapture } from '../../native/index.ts'
-import { Conversation, pcap, Pcapng, START_S, ethernet, ipv4, udp } from './packets.ts'
-import { type FlowRow, flowRows, replay, replayPath } from './replay.ts'
+import { Conversation, ethernet, ipv4, Pcapng, pcap, START_S, udp } from './packets.ts'
+import type { FlowRow } from './replay.ts'
+import { flowRows, replay, replayPath } from './replay.ts'
 
 const talk = new Conversation({ serverPort: 9 })
 const up = talk.udp(true, Buffer.from('hello'))
@@ -17,7 +18,13 @@ describe('native captures: pcap', () => {
   for (const bigEndian of [false, true]) {
     for (const nanoseconds of [false, true]) {
       it(`reads ${bigEndian ? 'big' : 'little'}-endian ${nanoseconds ? 'nano' : 'micro'}seconds`, async () => {
-        const bytes = pcap([{ data: up, at: 0.25 }, { data: down, at: 1.000123 }], { bigEndian, nanoseconds })
+        const bytes = pcap(
+          [
+            { data: up, at: 0.25 },
+            { data: down, at: 1.000123 },
+          ],
+          { bigEndian, nanoseconds },
+        )
         const { flows, counters } = await replay(bytes)
         assert.equal(flows[0]?.origPackets, 1)
         assert.equal(flows[0]?.respPackets, 1)
@@ -61,7 +68,10 @@ describe('native captures: pcap', () => {
     assert.equal(cut.error, `packet 2 at byte ${24 + 16 + up.length}: the capture ends within it`)
     const lie = Buffer.from(whole)
     lie.writeUInt32LE(0x7fffffff, 24 + 8)
-    assert.match((await replay(lie)).error ?? '', /^packet 1 at byte 24: it claims to hold 2147483647 bytes/)
+    assert.match(
+      (await replay(lie)).error ?? '',
+      /^packet 1 at byte 24: it claims to hold 2147483647 bytes/,
+    )
   })
 
   it('takes a length on the wire that is below what was captured for a mistake', async () => {
@@ -81,8 +91,19 @@ describe('native captures: pcapng', () => {
     it(`reads ${little ? 'little' : 'big'}-endian sections, all packet blocks, options and unknown blocks`, async () => {
       const file = new Pcapng(little)
       const resolution = file.option(9, Buffer.from([9]))
-      const offset = file.option(14, little ? Buffer.from([10, 0, 0, 0, 0, 0, 0, 0]) : Buffer.from([0, 0, 0, 0, 0, 0, 0, 10]))
-      file.section().interface(1).interface(1, [file.option(2, Buffer.from('eth0')), resolution, offset, file.option(0, Buffer.alloc(0))])
+      const offset = file.option(
+        14,
+        little ? Buffer.from([10, 0, 0, 0, 0, 0, 0, 0]) : Buffer.from([0, 0, 0, 0, 0, 0, 0, 10]),
+      )
+      file
+        .section()
+        .interface(1)
+        .interface(1, [
+          file.option(2, Buffer.from('eth0')),
+          resolution,
+          offset,
+          file.option(0, Buffer.alloc(0)),
+        ])
       file.block(0x0bad, Buffer.alloc(400_000)).packet(up, BigInt(START_S) * 1_000_000n + 5n)
       file.packet(down, BigInt(START_S) * 1_000_000_000n + 1_000n, 1)
       file.simple(down).old(up, BigInt(START_S + 20) * 1_000_000n)
@@ -98,16 +119,28 @@ describe('native captures: pcapng', () => {
 
   it('reads binary resolutions', async () => {
     const file = new Pcapng()
-    file.section().interface(1, [file.option(9, Buffer.from([0x80 | 10]))]).packet(up, BigInt(START_S) * 1024n + 512n)
+    file
+      .section()
+      .interface(1, [file.option(9, Buffer.from([0x80 | 10]))])
+      .packet(up, BigInt(START_S) * 1024n + 512n)
     assert.equal((await replay(file.bytes())).flows[0]?.firstMs, START_S * 1000 + 500)
   })
 
   it('numbers the interfaces of several sections on', async () => {
     const other = new Conversation({ clientPort: 6, serverPort: 7 }).udp(true, Buffer.from('x'))
     const first = new Pcapng(true).section().interface().packet(up, 1n).bytes()
-    const second = new Pcapng(false).section().interface(113).interface(101).interface().packet(other, 2n, 2).bytes()
+    const second = new Pcapng(false)
+      .section()
+      .interface(113)
+      .interface(101)
+      .interface()
+      .packet(other, 2n, 2)
+      .bytes()
     const { flows } = await replay(Buffer.concat([first, second]))
-    assert.deepEqual(flows.map((flow) => flow.interface), [0, 3])
+    assert.deepEqual(
+      flows.map((flow) => flow.interface),
+      [0, 3],
+    )
   })
 
   it('counts packets of links that it can not read, and names them', async () => {
@@ -117,8 +150,13 @@ describe('native captures: pcapng', () => {
     assert.equal(error, undefined)
     assert.deepEqual([counters.packets, counters.decoded, counters.unsupported], [3, 1, 2])
     assert.deepEqual(unsupportedLinks, ['IEEE802_11 (105)'])
-    const none = await replay(new Pcapng().section().interface(105).interface(9).packet(up, 1n).bytes())
-    assert.equal(none.error, 'link type IEEE802_11 (105), PPP (9) is not supported; Ethernet, Linux cooked and raw IP are')
+    const none = await replay(
+      new Pcapng().section().interface(105).interface(9).packet(up, 1n).bytes(),
+    )
+    assert.equal(
+      none.error,
+      'link type IEEE802_11 (105), PPP (9) is not supported; Ethernet, Linux cooked and raw IP are',
+    )
     assert.equal(none.counters.unsupported, 1)
   })
 
@@ -131,9 +169,15 @@ describe('native captures: pcapng', () => {
     const cases: [Buffer, RegExp][] = [
       [good().block(6, Buffer.alloc(20), 8).bytes(), /claims a length of 8 bytes/],
       [good().block(6, Buffer.alloc(20), 33).bytes(), /claims a length of 33 bytes/],
-      [good().block(6, Buffer.alloc(20), 0x7ffffff0).bytes(), /claims a length of 2147483632 bytes/],
+      [
+        good().block(6, Buffer.alloc(20), 0x7ffffff0).bytes(),
+        /claims a length of 2147483632 bytes/,
+      ],
       [good().block(6, Buffer.alloc(16)).bytes(), /block is too short/],
-      [good().packet(up, 1n, 3).bytes(), /packet 1 at byte \d+: it is of interface 3, which was not described/],
+      [
+        good().packet(up, 1n, 3).bytes(),
+        /packet 1 at byte \d+: it is of interface 3, which was not described/,
+      ],
       [new Pcapng().section().simple(up).bytes(), /no interface was described/],
       [two, /two lengths of a block differ/],
       [mark, /byte order mark/],
@@ -155,7 +199,8 @@ describe('native captures: streams', () => {
 
   it('reads from a pipe as it comes, in any pieces, and ends with it', async () => {
     const frames = Array.from({ length: 50 }, (_, i) => ({
-      data: ethernet(0x0800, ipv4(udp(1000 + i, 9, Buffer.alloc(i * 20)))), at: i,
+      data: ethernet(0x0800, ipv4(udp(1000 + i, 9, Buffer.alloc(i * 20)))),
+      at: i,
     }))
     const bytes = pcap(frames)
     const path = pipe()
@@ -178,12 +223,17 @@ describe('native captures: streams', () => {
     const fd = openSync(path, 'r')
     const capture = createCapture()
     capture.readDescriptor(fd, false)
-    await new Promise<void>((resolve) => capture.start(() => {
-      if (capture.drain().ended) resolve()
-    }))
+    await new Promise<void>((resolve) =>
+      capture.start(() => {
+        if (capture.drain().ended) resolve()
+      }),
+    )
     capture.stop()
     assert.throws(() => fstatSync(fd), /EBADF/)
-    assert.throws(() => createCapture().readDescriptor(987_654, false), /descriptor 987654 can't be read/)
+    assert.throws(
+      () => createCapture().readDescriptor(987_654, false),
+      /descriptor 987654 can't be read/,
+    )
   })
 
   it('stops at once while it waits for input, and hands up what it has', async () => {
@@ -220,7 +270,8 @@ describe('native captures: streams', () => {
     const rows: FlowRow[] = []
     capture.start(() => rows.push(...flowRows(capture.drain())))
     await writer.write(pcap([up]))
-    for (let i = 0; i < 500 && !rows.some((row) => row.state === 'closed'); i++) await setTimeout(10)
+    for (let i = 0; i < 500 && !rows.some((row) => row.state === 'closed'); i++)
+      await setTimeout(10)
     assert.equal(rows.at(-1)?.closedBy, 'idle')
     capture.stop()
     await writer.close()

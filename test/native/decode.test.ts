@@ -1,8 +1,23 @@
 import assert from 'node:assert/strict'
+import type { Captured } from './packets.ts'
 import {
-  ACK, Conversation, ethernet, ipBytes, ipv4, ipv6, MAC_A, MAC_B, macBytes, pcap, SYN, tcp, u, udp, type Captured,
+  ACK,
+  Conversation,
+  ethernet,
+  ipBytes,
+  ipv4,
+  ipv6,
+  MAC_A,
+  MAC_B,
+  macBytes,
+  pcap,
+  SYN,
+  tcp,
+  u,
+  udp,
 } from './packets.ts'
-import { replay, type Replay } from './replay.ts'
+import type { Replay } from './replay.ts'
+import { replay } from './replay.ts'
 
 const IP4 = 0x0800
 const IP6 = 0x86dd
@@ -36,7 +51,12 @@ describe('native decoding: links', () => {
 
   for (const tag of [0x8100, 0x88a8, 0x9100]) {
     it(`reads past a tag ${tag.toString(16)} and a second one, and keeps the outer id`, async () => {
-      const frame = ethernet(IP4, ipv4(udp(1, 2)), { tags: [[tag, 0x6123], [0x8100, 7]] })
+      const frame = ethernet(IP4, ipv4(udp(1, 2)), {
+        tags: [
+          [tag, 0x6123],
+          [0x8100, 7],
+        ],
+      })
       const { flows } = await one(frame)
       assert.equal(flows[0]?.vlan, 0x123)
       assert.equal(flows[0]?.origBytes, 28)
@@ -46,13 +66,27 @@ describe('native decoding: links', () => {
   it('calls more than four tags malformed', async () => {
     const tags = Array<[number, number]>(5).fill([0x8100, 5])
     assert.equal((await one(ethernet(IP4, ipv4(udp(1, 2)), { tags }))).counters.malformed, 1)
-    assert.equal((await one(ethernet(IP4, ipv4(udp(1, 2)), { tags: tags.slice(1) }))).counters.decoded, 1)
+    assert.equal(
+      (await one(ethernet(IP4, ipv4(udp(1, 2)), { tags: tags.slice(1) }))).counters.decoded,
+      1,
+    )
   })
 
   it('reads Linux cooked captures of both versions, with the source MAC', async () => {
     const v1 = Buffer.concat([u(2, 0, 1, 6), macBytes(MAC_A), u(2, 0, IP4), ipv4(udp(5, 6, data))])
-    const v2 = Buffer.concat([u(2, IP4, 0), u(4, 3), u(2, 1), u(1, 0, 6), macBytes(MAC_A), u(2, 0), ipv4(udp(5, 6, data))])
-    for (const [frame, link] of [[v1, 113], [v2, 276]] as const) {
+    const v2 = Buffer.concat([
+      u(2, IP4, 0),
+      u(4, 3),
+      u(2, 1),
+      u(1, 0, 6),
+      macBytes(MAC_A),
+      u(2, 0),
+      ipv4(udp(5, 6, data)),
+    ])
+    for (const [frame, link] of [
+      [v1, 113],
+      [v2, 276],
+    ] as const) {
       const [flow] = (await one(frame, link)).flows
       assert.equal(flow?.origBytes, 33)
       assert.equal(flow?.origMac, MAC_A)
@@ -73,7 +107,13 @@ describe('native decoding: links', () => {
 
   it('counts ARP as decoded and other types as unsupported', async () => {
     const arp = Buffer.concat([
-      u(2, 1, IP4), u(1, 6, 4), u(2, 1), macBytes(MAC_A), ipBytes('192.0.2.11'), Buffer.alloc(6), ipBytes('192.0.2.1'),
+      u(2, 1, IP4),
+      u(1, 6, 4),
+      u(2, 1),
+      macBytes(MAC_A),
+      ipBytes('192.0.2.11'),
+      Buffer.alloc(6),
+      ipBytes('192.0.2.1'),
     ])
     const { counters, flows } = await one(ethernet(0x0806, arp))
     assert.equal(counters.decoded, 1)
@@ -98,7 +138,10 @@ describe('native decoding: IPv4', () => {
   })
 
   it('takes the frame for the length of a super-packet without one', async () => {
-    const frame = ethernet(IP4, ipv4(tcp(5, 6, { data: Buffer.alloc(3000) }), { protocol: 6, totalLength: 0 }))
+    const frame = ethernet(
+      IP4,
+      ipv4(tcp(5, 6, { data: Buffer.alloc(3000) }), { protocol: 6, totalLength: 0 }),
+    )
     assert.equal((await one(frame)).flows[0]?.origBytes, 3040)
   })
 
@@ -124,7 +167,10 @@ describe('native decoding: IPv4', () => {
   }
 
   it('decodes a snapped packet as far as it goes', async () => {
-    const whole = ethernet(IP4, ipv4(tcp(5, 6, { data: Buffer.alloc(1000), flags: SYN }), { protocol: 6 }))
+    const whole = ethernet(
+      IP4,
+      ipv4(tcp(5, 6, { data: Buffer.alloc(1000), flags: SYN }), { protocol: 6 }),
+    )
     const ports = await one({ data: whole.subarray(0, 14 + 20 + 4), length: whole.length })
     assert.equal(ports.flows[0]?.orig, '192.0.2.11:5')
     assert.equal(ports.flows[0]?.origBytes, 1040)
@@ -141,15 +187,25 @@ describe('native decoding: IPv4', () => {
   it('counts later fragments to the flow of the first one', async () => {
     const payload = udp(5000, 6000, Buffer.alloc(2000))
     const part = (from: number, to: number, id = 9): Buffer =>
-      ethernet(IP4, ipv4(payload.subarray(from, to), { id, fragmentOffset: from, moreFragments: to < payload.length }))
+      ethernet(
+        IP4,
+        ipv4(payload.subarray(from, to), {
+          id,
+          fragmentOffset: from,
+          moreFragments: to < payload.length,
+        }),
+      )
     const { flows, counters } = await replay(
       pcap([part(0, 1000), part(1000, 1800), part(1800, 2008), part(1000, 2008, 77)]),
     )
     assert.equal(counters.decoded, 4)
-    assert.deepEqual(flows.map((flow) => [flow.orig, flow.origPackets, flow.origBytes]), [
-      ['192.0.2.11:5000', 3, 2008 + 60],
-      ['192.0.2.11:0', 1, 1028],
-    ])
+    assert.deepEqual(
+      flows.map((flow) => [flow.orig, flow.origPackets, flow.origBytes]),
+      [
+        ['192.0.2.11:5000', 3, 2008 + 60],
+        ['192.0.2.11:0', 1, 1028],
+      ],
+    )
   })
 
   it('forgets a fragment after 30 seconds', async () => {
@@ -162,10 +218,18 @@ describe('native decoding: IPv4', () => {
 })
 
 describe('native decoding: IPv6', () => {
-  const hop = (next: number, words = 0): Buffer => Buffer.concat([u(1, next, words), Buffer.alloc(6 + words * 8)])
+  const hop = (next: number, words = 0): Buffer =>
+    Buffer.concat([u(1, next, words), Buffer.alloc(6 + words * 8)])
 
   it('walks extension headers', async () => {
-    const chain = Buffer.concat([hop(43), hop(60, 2), hop(51), u(1, 17, 0), Buffer.alloc(6), udp(5, 6, data)])
+    const chain = Buffer.concat([
+      hop(43),
+      hop(60, 2),
+      hop(51),
+      u(1, 17, 0),
+      Buffer.alloc(6),
+      udp(5, 6, data),
+    ])
     const { flows } = await one(ethernet(IP6, ipv6(chain, { next: 0 })))
     assert.equal(flows[0]?.orig, '2001:db8:1::b:5')
     assert.equal(flows[0]?.protocol, 17)
@@ -173,14 +237,21 @@ describe('native decoding: IPv6', () => {
   })
 
   it('walks eight and no more', async () => {
-    const chain = (n: number): Buffer => Buffer.concat([...Array<Buffer>(n - 1).fill(hop(60)), hop(17), udp(5, 6)])
+    const chain = (n: number): Buffer =>
+      Buffer.concat([...Array<Buffer>(n - 1).fill(hop(60)), hop(17), udp(5, 6)])
     assert.equal((await one(ethernet(IP6, ipv6(chain(8), { next: 60 })))).counters.decoded, 1)
     assert.equal((await one(ethernet(IP6, ipv6(chain(9), { next: 60 })))).counters.malformed, 1)
   })
 
   it('calls an extension header beyond the packet malformed', async () => {
-    assert.equal((await one(ethernet(IP6, ipv6(hop(17).fill(200, 1, 2), { next: 0 })))).counters.malformed, 1)
-    assert.equal((await one(ethernet(IP6, ipv6(Buffer.alloc(4), { next: 0 })))).counters.malformed, 1)
+    assert.equal(
+      (await one(ethernet(IP6, ipv6(hop(17).fill(200, 1, 2), { next: 0 })))).counters.malformed,
+      1,
+    )
+    assert.equal(
+      (await one(ethernet(IP6, ipv6(Buffer.alloc(4), { next: 0 })))).counters.malformed,
+      1,
+    )
   })
 
   it('counts fragments to their flow, and an atomic one as whole', async () => {
@@ -191,19 +262,30 @@ describe('native decoding: IPv6', () => {
       return ethernet(IP6, ipv6(Buffer.concat([head, payload.subarray(from, to)]), { next: 44 }))
     }
     const { flows } = await replay(pcap([part(0, 104), part(104, 208), part(0, 208)]))
-    assert.deepEqual(flows.map((flow) => [flow.orig, flow.origPackets]), [['2001:db8:1::b:5000', 3]])
+    assert.deepEqual(
+      flows.map((flow) => [flow.orig, flow.origPackets]),
+      [['2001:db8:1::b:5000', 3]],
+    )
   })
 
   it('takes the frame for the length of a jumbo super-packet, but believes "no next header"', async () => {
-    const jumbo = ethernet(IP6, ipv6(tcp(5, 6, { data: Buffer.alloc(70000) }), { next: 6, payloadLength: 0 }))
+    const jumbo = ethernet(
+      IP6,
+      ipv6(tcp(5, 6, { data: Buffer.alloc(70000) }), { next: 6, payloadLength: 0 }),
+    )
     assert.equal((await one(jumbo)).flows[0]?.origBytes, 70060)
-    const nothing = ethernet(IP6, Buffer.concat([ipv6(Buffer.alloc(0), { next: 59 }), Buffer.alloc(6)]))
+    const nothing = ethernet(
+      IP6,
+      Buffer.concat([ipv6(Buffer.alloc(0), { next: 59 }), Buffer.alloc(6)]),
+    )
     assert.equal((await one(nothing)).flows[0]?.origBytes, 40)
   })
 
   it('calls a payload beyond the frame, a cut header or another version malformed', async () => {
     for (const packet of [
-      ipv6(udp(5, 6), { payloadLength: 100 }), ipv6(udp(5, 6)).subarray(0, 39), ipv6(udp(5, 6), { version: 4 }),
+      ipv6(udp(5, 6), { payloadLength: 100 }),
+      ipv6(udp(5, 6)).subarray(0, 39),
+      ipv6(udp(5, 6), { version: 4 }),
     ]) {
       assert.equal((await one(ethernet(IP6, packet))).counters.malformed, 1)
     }
@@ -228,13 +310,27 @@ describe('native decoding: IPv6', () => {
     const talks = [
       new Conversation({ client: '203.0.113.200', server: '192.0.2.1' }),
       new Conversation({ client: '2001:db8::2', server: '2001:db8::1' }),
-      new Conversation({ client: '192.0.2.5', server: '192.0.2.5', clientPort: 9000, serverPort: 80 }),
+      new Conversation({
+        client: '192.0.2.5',
+        server: '192.0.2.5',
+        clientPort: 9000,
+        serverPort: 80,
+      }),
     ]
     const frames = talks.flatMap((talk) => [
-      talk.tcp(true, { flags: SYN }), talk.tcp(false, { flags: SYN | ACK }), talk.tcp(true, { flags: ACK }),
+      talk.tcp(true, { flags: SYN }),
+      talk.tcp(false, { flags: SYN | ACK }),
+      talk.tcp(true, { flags: ACK }),
     ])
     const { flows } = await replay(pcap(frames))
-    assert.deepEqual(flows.map((flow) => [flow.origPackets, flow.respPackets]), [[2, 1], [2, 1], [2, 1]])
+    assert.deepEqual(
+      flows.map((flow) => [flow.origPackets, flow.respPackets]),
+      [
+        [2, 1],
+        [2, 1],
+        [2, 1],
+      ],
+    )
     assert.equal(flows[2]?.orig, '192.0.2.5:9000')
   })
 })

@@ -36,7 +36,9 @@ describe('native addon and its environment', function () {
   const path = join(folder, 'file.pcap')
   const fifo = join(folder, 'pipe')
   before(() => {
-    const frames = Array.from({ length: 5000 }, (_, i) => new Conversation({ clientPort: 1024 + i }).udp(true, Buffer.from('x')))
+    const frames = Array.from({ length: 5000 }, (_, i) =>
+      new Conversation({ clientPort: 1024 + i }).udp(true, Buffer.from('x')),
+    )
     writeFileSync(path, pcap(frames))
     assert.equal(spawnSync('mkfifo', [fifo]).status, 0)
   })
@@ -44,21 +46,29 @@ describe('native addon and its environment', function () {
 
   const worker = (code: string): Worker =>
     new Worker(new URL(`data:text/javascript,${encodeURIComponent(code)}`), { workerData: path })
-  const endless = (tell: string): string => ENDLESS.replace('FIFO', `'${fifo}'`).replace('TELL', tell)
+  const endless = (tell: string): string =>
+    ENDLESS.replace('FIFO', `'${fifo}'`).replace('TELL', tell)
 
   it('works in several workers at once', async () => {
     const workers = Array.from({ length: 4 }, () => worker(READ))
-    const counts = await Promise.all(workers.map(async (each) => {
-      const [count] = await once(each, 'message')
-      await once(each, 'exit')
-      return count as number
-    }))
+    const counts = await Promise.all(
+      workers.map(async (each) => {
+        const [count] = await once(each, 'message')
+        await once(each, 'exit')
+        return count as number
+      }),
+    )
     assert.deepEqual(counts, [5000, 5000, 5000, 5000])
   })
 
   it('ends with a worker that is terminated while it runs', async () => {
     for (let i = 0; i < 3; i++) {
-      const each = worker(endless(`(await import('node:worker_threads')).parentPort.postMessage(1)`).replace('() => { capture', 'async () => { capture'))
+      const each = worker(
+        endless(`(await import('node:worker_threads')).parentPort.postMessage(1)`).replace(
+          '() => { capture',
+          'async () => { capture',
+        ),
+      )
       await once(each, 'message')
       const start = performance.now()
       await each.terminate()
@@ -67,7 +77,11 @@ describe('native addon and its environment', function () {
   })
 
   it('ends with a process that exits while it runs', () => {
-    const { status, signal } = spawnSync(process.execPath, ['--input-type=module', '-e', endless('process.exit(7)')], { timeout: 10_000 })
+    const { status, signal } = spawnSync(
+      process.execPath,
+      ['--input-type=module', '-e', endless('process.exit(7)')],
+      { timeout: 10_000 },
+    )
     assert.equal(signal, null)
     assert.equal(status, 7)
   })
@@ -81,9 +95,19 @@ describe('native addon and its environment', function () {
       const netlink = createNetlink()
       netlink.start(() => {})
       setTimeout(() => { capture.stop(); capture.stop(); netlink.stop(); netlink.stop() }, 50)`
-    const read = READ.replace('workerData)', `'${path}')`).replace('parentPort.postMessage(batch.counters.packets)', 'console.log(batch.counters.packets)')
-    for (const [code, out] of [[stop, ''], [read, '5000\n']] as const) {
-      const { status, signal, stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', code], { timeout: 10_000 })
+    const read = READ.replace('workerData)', `'${path}')`).replace(
+      'parentPort.postMessage(batch.counters.packets)',
+      'console.log(batch.counters.packets)',
+    )
+    for (const [code, out] of [
+      [stop, ''],
+      [read, '5000\n'],
+    ] as const) {
+      const { status, signal, stdout, stderr } = spawnSync(
+        process.execPath,
+        ['--input-type=module', '-e', code],
+        { timeout: 10_000 },
+      )
       assert.equal(signal, null)
       assert.equal(status, 0, stderr.toString())
       assert.equal(stdout.toString(), out)
@@ -100,7 +124,11 @@ describe('native addon and its environment', function () {
         if (round % 20 === 0) { globalThis.gc(); await new Promise(setImmediate) }
       }
       console.log(process.memoryUsage().rss)`
-    const { stdout, status, stderr } = spawnSync(process.execPath, ['--expose-gc', '--input-type=module', '-e', code], { timeout: 20_000 })
+    const { stdout, status, stderr } = spawnSync(
+      process.execPath,
+      ['--expose-gc', '--input-type=module', '-e', code],
+      { timeout: 20_000 },
+    )
     assert.equal(status, 0, stderr.toString())
     assert.ok(Number(stdout.toString()) < 300 * 2 ** 20, stdout.toString())
   })

@@ -1,11 +1,14 @@
 import assert from 'node:assert/strict'
 import { createCapture } from '../../native/index.ts'
-import { ACK, type Captured, Conversation, FIN, pcap, RST, SYN } from './packets.ts'
-import { type FlowRow, replay } from './replay.ts'
+import type { Captured } from './packets.ts'
+import { ACK, Conversation, FIN, pcap, RST, SYN } from './packets.ts'
+import type { FlowRow } from './replay.ts'
+import { replay } from './replay.ts'
 
 const talk = new Conversation()
 const at = (seconds: number, data: Buffer): Captured => ({ at: seconds, data })
-const tcp = (seconds: number, up: boolean, flags: number): Captured => at(seconds, talk.tcp(up, { flags }))
+const tcp = (seconds: number, up: boolean, flags: number): Captured =>
+  at(seconds, talk.tcp(up, { flags }))
 const udp = (seconds: number, up = true, port = 50000): Captured =>
   at(seconds, new Conversation({ clientPort: port, serverPort: 9 }).udp(up, Buffer.from('x')))
 
@@ -22,7 +25,11 @@ async function flowsOf(packets: Captured[]): Promise<FlowRow[]> {
 describe('native flows: how they end', () => {
   it('ends as fin five seconds after FIN from both ends, with the last ACK counted to it', async () => {
     const flows = await flowsOf([
-      ...handshake, tcp(1, true, FIN | ACK), tcp(2, false, FIN | ACK), tcp(6.9, true, ACK), udp(20),
+      ...handshake,
+      tcp(1, true, FIN | ACK),
+      tcp(2, false, FIN | ACK),
+      tcp(6.9, true, ACK),
+      udp(20),
     ])
     assert.equal(flows[0]?.closedBy, 'fin')
     assert.equal(flows[0]?.origPackets, 4)
@@ -31,7 +38,12 @@ describe('native flows: how they end', () => {
   })
 
   it('stays open after FIN from one end', async () => {
-    const flows = await flowsOf([...handshake, tcp(1, true, FIN | ACK), tcp(100, false, ACK), udp(200)])
+    const flows = await flowsOf([
+      ...handshake,
+      tcp(1, true, FIN | ACK),
+      tcp(100, false, ACK),
+      udp(200),
+    ])
     assert.equal(flows[0]?.closedBy, 'eof')
   })
 
@@ -48,24 +60,48 @@ describe('native flows: how they end', () => {
   it('begins anew with a SYN while it is closing, and with any packet after five seconds', async () => {
     const closing = [...handshake, tcp(1, true, FIN), tcp(1, false, FIN)]
     const syn = await flowsOf([...closing, tcp(2, true, SYN)])
-    assert.deepEqual(syn.map((flow) => [flow.closedBy, flow.origPackets]), [['fin', 3], ['eof', 1]])
+    assert.deepEqual(
+      syn.map((flow) => [flow.closedBy, flow.origPackets]),
+      [
+        ['fin', 3],
+        ['eof', 1],
+      ],
+    )
     const late = await flowsOf([...closing, tcp(6.5, true, ACK)])
-    assert.deepEqual(late.map((flow) => flow.closedBy), ['fin', 'eof'])
+    assert.deepEqual(
+      late.map((flow) => flow.closedBy),
+      ['fin', 'eof'],
+    )
     const open = await flowsOf([...handshake, tcp(2, true, SYN)])
     assert.equal(open.length, 1)
   })
 
-  it('ends by its protocol\'s time-out, to the microsecond', async () => {
+  it("ends by its protocol's time-out, to the microsecond", async () => {
     assert.equal((await flowsOf([udp(0), udp(60)])).length, 1)
     const two = await flowsOf([udp(0), udp(60.000001)])
-    assert.deepEqual(two.map((flow) => flow.closedBy), ['idle', 'eof'])
+    assert.deepEqual(
+      two.map((flow) => flow.closedBy),
+      ['idle', 'eof'],
+    )
     const long = await flowsOf([...handshake, tcp(600.2, true, ACK), tcp(1200.3, true, ACK)])
-    assert.deepEqual(long.map((flow) => flow.closedBy), ['idle', 'eof'])
+    assert.deepEqual(
+      long.map((flow) => flow.closedBy),
+      ['idle', 'eof'],
+    )
   })
 
   it('times out by a clock that other packets move, also over hours', async () => {
-    const flows = await flowsOf([udp(0), udp(1, true, 1111), udp(30, true, 1111), udp(7300, true, 2222), udp(7301, true, 1111)])
-    assert.deepEqual(flows.map((flow) => flow.closedBy), ['idle', 'idle', 'eof', 'eof'])
+    const flows = await flowsOf([
+      udp(0),
+      udp(1, true, 1111),
+      udp(30, true, 1111),
+      udp(7300, true, 2222),
+      udp(7301, true, 1111),
+    ])
+    assert.deepEqual(
+      flows.map((flow) => flow.closedBy),
+      ['idle', 'idle', 'eof', 'eof'],
+    )
     assert.equal(flows[1]?.origPackets, 2)
   })
 
@@ -77,9 +113,14 @@ describe('native flows: how they end', () => {
   })
 
   it('survives a clock that jumps far ahead and comes back', async () => {
-    const { counters, flows } = await replay(pcap([udp(0), udp(500_000_000, true, 7), udp(1), udp(2)]))
+    const { counters, flows } = await replay(
+      pcap([udp(0), udp(500_000_000, true, 7), udp(1), udp(2)]),
+    )
     assert.equal(counters.packets, 4)
-    assert.equal(flows.reduce((sum, flow) => sum + flow.origPackets, 0), 4)
+    assert.equal(
+      flows.reduce((sum, flow) => sum + flow.origPackets, 0),
+      4,
+    )
   })
 })
 
@@ -110,7 +151,9 @@ describe('native flows: who began', () => {
   it('has the MAC that its frames came from, else the one that frames went to', async () => {
     const odd = new Conversation({ serverPort: 9, serverMac: '02:0d:e0:ff:00:99' })
     const same = new Conversation({ serverPort: 9 })
-    const { flows } = await replay(pcap([same.udp(true, Buffer.from('x')), odd.udp(false, Buffer.from('x'))]))
+    const { flows } = await replay(
+      pcap([same.udp(true, Buffer.from('x')), odd.udp(false, Buffer.from('x'))]),
+    )
     assert.equal(flows[0]?.respMac, '02:0d:e0:ff:00:99')
     assert.equal(flows[0]?.respMacSeen, true)
   })
@@ -124,7 +167,10 @@ describe('native flows: the table', () => {
     assert.equal(counters.flowsEvicted, 24)
     assert.equal(flows.filter((flow) => flow.closedBy === 'evicted').length, 24)
     assert.equal(rows[0]?.orig, '192.0.2.11:1001')
-    assert.equal(flows.reduce((sum, flow) => sum + flow.origPackets, 0), 41)
+    assert.equal(
+      flows.reduce((sum, flow) => sum + flow.origPackets, 0),
+      41,
+    )
     // The one that spoke again outlived its neighbours.
     const again = flows[0]
     assert.equal(again?.origPackets, 2)

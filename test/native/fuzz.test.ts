@@ -1,13 +1,22 @@
 import assert from 'node:assert/strict'
 import { execFile, spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import { captures, frames, mutated, random } from './samples.ts'
 import { u } from './packets.ts'
+import { captures, frames, mutated, random } from './samples.ts'
 
 const run = promisify(execFile)
 const root = fileURLToPath(new URL('../../', import.meta.url))
@@ -18,7 +27,8 @@ async function targets(): Promise<string> {
   const hash = createHash('sha256')
   for (const folder of ['native/src', 'native/fuzz']) {
     for (const file of readdirSync(join(root, folder)).sort()) {
-      if (/\.(cc|h)$|^Makefile$/.test(file)) hash.update(file).update(readFileSync(join(root, folder, file)))
+      if (/\.(cc|h)$|^Makefile$/.test(file))
+        hash.update(file).update(readFileSync(join(root, folder, file)))
     }
   }
   const cache = join(root, '.cache/native-fuzz')
@@ -27,7 +37,9 @@ async function targets(): Promise<string> {
   rmSync(cache, { recursive: true, force: true })
   mkdirSync(cache, { recursive: true })
   const building = mkdtempSync(join(cache, 'building-'))
-  await run('make', ['-s', '-j2', '-C', join(root, 'native/fuzz'), `OUT=${building}`], { maxBuffer: 1 << 24 })
+  await run('make', ['-s', '-j2', '-C', join(root, 'native/fuzz'), `OUT=${building}`], {
+    maxBuffer: 1 << 24,
+  })
   if (existsSync(out)) rmSync(building, { recursive: true })
   else renameSync(building, out)
   return out
@@ -40,7 +52,8 @@ describe('native core under ASan and UBSan', function () {
 
   before(async function () {
     if (spawnSync('clang++-14', ['--version']).status !== 0) {
-      if (process.env.CI) throw new Error('clang-14 is missing; install the Debian package clang-14')
+      if (process.env.CI)
+        throw new Error('clang-14 is missing; install the Debian package clang-14')
       this.skip()
     }
     built = await targets()
@@ -55,17 +68,37 @@ describe('native core under ASan and UBSan', function () {
     corpus.forEach((bytes, i) => {
       writeFileSync(join(seeds, String(i)), bytes)
     })
-    const limits = [`-max_total_time=${SECONDS}`, '-timeout=5', '-rss_limit_mb=1024', '-max_len=16384', '-seed=1']
-    const { stderr } = await run(join(built, target), [...limits, seeds], { cwd: folder, maxBuffer: 1 << 26 })
+    const limits = [
+      `-max_total_time=${SECONDS}`,
+      '-timeout=5',
+      '-rss_limit_mb=1024',
+      '-max_len=16384',
+      '-seed=1',
+    ]
+    const { stderr } = await run(join(built, target), [...limits, seeds], {
+      cwd: folder,
+      maxBuffer: 1 << 26,
+    })
     assert.match(stderr, /Done \d{3,} runs/)
   }
 
   it('reads captures and frames, generated and mutated', async () => {
     const next = random(1)
-    const files = captures().flatMap((bytes) => [0, 1, 4].map((mode) => Buffer.concat([u(1, mode), bytes])))
-    const framed = Buffer.concat(frames().flatMap((frame) => [u(2, frame.length), u(1, 1, 0), frame]))
-    const sound = [...files, Buffer.concat([u(1, 3), framed]), ...frames().map((frame) => Buffer.concat([u(1, 2), u(2, frame.length), u(1, 1, 0), frame]))]
-    await fuzz('fuzz-capture', [...sound, ...Array.from({ length: 300 }, (_, i) => mutated(sound[i % sound.length] ?? framed, next))])
+    const files = captures().flatMap((bytes) =>
+      [0, 1, 4].map((mode) => Buffer.concat([u(1, mode), bytes])),
+    )
+    const framed = Buffer.concat(
+      frames().flatMap((frame) => [u(2, frame.length), u(1, 1, 0), frame]),
+    )
+    const sound = [
+      ...files,
+      Buffer.concat([u(1, 3), framed]),
+      ...frames().map((frame) => Buffer.concat([u(1, 2), u(2, frame.length), u(1, 1, 0), frame])),
+    ]
+    await fuzz('fuzz-capture', [
+      ...sound,
+      ...Array.from({ length: 300 }, (_, i) => mutated(sound[i % sound.length] ?? framed, next)),
+    ])
   })
 
   it('reads netlink messages', async () => {
@@ -83,13 +116,34 @@ describe('native core under ASan and UBSan', function () {
     }
     const ip = Buffer.from([192, 0, 2, 1])
     const hop = Buffer.concat([Buffer.from([16, 0, 0, 0, 2, 0, 0, 0]), attribute(5, ip)])
-    const link = [attribute(3, Buffer.from('br0\0')), attribute(1, Buffer.alloc(6)), attribute(18, attribute(1, Buffer.from('bridge\0')))]
+    const link = [
+      attribute(3, Buffer.from('br0\0')),
+      attribute(1, Buffer.alloc(6)),
+      attribute(18, attribute(1, Buffer.from('bridge\0'))),
+    ]
     await fuzz('fuzz-route', [
       message(16, Buffer.concat([Buffer.alloc(16), ...link])),
       message(20, Buffer.concat([Buffer.alloc(8), attribute(2, ip), attribute(1, ip)])),
-      message(28, Buffer.concat([Buffer.from([2]), Buffer.alloc(11), attribute(1, ip), attribute(2, Buffer.alloc(6))])),
-      message(24, Buffer.concat([Buffer.from([2, 0, 0, 0, 0, 0, 0, 1]), Buffer.alloc(4), attribute(5, ip), attribute(9, hop)])),
-      message(3, Buffer.alloc(4)), message(2, Buffer.alloc(20)),
+      message(
+        28,
+        Buffer.concat([
+          Buffer.from([2]),
+          Buffer.alloc(11),
+          attribute(1, ip),
+          attribute(2, Buffer.alloc(6)),
+        ]),
+      ),
+      message(
+        24,
+        Buffer.concat([
+          Buffer.from([2, 0, 0, 0, 0, 0, 0, 1]),
+          Buffer.alloc(4),
+          attribute(5, ip),
+          attribute(9, hop),
+        ]),
+      ),
+      message(3, Buffer.alloc(4)),
+      message(2, Buffer.alloc(20)),
     ])
   })
 })

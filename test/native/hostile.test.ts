@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { NAME_KINDS } from '../../native/layout.ts'
 import { pcap } from './packets.ts'
-import { replay, type Replay } from './replay.ts'
+import type { Replay } from './replay.ts'
+import { replay } from './replay.ts'
 import { captures, frames, mutated, random } from './samples.ts'
 
 function consistent({ counters, flows, rows }: Replay): void {
@@ -11,7 +12,10 @@ function consistent({ counters, flows, rows }: Replay): void {
   assert.equal(rows.filter((row) => row.state === 'closed').length, counters.flows)
   const packets = flows.reduce((sum, flow) => sum + flow.origPackets + flow.respPackets, 0)
   assert.equal(packets, counters.ipPackets)
-  assert.equal(flows.reduce((sum, flow) => sum + flow.origBytes + flow.respBytes, 0), counters.ipBytes)
+  assert.equal(
+    flows.reduce((sum, flow) => sum + flow.origBytes + flow.respBytes, 0),
+    counters.ipBytes,
+  )
 }
 
 const options = { names: NAME_KINDS, maxFlows: 16 }
@@ -36,7 +40,11 @@ describe('native captures that are broken', function () {
         const result = await replay(bytes.subarray(0, at), options)
         consistent(result)
         if (result.error === undefined) whole++
-        else assert.match(result.error, /empty|ends within its header|^packet \d+ at byte \d+: the capture ends within it$/)
+        else
+          assert.match(
+            result.error,
+            /empty|ends within its header|^packet \d+ at byte \d+: the capture ends within it$/,
+          )
       }
       // Between two packets or blocks nothing is missing that could be known of.
       assert.ok(whole <= frames().length + 12, `${whole} cuts went unnoticed`)

@@ -1,7 +1,9 @@
 // Runs inside a network namespace: captures as it is told by lines of JSON on its standard input, and answers in lines.
 import { createInterface } from 'node:readline'
-import { createCapture, createNetlink, tryInterface, type Batch } from '../../native/index.ts'
-import { type FlowRow, flowRows, nameRows } from './replay.ts'
+import type { Batch } from '../../native/index.ts'
+import { createCapture, createNetlink, tryInterface } from '../../native/index.ts'
+import type { FlowRow } from './replay.ts'
+import { flowRows, nameRows } from './replay.ts'
 
 export interface Order {
   do: 'capture' | 'interfaces' | 'locality' | 'look' | 'stop' | 'netlink' | 'try' | 'block'
@@ -41,7 +43,10 @@ function state(): Answer {
   const { user, system } = process.cpuUsage()
   return {
     ...(last && { counters: last.counters, interfaces: last.interfaces, ended: last.ended }),
-    flows: [...flows.values()], names, events, cpuMs: (user + system) / 1000,
+    flows: [...flows.values()],
+    names,
+    events,
+    cpuMs: (user + system) / 1000,
   }
 }
 
@@ -77,12 +82,14 @@ function obey(order: Order): Answer {
   }
 }
 
-createInterface({ input: process.stdin }).on('line', (line) => {
-  let answer: Answer
-  try {
-    answer = obey(JSON.parse(line) as Order)
-  } catch (error) {
-    answer = { error: (error as Error).message }
-  }
-  process.stdout.write(`${JSON.stringify(answer)}\n`)
-}).on('close', () => process.exit(0))
+createInterface({ input: process.stdin })
+  .on('line', (line) => {
+    let answer: Answer
+    try {
+      answer = obey(JSON.parse(line) as Order)
+    } catch (error) {
+      answer = { error: (error as Error).message }
+    }
+    process.stdout.write(`${JSON.stringify(answer)}\n`)
+  })
+  .on('close', () => process.exit(0))

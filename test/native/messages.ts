@@ -4,7 +4,10 @@ import { ipBytes, u } from './packets.ts'
 /** A name as labels on the wire; `''` is the root. */
 export function wireName(name: string): Buffer {
   const labels = name === '' ? [] : name.split('.')
-  return Buffer.concat([...labels.flatMap((label) => [u(1, label.length), Buffer.from(label, 'latin1')]), u(1, 0)])
+  return Buffer.concat([
+    ...labels.flatMap((label) => [u(1, label.length), Buffer.from(label, 'latin1')]),
+    u(1, 0),
+  ])
 }
 
 export interface DnsOptions {
@@ -21,7 +24,15 @@ export interface DnsOptions {
 export function dns(name: string, given: DnsOptions = {}): Buffer {
   const answers = given.answers ?? []
   return Buffer.concat([
-    u(2, given.id ?? 0x1234, given.flags ?? 0x0100, given.questions ?? 1, given.answerCount ?? answers.length, 0, 0),
+    u(
+      2,
+      given.id ?? 0x1234,
+      given.flags ?? 0x0100,
+      given.questions ?? 1,
+      given.answerCount ?? answers.length,
+      0,
+      0,
+    ),
     given.rawName ?? wireName(name),
     u(2, given.qtype ?? 1, 1),
     ...answers,
@@ -29,7 +40,13 @@ export function dns(name: string, given: DnsOptions = {}): Buffer {
 }
 
 /** An answer; the owner is the question's name (a pointer to it) unless given. */
-export function record(rtype: number, data: Buffer, owner: Buffer = u(2, 0xc00c), ttl = 60, length = data.length): Buffer {
+export function record(
+  rtype: number,
+  data: Buffer,
+  owner: Buffer = u(2, 0xc00c),
+  ttl = 60,
+  length = data.length,
+): Buffer {
   return Buffer.concat([owner, u(2, rtype, 1), u(4, ttl), u(2, length), data])
 }
 
@@ -49,17 +66,25 @@ export interface HelloOptions {
 
 /** A ClientHello as a handshake message. */
 export function clientHello(name: string | undefined, given: HelloOptions = {}): Buffer {
-  const extension = (type: number, body: Buffer): Buffer => Buffer.concat([u(2, type, body.length), body])
+  const extension = (type: number, body: Buffer): Buffer =>
+    Buffer.concat([u(2, type, body.length), body])
   const host = Buffer.from(name ?? '', 'latin1')
-  const serverName = given.rawName ?? Buffer.concat([u(2, host.length + 3), u(1, 0), u(2, host.length), host])
+  const serverName =
+    given.rawName ?? Buffer.concat([u(2, host.length + 3), u(1, 0), u(2, host.length), host])
   const extensions = Buffer.concat([
     extension(51, Buffer.alloc(given.keyShare ?? 40)),
     ...(name === undefined && !given.rawName ? [] : [extension(0, serverName)]),
     extension(43, Buffer.from([2, 3, 4])),
   ])
   const body = Buffer.concat([
-    u(2, 0x0303), Buffer.alloc(32, 7), u(1, 32), Buffer.alloc(32, 8), u(2, 4, 0x1301, 0x1302), u(1, 1, 0),
-    u(2, extensions.length), extensions,
+    u(2, 0x0303),
+    Buffer.alloc(32, 7),
+    u(1, 32),
+    Buffer.alloc(32, 8),
+    u(2, 4, 0x1301, 0x1302),
+    u(1, 1, 0),
+    u(2, extensions.length),
+    extensions,
   ])
   return Buffer.concat([u(1, 1), u(3, body.length), body])
 }

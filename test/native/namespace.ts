@@ -1,5 +1,6 @@
 // A network namespace of a test, and a process that captures inside it.
-import { type ChildProcessWithoutNullStreams, execFileSync, spawn } from 'node:child_process'
+import type { ChildProcessWithoutNullStreams } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
@@ -15,7 +16,8 @@ export function canMakeNamespaces(): boolean {
     execFileSync('ip', ['netns', 'del', name], { stdio: 'pipe' })
     return true
   } catch (cause) {
-    if (process.env.CI) throw new Error('network namespaces can not be made: run as root', { cause })
+    if (process.env.CI)
+      throw new Error('network namespaces can not be made: run as root', { cause })
     return false
   }
 }
@@ -29,23 +31,33 @@ export class Namespace {
   start(): void {
     execFileSync('ip', ['netns', 'add', this.name])
     const script = fileURLToPath(new URL('./live-child.ts', import.meta.url))
-    this.#child = spawn('ip', ['netns', 'exec', this.name, process.execPath, script], { stdio: ['pipe', 'pipe', 'inherit'] }) as unknown as ChildProcessWithoutNullStreams
+    this.#child = spawn('ip', ['netns', 'exec', this.name, process.execPath, script], {
+      stdio: ['pipe', 'pipe', 'inherit'],
+    }) as unknown as ChildProcessWithoutNullStreams
     this.#answers = createInterface({ input: this.#child.stdout })[Symbol.asyncIterator]()
   }
 
   /** `ip` inside. */
   ip(...words: string[]): void {
-    execFileSync('ip', ['-n', this.name, ...words.flatMap((word) => word.split(' '))], { stdio: 'pipe' })
+    execFileSync('ip', ['-n', this.name, ...words.flatMap((word) => word.split(' '))], {
+      stdio: 'pipe',
+    })
   }
 
   /** Many lines for `ip`, by one process. */
   batch(lines: string[]): void {
-    execFileSync('ip', ['-n', this.name, '-batch', '-'], { input: `${lines.join('\n')}\n`, stdio: ['pipe', 'pipe', 'pipe'] })
+    execFileSync('ip', ['-n', this.name, '-batch', '-'], {
+      input: `${lines.join('\n')}\n`,
+      stdio: ['pipe', 'pipe', 'pipe'],
+    })
   }
 
   /** Any program inside, to its end. */
   run(program: string, ...words: string[]): string {
-    return execFileSync('ip', ['netns', 'exec', this.name, program, ...words], { stdio: 'pipe', timeout: 30_000 }).toString()
+    return execFileSync('ip', ['netns', 'exec', this.name, program, ...words], {
+      stdio: 'pipe',
+      timeout: 30_000,
+    }).toString()
   }
 
   async ask(order: Order): Promise<Answer> {
@@ -63,7 +75,10 @@ export class Namespace {
     for (;;) {
       const answer = await this.ask({ do: 'look' })
       if (wanted(answer)) return answer
-      if (performance.now() > end) throw new Error(`not within ${ms} ms; last ${JSON.stringify(answer.counters)} ${JSON.stringify(answer.interfaces)} ${JSON.stringify(answer.events)}`)
+      if (performance.now() > end)
+        throw new Error(
+          `not within ${ms} ms; last ${JSON.stringify(answer.counters)} ${JSON.stringify(answer.interfaces)} ${JSON.stringify(answer.events)}`,
+        )
       await new Promise((resolve) => setTimeout(resolve, 25))
     }
   }

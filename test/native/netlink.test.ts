@@ -16,7 +16,11 @@ describe('native netlink', function () {
   afterEach(() => space.stop())
 
   const seen = (events: object[] | undefined, wanted: Partial<NetlinkEvent>): boolean =>
-    (events ?? []).some((event) => Object.entries(wanted).every(([key, value]) => (event as Record<string, unknown>)[key] === value))
+    (events ?? []).some((event) =>
+      Object.entries(wanted).every(
+        ([key, value]) => (event as Record<string, unknown>)[key] === value,
+      ),
+    )
 
   it('tells all that is, then that it is synchronised, then every change', async () => {
     space.ip('link set lo up')
@@ -30,16 +34,36 @@ describe('native netlink', function () {
     const { events } = await space.until(({ events }) => seen(events, { kind: 'synchronised' }))
     const at = events?.findIndex((event) => (event as NetlinkEvent).kind === 'synchronised') ?? 0
     const before = events?.slice(0, at)
-    const br0 = before?.find((event): event is Extract<NetlinkEvent, { kind: 'link' }> =>
-      (event as NetlinkEvent).kind === 'link' && (event as { name: string }).name === 'br0')
+    const br0 = before?.find(
+      (event): event is Extract<NetlinkEvent, { kind: 'link' }> =>
+        (event as NetlinkEvent).kind === 'link' && (event as { name: string }).name === 'br0',
+    )
     assert.deepEqual(br0, {
-      kind: 'link', index: br0?.index, name: 'br0', mac: '02:0d:e0:ff:00:01', up: true, linkKind: 'bridge', loopback: false, removed: false,
+      kind: 'link',
+      index: br0?.index,
+      name: 'br0',
+      mac: '02:0d:e0:ff:00:01',
+      up: true,
+      linkKind: 'bridge',
+      loopback: false,
+      removed: false,
     })
     const index = br0?.index ?? -1
     assert.ok(seen(before, { kind: 'link', name: 'lo', loopback: true, up: true }))
-    assert.ok(seen(before, { kind: 'address', index, ip: '192.0.2.1', prefixLength: 24, removed: false }))
+    assert.ok(
+      seen(before, { kind: 'address', index, ip: '192.0.2.1', prefixLength: 24, removed: false }),
+    )
     assert.ok(seen(before, { kind: 'address', index, ip: '2001:db8:1::1', prefixLength: 64 }))
-    assert.ok(seen(before, { kind: 'neighbour', index, ip: '192.0.2.7', mac: '02:0d:e0:00:00:07', reachable: true, router: false }))
+    assert.ok(
+      seen(before, {
+        kind: 'neighbour',
+        index,
+        ip: '192.0.2.7',
+        mac: '02:0d:e0:00:00:07',
+        reachable: true,
+        router: false,
+      }),
+    )
     assert.ok(seen(before, { kind: 'gateway', index, ip: '192.0.2.254', removed: false }))
 
     space.ip('link add p0 type veth peer name p1')
@@ -48,12 +72,20 @@ describe('native netlink', function () {
     space.ip('neigh del 192.0.2.7 dev br0')
     space.ip('addr del 192.0.2.1/24 dev br0')
     space.ip('link del p0')
-    await space.until(({ events }) =>
-      seen(events, { kind: 'link', name: 'p0', linkKind: 'veth', master: index, removed: false }) &&
-      seen(events, { kind: 'neighbour', ip: '2001:db8:1::7', router: true }) &&
-      seen(events, { kind: 'neighbour', ip: '192.0.2.7', removed: true }) &&
-      seen(events, { kind: 'address', ip: '192.0.2.1', removed: true }) &&
-      seen(events, { kind: 'link', name: 'p0', removed: true }))
+    await space.until(
+      ({ events }) =>
+        seen(events, {
+          kind: 'link',
+          name: 'p0',
+          linkKind: 'veth',
+          master: index,
+          removed: false,
+        }) &&
+        seen(events, { kind: 'neighbour', ip: '2001:db8:1::7', router: true }) &&
+        seen(events, { kind: 'neighbour', ip: '192.0.2.7', removed: true }) &&
+        seen(events, { kind: 'address', ip: '192.0.2.1', removed: true }) &&
+        seen(events, { kind: 'link', name: 'p0', removed: true }),
+    )
   })
 
   it('tells of an overrun, and everything again', async () => {
@@ -70,9 +102,16 @@ describe('native netlink', function () {
     await blocked
     const { events } = await space.until(({ events }) => {
       const kinds = (events ?? []).map((event) => (event as NetlinkEvent).kind)
-      return kinds.includes('overrun') && kinds.lastIndexOf('synchronised') > kinds.lastIndexOf('overrun')
+      return (
+        kinds.includes('overrun') &&
+        kinds.lastIndexOf('synchronised') > kinds.lastIndexOf('overrun')
+      )
     }, 10_000)
-    const known = new Set((events as NetlinkEvent[]).filter((event) => event.kind === 'neighbour').map((event) => event.ip))
+    const known = new Set(
+      (events as NetlinkEvent[])
+        .filter((event) => event.kind === 'neighbour')
+        .map((event) => event.ip),
+    )
     assert.equal(known.size, 12_000)
   })
 })

@@ -100,7 +100,12 @@ export function ipv6(payload: Buffer, given: Ipv6Options = {}): Buffer {
   ])
 }
 
-export function udp(sport: number, dport: number, data: Buffer = Buffer.alloc(0), length = data.length + 8): Buffer {
+export function udp(
+  sport: number,
+  dport: number,
+  data: Buffer = Buffer.alloc(0),
+  length = data.length + 8,
+): Buffer {
   return Buffer.concat([u(2, sport, dport, length, 0), data])
 }
 
@@ -150,12 +155,20 @@ export class Conversation {
 
   udp(up: boolean, data: Buffer): Buffer {
     const { clientPort, serverPort } = this.#talk
-    return this.#frame(up, 17, up ? udp(clientPort, serverPort, data) : udp(serverPort, clientPort, data))
+    return this.#frame(
+      up,
+      17,
+      up ? udp(clientPort, serverPort, data) : udp(serverPort, clientPort, data),
+    )
   }
 
   tcp(up: boolean, options: TcpOptions): Buffer {
     const { clientPort, serverPort } = this.#talk
-    return this.#frame(up, 6, up ? tcp(clientPort, serverPort, options) : tcp(serverPort, clientPort, options))
+    return this.#frame(
+      up,
+      6,
+      up ? tcp(clientPort, serverPort, options) : tcp(serverPort, clientPort, options),
+    )
   }
 
   #frame(up: boolean, protocol: number, payload: Buffer): Buffer {
@@ -201,7 +214,10 @@ export function pcap(packets: readonly (Captured | Buffer)[], options: PcapOptio
     const { data, at = 0, length = undefined } = Buffer.isBuffer(packet) ? { data: packet } : packet
     const whole = Math.floor(at)
     const fraction = Math.round((at - whole) * (nanoseconds ? 1e9 : 1e6))
-    return Buffer.concat([words(START_S + whole, fraction, data.length, length ?? data.length), data])
+    return Buffer.concat([
+      words(START_S + whole, fraction, data.length, length ?? data.length),
+      data,
+    ])
   })
   return Buffer.concat([...head, ...body])
 }
@@ -217,7 +233,8 @@ export class Pcapng {
 
   n(bytes: number, ...values: number[]): Buffer {
     const out = u(bytes, ...values)
-    if (this.#little) for (let i = 0; i < out.length; i += bytes) out.subarray(i, i + bytes).reverse()
+    if (this.#little)
+      for (let i = 0; i < out.length; i += bytes) out.subarray(i, i + bytes).reverse()
     return out
   }
 
@@ -229,11 +246,18 @@ export class Pcapng {
   }
 
   section(): this {
-    return this.block(0x0a0d0d0a, Buffer.concat([this.n(4, 0x1a2b3c4d), this.n(2, 1, 0), Buffer.alloc(8, 255)]))
+    return this.block(
+      0x0a0d0d0a,
+      Buffer.concat([this.n(4, 0x1a2b3c4d), this.n(2, 1, 0), Buffer.alloc(8, 255)]),
+    )
   }
 
   option(code: number, value: Buffer): Buffer {
-    return Buffer.concat([this.n(2, code, value.length), value, Buffer.alloc((4 - (value.length % 4)) % 4)])
+    return Buffer.concat([
+      this.n(2, code, value.length),
+      value,
+      Buffer.alloc((4 - (value.length % 4)) % 4),
+    ])
   }
 
   interface(link = 1, options: Buffer[] = [], snap = 0): this {
@@ -242,7 +266,10 @@ export class Pcapng {
 
   packet(data: Buffer, ticks: bigint, index = 0, length = data.length): this {
     const time = this.n(4, Number(ticks >> 32n), Number(ticks & 0xffffffffn))
-    return this.block(6, Buffer.concat([this.n(4, index), time, this.n(4, data.length, length), data]))
+    return this.block(
+      6,
+      Buffer.concat([this.n(4, index), time, this.n(4, data.length, length), data]),
+    )
   }
 
   simple(data: Buffer, length = data.length): this {
@@ -251,7 +278,10 @@ export class Pcapng {
 
   old(data: Buffer, ticks: bigint, index = 0): this {
     const time = this.n(4, Number(ticks >> 32n), Number(ticks & 0xffffffffn))
-    return this.block(2, Buffer.concat([this.n(2, index, 0), time, this.n(4, data.length, data.length), data]))
+    return this.block(
+      2,
+      Buffer.concat([this.n(2, index, 0), time, this.n(4, data.length, data.length), data]),
+    )
   }
 
   bytes(): Buffer {

@@ -3,7 +3,9 @@ import { randomUUID } from 'node:crypto'
 import { rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createCapture, type Batch, type CaptureOptions, type Counters } from '../../native/index.ts'
+import type { Batch, CaptureOptions, Counters } from '../../native/index.ts'
+import { createCapture } from '../../native/index.ts'
+import type { NameKind } from '../../native/layout.ts'
 import {
   CLOSED_BY,
   DNS,
@@ -15,7 +17,6 @@ import {
   NAME,
   NAME_HEAD_BYTES,
   NAME_KINDS,
-  type NameKind,
 } from '../../native/layout.ts'
 
 export interface FlowRow {
@@ -92,7 +93,11 @@ export interface Replay {
 function ipText(bytes: Buffer, ipv6: boolean): string {
   if (!ipv6) return bytes.subarray(0, 4).join('.')
   const groups = Array.from({ length: 8 }, (_, i) => bytes.readUInt16BE(i * 2).toString(16))
-  return groups.join(':').replace(/\b0(:0)+\b/, '').replace(/^:?$|^:(?!:)|(?<!:):$/, '::').replace(':::', '::')
+  return groups
+    .join(':')
+    .replace(/\b0(:0)+\b/, '')
+    .replace(/^:?$|^:(?!:)|(?<!:):$/, '::')
+    .replace(':::', '::')
 }
 
 const macText = (bytes: Buffer): string => bytes.toString('hex').replace(/..(?=.)/g, '$&:')
@@ -173,11 +178,15 @@ export function nameRows(batch: Batch): NameRow[] {
   for (let at = 0; at < batch.names.byteLength; ) {
     const rest = Buffer.from(batch.names, at)
     const size = rest.readUInt32LE(NAME.SIZE)
-    if (size % 8 !== 0 || size < NAME_HEAD_BYTES || size > rest.length) throw new Error('a name record of a wrong size')
+    if (size % 8 !== 0 || size < NAME_HEAD_BYTES || size > rest.length)
+      throw new Error('a name record of a wrong size')
     const kind = NAME_KINDS[rest.readUInt8(NAME.KIND)]
     if (kind === undefined) throw new Error('a name record of no kind')
     const ipv6 = rest.readUInt8(NAME.IPV6) === 1
-    const payload = rest.subarray(NAME_HEAD_BYTES, NAME_HEAD_BYTES + rest.readUInt32LE(NAME.PAYLOAD_BYTES))
+    const payload = rest.subarray(
+      NAME_HEAD_BYTES,
+      NAME_HEAD_BYTES + rest.readUInt32LE(NAME.PAYLOAD_BYTES),
+    )
     const end = (ip: number, port: number): string =>
       `${ipText(rest.subarray(ip, ip + 16), ipv6)}:${rest.readUInt16LE(port)}`
     rows.push({
@@ -219,7 +228,9 @@ export async function replayPath(path: string, options: CaptureOptions = {}): Pr
     })
   })
   capture.stop()
-  const flows = [...new Map(rows.map((row) => [row.number, row])).values()].sort((a, b) => a.number - b.number)
+  const flows = [...new Map(rows.map((row) => [row.number, row])).values()].sort(
+    (a, b) => a.number - b.number,
+  )
   const { counters, error, unsupportedLinks } = last
   return { rows, flows, names, counters, error, unsupportedLinks, batches }
 }
