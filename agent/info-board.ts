@@ -34,8 +34,8 @@ export interface InfoBoardParts {
 export class InfoBoard {
   readonly #parts: InfoBoardParts
   #info: Info
-  #counted = ''
-  #countedMs = 0
+  #told: [InterfaceInfo[], Loss] | undefined
+  #toldMs = 0
   #published = false
 
   constructor(parts: InfoBoardParts) {
@@ -66,7 +66,7 @@ export class InfoBoard {
   /** From now on every change is told, this first. */
   publish(): void {
     this.#published = true
-    this.#parts.tell(this.#info)
+    this.#tell()
   }
 
   setPlace(mode: Mode, lan: readonly string[], visibility: string): void {
@@ -94,7 +94,7 @@ export class InfoBoard {
     })
   }
 
-  /** After each tick: interfaces that went or came are told at once, counters now and then. */
+  /** After each tick: interfaces that went or came and losses are told at once, other counters now and then. */
   update(batch: Batch, loss: Loss, nowMs: number): void {
     const interfaces: InterfaceInfo[] = batch.interfaces.map(({ name, up, packets, dropped }) => ({
       name,
@@ -103,14 +103,13 @@ export class InfoBoard {
       dropped,
     }))
     this.#tellInterfaces(interfaces, batch, nowMs)
-    const states = (list: readonly InterfaceInfo[]): string =>
-      list.map((i) => `${i.name} ${i.state}`).join()
-    const changed = states(interfaces) !== states(this.#info.interfaces)
-    const counted = JSON.stringify([interfaces, loss])
-    if (!changed && (counted === this.#counted || nowMs - this.#countedMs < COUNTERS_MS)) return
-    this.#counted = counted
-    this.#countedMs = nowMs
-    this.#set({ interfaces, loss })
+    const before = this.#info
+    this.#info = { ...before, interfaces, loss }
+    const urgent =
+      states(interfaces) !== states(before.interfaces) || total(loss) > total(before.loss)
+    if (!urgent && nowMs - this.#toldMs < COUNTERS_MS) return
+    if (JSON.stringify(this.#told) !== JSON.stringify([interfaces, loss])) this.#tell()
+    this.#toldMs = nowMs
   }
 
   #tellInterfaces(interfaces: readonly InterfaceInfo[], batch: Batch, nowMs: number): void {
@@ -133,6 +132,20 @@ export class InfoBoard {
 
   #set(change: Partial<Info>): void {
     this.#info = { ...this.#info, ...change }
-    if (this.#published) this.#parts.tell(this.#info)
+    this.#tell()
   }
+
+  #tell(): void {
+    if (!this.#published) return
+    this.#told = [this.#info.interfaces, this.#info.loss]
+    this.#parts.tell(this.#info)
+  }
+}
+
+function states(interfaces: readonly InterfaceInfo[]): string {
+  return interfaces.map(({ name, state }) => `${name} ${state}`).join()
+}
+
+function total(loss: Loss): number {
+  return Object.values(loss).reduce((sum, count) => sum + count, 0)
 }

@@ -5,7 +5,7 @@ import type { DeviceEntry, Inventory } from '../inventory/inventory.ts'
 import type { Locality } from '../inventory/locality.ts'
 import { isGroupAddress } from '../inventory/locality.ts'
 
-/** What is known of a flow's ends. Devices are undefined for remotes, groups, and traffic that only passes through. */
+/** What is known of a flow's ends; not to be changed, as flows share it. Devices are undefined for remotes, groups, and traffic that only passes through. */
 export interface Ends {
   direction: Direction
   originator: DeviceEntry | undefined
@@ -24,10 +24,14 @@ export interface End {
   ip: string
 }
 
+/** Pairs remembered per device. */
+const MAX_SHARED = 64
+
 /** Decides about ends. Notes what it sees in the inventory. */
 export class EndsResolver {
   readonly #locality: Locality
   readonly #inventory: Inventory
+  readonly #known = new WeakMap<DeviceEntry, Ends[]>()
 
   constructor(locality: Locality, inventory: Inventory) {
     this.#locality = locality
@@ -44,9 +48,36 @@ export class EndsResolver {
     const originator = origLocal ? this.#device(orig, origUnspecified, ipv6, timeMs) : undefined
     const responder = respLocal && !toGroup ? this.#device(resp, false, ipv6, timeMs) : undefined
     const direction = origLocal ? (respLocal ? 'local' : 'outbound') : 'inbound'
-    const owner = originator ?? responder
-    if (owner !== undefined) return { direction, originator, responder, owner }
+    if (originator !== undefined || responder !== undefined) {
+      return this.#shared(direction, originator, responder)
+    }
     return this.#passing(orig, resp, ipv6, timeMs)
+  }
+
+  /** Flows between the same two share what is said of them: there are many flows and few devices. */
+  #shared(
+    direction: Direction,
+    originator: DeviceEntry | undefined,
+    responder: DeviceEntry | undefined,
+  ): Ends {
+    const owner = (originator ?? responder) as DeviceEntry
+    let all = this.#known.get(owner)
+    if (all === undefined) {
+      all = []
+      this.#known.set(owner, all)
+    }
+    for (const ends of all) {
+      if (
+        ends.direction === direction &&
+        ends.originator === originator &&
+        ends.responder === responder
+      ) {
+        return ends
+      }
+    }
+    const ends: Ends = { direction, originator, responder, owner }
+    if (all.length < MAX_SHARED) all.push(ends)
+    return ends
   }
 
   #device(end: End, unspecified: boolean, ipv6: boolean, timeMs: number): DeviceEntry | undefined {

@@ -8,6 +8,7 @@ import type { NameCache } from '../names/name-cache.ts'
 import type { Ends, EndsResolver } from './ends.ts'
 import type { LiveFlow } from './flow-view.ts'
 import { FlowView } from './flow-view.ts'
+import { RecentList } from './recent-list.ts'
 import { FlowRecords, RecordStore } from './records.ts'
 import type { TrafficSums } from './traffic.ts'
 
@@ -28,8 +29,7 @@ export class FlowReader {
   readonly #parts: FlowReaderParts
   readonly #live: (LiveFlow | undefined)[] = []
   readonly #store = new RecordStore()
-  /** Slots of live flows, that which changed last at the end. */
-  readonly #recent = new Set<number>()
+  readonly #recent = new RecentList()
   /** Server names whose flow has not been told yet, by slot. */
   readonly #sni = new Map<number, string>()
 
@@ -79,8 +79,7 @@ export class FlowReader {
       }
       this.#live[slot] = live
       this.#store.put(records, base)
-      this.#recent.delete(slot)
-      this.#recent.add(slot)
+      this.#recent.touch(slot)
     }
   }
 
@@ -92,8 +91,7 @@ export class FlowReader {
       if (live !== undefined && accept(live.ends)) slots.push(slot)
     }
     const flows = slots
-      .slice(-limit)
-      .reverse()
+      .slice(0, limit)
       .map((slot) =>
         this.#view
           .at(

@@ -28,7 +28,7 @@ export function refuseSite(request: IncomingMessage, rules: AccessRules): Refusa
   if (hosts.length !== 1 || host === undefined || !isOwnHost(host, rules)) {
     return forbidden(
       'wrong_host',
-      'this agent is not known by the host name of the request; see http.names',
+      'this agent is not known by that host name: open it by its address',
     )
   }
   const { origin } = request.headers

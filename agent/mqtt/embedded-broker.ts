@@ -72,7 +72,12 @@ export class EmbeddedBroker {
     this.#aedes = aedes
     this.#server = server
     try {
-      this.#port = await listenNear(server, listen, 'the embedded MQTT broker', 'mqtt.embedded_port (--mqtt-embedded-port)')
+      this.#port = await listenNear(
+        server,
+        listen,
+        'the embedded MQTT broker',
+        'mqtt.embedded_port (--mqtt-embedded-port)',
+      )
     } catch (error) {
       await this.stop()
       throw error

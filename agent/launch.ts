@@ -1,0 +1,69 @@
+// Once more with the right switches: a long-running agent wants little memory, and that is decided when Node starts.
+import { existsSync, lstatSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { flushCompileCache } from 'node:module'
+import { homedir } from 'node:os'
+import { isAbsolute, join } from 'node:path'
+
+/** Set in the process that was started again, and taken out of its environment at once. */
+const MARK = 'HOMESPIN_LAUNCHED'
+const launched = process.env[MARK] !== undefined
+delete process.env[MARK]
+
+/** A young generation of at most this many MB: garbage of one second, not more. */
+const SWITCHES = ['--max-semi-space-size=2', '--disable-warning=ExperimentalWarning']
+
+/**
+ * Where compiled modules are kept between runs, so that the type stripper need not be loaded. Undefined where no place is
+ * this user's alone: what lies there is run.
+ */
+export function cacheDir(): string | undefined {
+  const dir = join(cacheHome(), 'homespin')
+  try {
+    mkdirSync(dir, { recursive: true, mode: 0o700 })
+    const status = lstatSync(dir)
+    const own = status.isDirectory() && status.uid === process.getuid?.()
+    return own && (status.mode & 0o022) === 0 ? dir : undefined
+  } catch {
+    return undefined
+  }
+}
+
+function cacheHome(): string {
+  if (process.getuid?.() === 0) return '/var/cache'
+  const cache = process.env.XDG_CACHE_HOME
+  return cache !== undefined && isAbsolute(cache) ? cache : join(homedir(), '.cache')
+}
+
+/**
+ * Replaces this process by one with less memory (execve: the same process id), unless that was done already or can't be.
+ * `load` imports what the agent consists of: done once per version, so that the next process finds it compiled.
+ */
+export async function relaunch(version: string, load: () => Promise<unknown>): Promise<void> {
+  if (launched) return
+  const dir = process.env.NODE_COMPILE_CACHE ?? cacheDir()
+  if (dir === undefined || typeof process.execve !== 'function') return
+  const stamp = join(dir, 'stamp')
+  const content = `${version} ${process.version}`
+  if (!existsSync(stamp) || readFileSync(stamp, 'utf8') !== content) {
+    await load()
+    flushCompileCache()
+    writeStamp(stamp, content)
+  }
+  const [program, ...args] = [
+    process.execPath,
+    ...process.execArgv,
+    ...SWITCHES,
+    ...process.argv.slice(1),
+  ]
+  const env = { ...process.env, NODE_COMPILE_CACHE: dir, [MARK]: '1' }
+  process.execve(program ?? process.execPath, [process.execPath, ...args], env)
+}
+
+/** A full disk is no reason not to start. */
+function writeStamp(stamp: string, content: string): void {
+  try {
+    writeFileSync(stamp, content, { mode: 0o600 })
+  } catch {
+    // The modules are loaded once more next time.
+  }
+}
