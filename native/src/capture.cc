@@ -33,8 +33,8 @@ constexpr uint32_t kManyClosed = 8192;
 constexpr uint32_t kTooManyClosed = 32768;
 constexpr size_t kManyNames = 256 * 1024;
 constexpr size_t kTooManyNames = 2 << 20;
-/** Flows in a batch, so that its memory stays small. */
-constexpr uint32_t kBatchFlows = 16384;
+/** Flows in a batch: what JavaScript makes of it stays small. Further ones wait for the next; their changes add up. */
+constexpr uint32_t kBatchFlows = 4096;
 
 int64_t clock_ms(clockid_t clock) {
   timespec now;
@@ -44,7 +44,8 @@ int64_t clock_ms(clockid_t clock) {
 
 }  // namespace
 
-Capture::Capture(const MeterOptions& options) : meter_(options) {}
+Capture::Capture(const MeterOptions& options)
+    : meter_(options), max_flows_(options.flows.max_flows) {}
 
 Capture::~Capture() {
   stop();
@@ -153,7 +154,7 @@ void Capture::run_descriptor() {
   const std::unique_ptr<uint8_t[]> buffer(new uint8_t[kBufferBytes]);
   size_t have = 0;
   while (!stopping_) {
-    if (!regular_ && !wait_for_input(kTickMs)) {
+    if (!regular_ && !wait_for_input(wait_ms())) {
       after_piece();
       continue;
     }
@@ -197,7 +198,7 @@ void Capture::run_rings() {
         if (ring->fd() >= 0) wait.push_back({ring->fd(), POLLIN, 0});
       }
     }
-    poll(wait.data(), wait.size(), kTickMs);
+    poll(wait.data(), wait.size(), wait_ms());
     if (wait[0].revents != 0) {
       uint64_t count;
       [[maybe_unused]] const ssize_t n = read(wake_fd_, &count, sizeof count);
@@ -235,6 +236,12 @@ bool Capture::read_rings() {
   }
 }
 
+/** Until the next tick or signal. */
+int Capture::wait_ms() const {
+  const int64_t to_signal = last_signal_ms_ + kSignalMs - clock_ms(CLOCK_MONOTONIC);
+  return static_cast<int>(std::clamp<int64_t>(to_signal, 1, kTickMs));
+}
+
 bool Capture::wait_for_input(int timeout_ms) {
   pollfd wait[2] = {{fd_, POLLIN, 0}, {wake_fd_, POLLIN, 0}};
   if (poll(wait, 2, timeout_ms) <= 0) return false;
@@ -256,10 +263,15 @@ void Capture::after_piece() {
            meter_.names().queue().size() >= kManyNames;
   }
   if (due || many) signal_now();
-  if (draining_ > 0 || (!live_ && many)) wait_while_full();
+  if (draining_ > 0 || many) wait_while_full();
 }
 
+/**
+ * Live, only memory can make it wait: what then does not fit into the rings is counted by the kernel. Names are dropped
+ * and counted one by one before.
+ */
 bool Capture::full() {
+  if (live_) return meter_.flows().pending_closed() >= std::max(max_flows_, kTooManyClosed);
   return meter_.flows().pending_closed() >= kTooManyClosed ||
          meter_.names().queue().size() >= kTooManyNames;
 }
@@ -267,7 +279,7 @@ bool Capture::full() {
 void Capture::wait_while_full() {
   std::unique_lock lock(mutex_);
   drained_.wait(lock, [this] {
-    return stopped_ || (draining_ == 0 && (live_ || !full()));
+    return stopped_ || (draining_ == 0 && !full());
   });
 }
 
