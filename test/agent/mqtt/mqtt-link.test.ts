@@ -121,7 +121,7 @@ describe('MqttLink', function () {
     await new Promise((resolve) => setTimeout(resolve, 1000))
     assert.equal(link.connected, false)
     assert.equal(log.lines.length, 1)
-    assert.match(log.lines[0] as string, /mqtt\.user and mqtt\.password/)
+    assert.match(log.lines[0] as string, /mqtt\.username and mqtt\.password/)
     assert.doesNotMatch(log.lines[0] as string, /wrong-one/)
     const right = run(`mqtt://127.0.0.1:${port}`, { user: 'agent', password: 'right-one' })
     await until(() => right.link.connected)
@@ -258,7 +258,7 @@ describe('MqttLink', function () {
       },
     )
     for (const wrong of ['http://x', 'broker', '', 'mqtt://', 'ws://x:1']) {
-      assert.throws(() => parseBrokerUrl(wrong), /mqtt\.broker must be/)
+      assert.throws(() => parseBrokerUrl(wrong), /broker must be embedded or a URL/)
     }
   })
 })
