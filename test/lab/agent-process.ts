@@ -1,8 +1,7 @@
 // The real program `homespin`, started as a person would start it, in the box of a home or anywhere.
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Device } from '../../protocol/messages.ts'
+import { makeFolder, removeFolder } from './folders.ts'
 import type { Home } from './home.ts'
 import { LAN4, LAN6 } from './home.ts'
 import type { Ended, RunOptions } from './process.ts'
@@ -52,7 +51,7 @@ export class LabAgent {
   constructor(options: LabAgentOptions) {
     this.#options = options
     this.#ownsData = options.data === undefined
-    this.data = options.data ?? mkdtempSync(join(tmpdir(), 'homespin-lab-agent-'))
+    this.data = options.data ?? makeFolder()
     const command = homespin('start', ...this.#arguments())
     const env = cleanEnvironment(options.env)
     const [program, ...args] = options.inside ? ['ip', ...options.inside(...command)] : command
@@ -73,7 +72,7 @@ export class LabAgent {
     try {
       return await this.program.stop('SIGTERM', 15_000)
     } finally {
-      if (this.#ownsData) rmSync(this.data, { recursive: true, force: true })
+      if (this.#ownsData) removeFolder(this.data)
     }
   }
 

@@ -1,11 +1,11 @@
 // Damaged captures: a clear sentence or counted as malformed; never a crash, never long, never much memory.
 import assert from 'node:assert/strict'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Summary } from '../../protocol/messages.ts'
 import { cleanEnvironment, homespin } from './agent-process.ts'
 import { drawSeed, generators } from './captures.ts'
+import { makeFolder, removeFolder } from './folders.ts'
 import type { MutantReport } from './mutants.ts'
 import type { Ended } from './process.ts'
 import { run } from './process.ts'
@@ -49,7 +49,7 @@ describe('lab: damaged captures', function () {
   let whole: Buffer
   let startMs = 0
   before(async () => {
-    folder = mkdtempSync(join(tmpdir(), 'homespin-lab-bad-'))
+    folder = makeFolder()
     const generator = generators()[0]
     assert.ok(generator)
     const { file } = await generator.make(folder, 1)
@@ -57,7 +57,7 @@ describe('lab: damaged captures', function () {
     // What the program needs to start is not the capture's fault.
     startMs = (await replay(join(folder, 'none'))).ms
   })
-  after(() => rmSync(folder, { recursive: true, force: true }))
+  after(() => removeFolder(folder))
 
   it('cut at every byte, and thousands of mutants', async () => {
     const small = join(folder, 'small.pcap')

@@ -1,12 +1,12 @@
 // What goes wrong around an agent: it says what it is, goes on or ends cleanly, and is well again afterwards.
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Mosquitto } from '../nodes/mosquitto.ts'
 import { freePort, startMosquitto } from '../nodes/mosquitto.ts'
 import { LabAgent, runHomespin } from './agent-process.ts'
+import { makeFolder, removeFolder } from './folders.ts'
 import { requires, sleep, until } from './process.ts'
 import { Tap } from './tap.ts'
 
@@ -92,9 +92,9 @@ describe('lab: what an agent cannot start with', function () {
   this.timeout(30_000)
   let folder = ''
   before(() => {
-    folder = mkdtempSync(join(tmpdir(), 'homespin-lab-faults-'))
+    folder = makeFolder()
   })
-  after(() => rmSync(folder, { recursive: true, force: true }))
+  after(() => removeFolder(folder))
 
   it('a port in use: says which, and ends with 1', async () => {
     const taken = createServer()

@@ -7,10 +7,9 @@
 //   LAN 192.0.2.0/24, 2001:db8:1::/64: router .1, ::1; one-armed or bridging box .2, ::2; device I .(10+I), ::(hex 10+I)
 //   wan 203.0.113.0/24, 2001:db8:113::/64 behind 198.51.100.0/24, 2001:db8:2::/64; port 53 of the LAN's router leads to
 //   the wan's resolver.
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Done, Step } from './client.ts'
+import { makeFolder, removeFolder } from './folders.ts'
 import { Namespaces } from './namespaces.ts'
 import { Program, run, succeed } from './process.ts'
 import { Doors } from './relay.ts'
@@ -115,7 +114,7 @@ export class Home {
     this.#clients.clear()
     await Promise.all(programs.map((program) => program?.stop('SIGKILL')))
     await this.#spaces.remove()
-    if (this.#folder) rmSync(this.#folder, { recursive: true, force: true })
+    if (this.#folder) removeFolder(this.#folder)
   }
 
   /** Lets a device do something; its steps come one after the other. Throws when the step failed. */
@@ -157,7 +156,7 @@ export class Home {
   }
 
   async #make(): Promise<void> {
-    this.#folder = mkdtempSync(join(tmpdir(), 'homespin-lab-'))
+    this.#folder = makeFolder()
     const { position } = this
     const names = ['box', 'wan', ...this.devices.map((device) => device.name)]
     if (position !== 'two_armed') names.push('router')

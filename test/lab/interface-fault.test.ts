@@ -1,11 +1,11 @@
 // An interface that vanishes and returns, and a disk that fills and empties, under a running agent.
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync, unlinkSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { unlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { agentAt, LabAgent } from './agent-process.ts'
+import { makeFolder, removeFolder } from './folders.ts'
 import { Namespaces } from './namespaces.ts'
-import { requires, run, sleep, succeed, until } from './process.ts'
+import { requires, sleep, succeed, until } from './process.ts'
 import { Doors } from './relay.ts'
 
 async function makeCable(spaces: Namespaces): Promise<void> {
@@ -30,11 +30,11 @@ describe('lab: an interface that is gone and comes back', function () {
   let folder = ''
   before(function () {
     requires(this, 'root', 'ip')
-    folder = mkdtempSync(join(tmpdir(), 'homespin-lab-interface-'))
+    folder = makeFolder()
   })
   after(async () => {
     await spaces.remove()
-    if (folder) rmSync(folder, { recursive: true, force: true })
+    if (folder) removeFolder(folder)
   })
 
   it('is told as down and as up, and is captured again', async () => {
@@ -76,13 +76,12 @@ describe('lab: a disk that is full', function () {
   let data = ''
   before(async function () {
     requires(this, 'root', 'mount', 'umount')
-    data = mkdtempSync(join(tmpdir(), 'homespin-lab-disk-'))
+    data = makeFolder()
     await succeed('mount', ['-t', 'tmpfs', '-o', 'size=3m', 'tmpfs', data])
   })
   after(async () => {
     if (!data) return
-    await run('umount', ['-l', data])
-    rmSync(data, { recursive: true, force: true })
+    removeFolder(data)
   })
 
   it('is told, the agent goes on, and stores again when there is room', async () => {

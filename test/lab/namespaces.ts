@@ -1,6 +1,7 @@
 // Named network namespaces of one test process. Their names hold its pid, so that several run side by side, and so that
 // a later run can see which were left behind by a process that is no more.
 import { existsSync } from 'node:fs'
+import { removeOldFolders } from './folders.ts'
 import { run, sleep, succeed } from './process.ts'
 
 const NAME = /^hs(\d+)n\d+-/
@@ -38,6 +39,7 @@ export async function removeLeftovers(): Promise<void> {
     const pid = NAME.exec(name)?.[1]
     if (pid !== undefined && !existsSync(`/proc/${pid}`)) await removeOne(name)
   }
+  removeOldFolders()
 }
 
 /** A set of namespaces that come and go together. */

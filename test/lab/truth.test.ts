@@ -1,11 +1,10 @@
 // Of a capture whose truth is known, the agent says exactly that: from a file, from standard input, and off a wire.
 import assert from 'node:assert/strict'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { readFileSync } from 'node:fs'
 import { agentAt, runHomespin } from './agent-process.ts'
 import type { KnownCapture } from './captures.ts'
 import { drawSeed, generators } from './captures.ts'
+import { makeFolder, removeFolder } from './folders.ts'
 import { Namespaces } from './namespaces.ts'
 import { requires, succeed, until } from './process.ts'
 import { Doors } from './relay.ts'
@@ -39,10 +38,10 @@ for (const generator of generators()) {
     let folder = ''
     let known: KnownCapture
     before(async () => {
-      folder = mkdtempSync(join(tmpdir(), 'homespin-lab-truth-'))
+      folder = makeFolder()
       known = await generator.make(folder, seed)
     })
-    after(() => rmSync(folder, { recursive: true, force: true }))
+    after(() => removeFolder(folder))
 
     function told(how: string): void {
       const { flows, dns_queries, packets } = known.truth
