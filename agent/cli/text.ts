@@ -7,17 +7,20 @@ const UNITS = ['B', 'kB', 'MB', 'GB', 'TB', 'PB']
 export function bytes(count: number): string {
   let value = count
   let unit = 0
-  while (value >= 1000 && unit < UNITS.length - 1) {
+  // 999.5 would be written as 1000.
+  while (value >= (unit === 0 ? 1000 : 999.5) && unit < UNITS.length - 1) {
     value /= 1000
     unit++
   }
-  return `${unit === 0 ? value : value.toFixed(value < 10 ? 1 : 0)} ${UNITS[unit]}`
+  return `${unit === 0 ? value : value.toFixed(value < 9.95 ? 1 : 0)} ${UNITS[unit]}`
 }
 
 /** Text from the network for a terminal: without control characters and directions, at most `length` characters. */
 export function plain(text: string, length = 63): string {
   const safe = text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '')
-  return safe.length > length ? `${safe.slice(0, length - 1)}…` : safe
+  if (safe.length <= length) return safe
+  // Not between the halves of a character.
+  return `${safe.slice(0, length - 1).replace(/[\ud800-\udbff]$/, '')}…`
 }
 
 /** Columns side by side; those of numbers to the right. */
