@@ -79,15 +79,15 @@ export class UsageError extends Error {}
 
 /** Reads `argv` (without node and script). `help`, `version` or nothing come back as text to print. Throws a UsageError. */
 export function readArguments(argv: readonly string[], version: string): Parsed | string {
-  const [name, ...rest] = argv
-  if (name === undefined || name === '--help' || name === '-h' || name === 'help') {
-    return name === undefined ? overview() : help(rest[0])
+  const [first, ...rest] = argv
+  if (first === undefined) return overview()
+  if (first === '--help' || first === '-h' || first === 'help') {
+    return rest[0] === undefined ? overview() : help(commandOf(rest[0]))
   }
-  if (name === '--version' || name === 'version') return version
-  if (!isCommand(name))
-    throw new UsageError(`there is no command ${JSON.stringify(name)}.\n${overview()}`)
-  if (rest.includes('--help') || rest.includes('-h')) return help(name)
+  if (first === '--version' || first === 'version') return version
+  const name = commandOf(first)
   const command: Command = COMMANDS[name]
+  if (rest.includes('--help') || rest.includes('-h')) return help(name)
   const keys = keysFor(command)
   const options: Record<string, { type: 'string' | 'boolean'; multiple?: boolean }> = {}
   for (const [flag, own] of Object.entries(command.flags)) options[flag] = { type: own.type }
@@ -106,6 +106,9 @@ export function readArguments(argv: readonly string[], version: string): Parsed 
   }
   if (command.operands !== undefined && positionals.length === 0) {
     throw new UsageError(`${name} needs ${command.operands}. See: homespin ${name} --help`)
+  }
+  if (positionals.indexOf('-') !== positionals.lastIndexOf('-')) {
+    throw new UsageError(`${name} reads standard input (-) once. See: homespin ${name} --help`)
   }
   const flags: Flags = {}
   for (const { flag, path } of keys) flags[path] = values[flag] as Flags[string]
@@ -129,8 +132,9 @@ function parse(
   }
 }
 
-function isCommand(name: string): name is CommandName {
-  return Object.hasOwn(COMMANDS, name)
+function commandOf(name: string): CommandName {
+  if (Object.hasOwn(COMMANDS, name)) return name as CommandName
+  throw new UsageError(`there is no command ${JSON.stringify(name)}.\n${overview()}`)
 }
 
 function keysFor(command: Command): { flag: string; path: string; schema: z.ZodType }[] {
@@ -154,8 +158,7 @@ function overview(): string {
 }
 
 /** The flags of a command, each with its help; keys of groups in short. */
-function help(name: string | undefined): string {
-  if (name === undefined || !isCommand(name)) return overview()
+function help(name: CommandName): string {
   const command: Command = COMMANDS[name]
   const own = Object.entries(command.flags).map(([flag, { value, help: text }]) =>
     row(`--${flag}${value === undefined ? '' : ` ${value}`}`, text),
