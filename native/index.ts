@@ -40,7 +40,7 @@ export interface Locality {
 }
 
 export interface CaptureOptions {
-  /** Cap of the flow table, 16 to 4194304; the flow idle for longest goes first and counts as evicted. Default 131072. */
+  /** Cap of the flow table, 16 to 4194304; the flow idle for longest (to a second) goes first and counts as evicted. Default 131072. */
   maxFlows?: number
   /** Seconds without a packet after which a flow ends. Defaults 600, 60 and 60; a TCP flow after FIN from both ends or RST: 5. */
   tcpIdleSeconds?: number
@@ -50,7 +50,10 @@ export interface CaptureOptions {
   updates?: boolean
   /** Which packets that carry names are handed up. Default `dns` and `sni`. */
   names?: readonly NameKind[]
-  /** Packets that carry names, per source MAC: tokens a second, and how many at once. Default 200 and 2000. */
+  /**
+   * Packets that carry names, per device: tokens a second, and how many at once. Default 200 and 2000. A DNS answer is
+   * charged to who asked, so that one device can't use up what the resolver says to all.
+   */
   namesPerSecond?: number
   namesBurst?: number
   /** Bytes of the ring, per interface. Default 8 MiB. */

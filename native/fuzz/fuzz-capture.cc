@@ -84,7 +84,7 @@ void as_frames(Meter& meter, const uint8_t* data, size_t size, uint64_t& closed)
     const uint32_t captured = length < size ? length : static_cast<uint32_t>(size);
     const std::unique_ptr<uint8_t[]> exact(new uint8_t[captured]);
     std::memcpy(exact.get(), data, captured);
-    const Frame frame{exact.get(), captured, captured + beyond, time, link, 0, 0, false};
+    const Frame frame{exact.get(), captured, captured + beyond, time, link, 0, 0, 0, false};
     REQUIRE(meter.add(&frame, 1) == 1);
     if (captured % 7 == 0) drain(meter, closed);
     data += captured;

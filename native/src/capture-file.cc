@@ -142,6 +142,7 @@ size_t CaptureFile::parse_pcap(const uint8_t* data, size_t size, Meter& meter) {
     frame.link_type = link_type_;
     frame.interface = 0;
     frame.vlan = 0;
+    frame.tag_bytes = 0;
     frame.sent = false;
     at += 16 + captured;
     packets_++;
@@ -296,6 +297,7 @@ bool CaptureFile::packet(uint32_t interface, uint64_t ticks, uint32_t captured, 
   frame.link_type = from.link_type;
   frame.interface = static_cast<uint16_t>(std::min(interfaces_before_ + interface, 0xffffu));
   frame.vlan = 0;
+  frame.tag_bytes = 0;
   frame.sent = false;
   return true;
 }

@@ -173,13 +173,13 @@ void CaptureObject::start(const Napi::CallbackInfo& info) {
 }
 
 void CaptureObject::notify() {
-  if (called_.exchange(true)) return;
+  if (calls_->waiting.exchange(true)) return;
   const std::lock_guard lock(callback_mutex_);
   if (!callback_open_) return;
   const napi_status status =
-      callback_.NonBlockingCall([this](Napi::Env env, Napi::Function on_ready) {
-        called_ = false;
-        on_ready.Call({});
+      callback_.NonBlockingCall([calls = calls_](Napi::Env env, Napi::Function on_ready) {
+        calls->waiting = false;
+        if (calls->wanted) on_ready.Call({});
       });
   // The environment is going away; after this answer the function may not be touched again.
   if (status == napi_closing) callback_open_ = false;
@@ -227,6 +227,7 @@ void CaptureObject::release_callback() {
   const std::lock_guard lock(callback_mutex_);
   if (!callback_open_) return;
   callback_open_ = false;
+  calls_->wanted = false;
   callback_.Release();
   Unref();
 }

@@ -39,7 +39,12 @@ class CaptureObject : public Napi::ObjectWrap<CaptureObject> {
   std::mutex callback_mutex_;
   Napi::ThreadSafeFunction callback_;
   bool callback_open_ = false;
-  std::atomic<bool> called_{false};
+  /** Shared with calls that are under way, which may outlive this object. */
+  struct Calls {
+    std::atomic<bool> waiting{false};
+    std::atomic<bool> wanted{true};
+  };
+  std::shared_ptr<Calls> calls_ = std::make_shared<Calls>();
 };
 
 }  // namespace homespin

@@ -75,6 +75,7 @@ class Capture {
   void wait_while_full();
   void signal_now();
   bool full();
+  int wait_ms() const;
 
   Meter meter_;
   CaptureFile file_;
@@ -99,6 +100,7 @@ class Capture {
   std::function<void()> signal_;
   int64_t last_signal_ms_ = 0;
   int64_t packet_seen_ms_ = 0;
+  uint32_t max_flows_;
 };
 
 }  // namespace homespin

@@ -262,7 +262,7 @@ void other_link(const Frame& frame, const HashSecret& secret, Packet& packet) {
 
 void decode(const Frame& frame, const HashSecret& secret, Packet& packet) {
   packet.time_us = frame.time_us;
-  packet.frame_bytes = frame.length;
+  packet.frame_bytes = frame.length + frame.tag_bytes;
   packet.interface = frame.interface;
   packet.vlan = frame.vlan;
   if (frame.link_type != kLinkEthernet) return other_link(frame, secret, packet);

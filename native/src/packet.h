@@ -16,6 +16,8 @@ struct Frame {
   uint16_t interface;
   /** VLAN id that the network card or kernel took out of the frame, 0 without. */
   uint16_t vlan;
+  /** Bytes of the tag that was taken out; `length` is without them. */
+  uint8_t tag_bytes;
   /** This box itself sent it, from its own MAC. */
   bool sent;
 };

@@ -206,6 +206,7 @@ bool Ring::read(Meter& meter, uint16_t interface) {
     frame.interface = interface;
     const bool tagged = packet->tp_status & TP_STATUS_VLAN_VALID;
     frame.vlan = tagged ? packet->hv1.tp_vlan_tci & 0xfff : 0;
+    frame.tag_bytes = tagged ? 4 : 0;
     const bool outgoing = link->sll_pkttype == PACKET_OUTGOING;
     frame.sent = outgoing && (link_type_ == kLinkRaw || (frame.captured >= 12 &&
                  std::memcmp(frame.data + 6, own_.data(), own_.size()) == 0));

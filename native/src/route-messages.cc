@@ -171,7 +171,7 @@ RouteEnd read_route_messages(const uint8_t* data, size_t size, std::vector<Route
         end.done_sequence = head.nlmsg_seq;
         break;
       case NLMSG_ERROR:
-        if (room >= sizeof(int)) end.error = -load<int>(body);
+        if (room >= sizeof(int)) end.error = static_cast<int>(0u - load<uint32_t>(body));
         end.done_sequence = head.nlmsg_seq;
         break;
       case RTM_NEWLINK:
