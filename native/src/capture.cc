@@ -33,7 +33,7 @@ constexpr uint32_t kManyClosed = 8192;
 constexpr uint32_t kTooManyClosed = 32768;
 constexpr size_t kManyNames = 256 * 1024;
 constexpr size_t kTooManyNames = 2 << 20;
-/** Flows in a batch: what JavaScript makes of it stays small. Further ones wait for the next; their changes add up. */
+/** Flows in a batch: what JavaScript makes of it stays small. Further ones follow in the next, at once. */
 constexpr uint32_t kBatchFlows = 4096;
 
 int64_t clock_ms(clockid_t clock) {
@@ -261,6 +261,7 @@ void Capture::after_piece() {
     }
     many = meter_.flows().pending_closed() >= kManyClosed ||
            meter_.names().queue().size() >= kManyNames;
+    if (due || many) round_ = meter_.flows().pending();
   }
   if (due || many) signal_now();
   if (draining_ > 0 || many) wait_while_full();
@@ -291,10 +292,13 @@ void Capture::signal_now() {
 Capture::Drain::Drain(Capture& capture) : capture_(capture) {
   capture_.draining_++;
   lock_ = std::unique_lock(capture_.mutex_);
+  before_ = capture_.meter_.flows().pending();
 }
 
 Capture::Drain::~Drain() {
-  capture_.more_ = capture_.meter_.flows().pending() > 0 && capture_.ended_;
+  const uint32_t left = capture_.meter_.flows().pending();
+  capture_.round_ -= std::min(capture_.round_, before_ - left);
+  capture_.more_ = capture_.ended_ ? left > 0 : capture_.round_ > 0;
   capture_.draining_--;
   lock_.unlock();
   capture_.drained_.notify_all();

@@ -59,6 +59,7 @@ class Capture {
    private:
     Capture& capture_;
     std::unique_lock<std::mutex> lock_;
+    uint32_t before_;
   };
 
   /** There is more to drain than one batch takes. */
@@ -101,6 +102,8 @@ class Capture {
   int64_t last_signal_ms_ = 0;
   int64_t packet_seen_ms_ = 0;
   uint32_t max_flows_;
+  /** Of the flows that had changed at the last signal, those that are still to be taken. */
+  uint32_t round_ = 0;
 };
 
 }  // namespace homespin

@@ -261,6 +261,32 @@ describe('native captures: streams', () => {
     await writer.close()
   })
 
+  it('hands up all that changed in a second, in batches that follow at once', async () => {
+    const path = pipe()
+    const capture = createCapture()
+    const writing = open(path, 'w')
+    capture.readDescriptor(openSync(path, 'r'), true)
+    const writer = await writing
+    const seen = new Set<number>()
+    let largest = 0
+    capture.start(() => {
+      const batch = capture.drain()
+      largest = Math.max(largest, batch.flowCount)
+      for (const row of flowRows(batch)) seen.add(row.number)
+    })
+    const flows = Array.from({ length: 20_000 }, (_, i) =>
+      ethernet(0x0800, ipv4(udp(1000 + i, 9, Buffer.from('x')))),
+    )
+    await writer.writeFile(pcap(flows))
+    const written = performance.now()
+    for (let i = 0; i < 500 && seen.size < flows.length; i++) await setTimeout(10)
+    assert.equal(seen.size, flows.length)
+    assert.ok(performance.now() - written < 2500)
+    assert.ok(largest < 10_000)
+    capture.stop()
+    await writer.close()
+  })
+
   it('lets time-outs of a live stream run by the time of day', async () => {
     const path = pipe()
     const capture = createCapture({ udpIdleSeconds: 1 })
