@@ -1,6 +1,17 @@
 // Node-RED runs whatever its flows say, so it never runs as root: how it is run as somebody else.
 import { spawnSync } from 'node:child_process'
-import { chmodSync, chownSync, cpSync, lchownSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import {
+  chmodSync,
+  chownSync,
+  cpSync,
+  existsSync,
+  lchownSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 
@@ -19,6 +30,9 @@ const READ = [
   'agent/listen.ts',
   'agent/http/access.ts',
 ] as const
+
+/** Begins the names of folders in the place for temporary files. */
+const STAGE = 'homespin-node-red-'
 
 const NOBODY: User = { uid: 65_534, gid: 65_534 }
 
@@ -86,7 +100,8 @@ function canUse(root: string, directory: string, become: readonly string[]): boo
  * the little that is read, and in a mount namespace of its own node_modules and the user's directory bound into it.
  */
 function privateStage(root: string, directory: string, become: readonly string[]): Stage {
-  const stage = mkdtempSync(join(tmpdir(), 'homespin-node-red-'))
+  removeStale()
+  const stage = mkdtempSync(join(tmpdir(), `${STAGE}${process.pid}-`))
   const remove = (): void => rmSync(stage, { recursive: true, force: true })
   try {
     for (const path of READ) {
@@ -110,6 +125,17 @@ function privateStage(root: string, directory: string, become: readonly string[]
   } catch (error) {
     remove()
     throw error
+  }
+}
+
+/** Stages of runs that were killed before they could remove them. */
+function removeStale(): void {
+  for (const name of readdirSync(tmpdir())) {
+    const pid = name.startsWith(STAGE) ? Number.parseInt(name.slice(STAGE.length), 10) : Number.NaN
+    if (!(pid > 0) || existsSync(`/proc/${pid}`)) continue
+    const path = join(tmpdir(), name)
+    const { uid } = lstatSync(path)
+    if (uid === 0) rmSync(path, { recursive: true, force: true })
   }
 }
 

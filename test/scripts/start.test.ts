@@ -70,7 +70,7 @@ function processesUsing(text: string): string[] {
 
 async function ended(child: ChildProcess): Promise<number> {
   const begun = Date.now()
-  if (child.exitCode === null) await once(child, 'exit')
+  if (child.exitCode === null && child.signalCode === null) await once(child, 'exit')
   return Date.now() - begun
 }
 
@@ -165,6 +165,7 @@ describe('npm start', function () {
   })
 
   it('leaves nothing behind when it is killed itself', async () => {
+    chmodSync(folder, 0o755)
     const { child } = await start(folder)
     child.kill('SIGKILL')
     await ended(child)
