@@ -7,12 +7,13 @@ const PIECE = 65536
 export class LineWriter {
   #text = ''
   #full = false
+  #fault: Error | undefined
   closed = false
 
   start(): void {
     process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-      if (error.code !== 'EPIPE') throw error
       this.closed = true
+      if (error.code !== 'EPIPE') this.#fault ??= error
     })
   }
 
@@ -53,9 +54,16 @@ export class LineWriter {
     })
   }
 
-  /** Writes what is left, and waits for it. */
+  /** Writes what is left, and waits for it. Throws an Error where it could not be written, except that nobody reads it. */
   async end(): Promise<void> {
     this.#write()
-    await this.drained()
+    if (!this.closed) {
+      await new Promise<void>((resolve) => process.stdout.write('', () => setImmediate(resolve)))
+    }
+    if (this.#fault !== undefined) {
+      throw new Error(`standard output can't be written: ${this.#fault.message}`, {
+        cause: this.#fault,
+      })
+    }
   }
 }
