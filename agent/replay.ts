@@ -18,6 +18,8 @@ export interface ReplaySink {
   /** Takes whole lines of JSON, each with its end; absent where only the totals are wanted. */
   write?: (lines: Buffer | string) => void
   drained: () => Promise<void> | undefined
+  /** Nobody reads the lines any more: the rest is not played. */
+  closed?: () => boolean
 }
 
 export interface ReplayParts {
@@ -49,7 +51,9 @@ export async function replay(
   const problems: string[] = []
   const span = { first: Number.POSITIVE_INFINITY, last: 0 }
   const lines = new FlowLines(parts.addon.flowLines)
+  const inference = parts.locality.prefixes.length === 0 ? new LocalityInference() : undefined
   for (const [index, file] of files.entries()) {
+    if (sink.closed?.()) break
     const run = index.toString(36)
     const pipeline = new Pipeline({
       run,
@@ -67,8 +71,9 @@ export async function replay(
     const last = await play(
       capture,
       parts.locality,
+      inference,
       (batch) => tell(batch, pipeline, run, lines, sink),
-      sink.drained,
+      sink,
     )
     const where = file === '-' ? 'standard input' : file
     if (last.error !== undefined) problems.push(`${where}: ${last.error}`)
@@ -112,10 +117,10 @@ function tell(
 async function play(
   capture: Capture,
   locality: Locality,
+  inference: LocalityInference | undefined,
   take: (batch: Batch) => void,
-  drained: () => Promise<void> | undefined,
+  sink: ReplaySink,
 ): Promise<Batch> {
-  const inference = locality.prefixes.length === 0 ? new LocalityInference() : undefined
   let held: Batch[] | undefined = inference === undefined ? undefined : []
   let heldBytes = 0
   const batches = new Batches(capture)
@@ -131,8 +136,12 @@ async function play(
       for (const earlier of held) take(earlier)
       held = undefined
     } else take(batch)
-    await drained()
+    await sink.drained()
     if (batch.ended) return batch
+    if (sink.closed?.()) {
+      capture.stop()
+      return capture.drain()
+    }
   }
 }
 

@@ -40,6 +40,7 @@ export async function runReplay(command: ReplayCommand, addon: Addon): Promise<n
     {
       ...(command.json ? { write: (lines: Buffer | string) => out.write(lines) } : {}),
       drained: () => out.drained(),
+      closed: () => out.closed,
     },
   )
   if (command.json) {
