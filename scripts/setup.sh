@@ -271,6 +271,7 @@ fi
 
 trap clean_up EXIT
 mkdir -p "$cache"
+[ -z "${as_owner[*]}" ] || chown "$SUDO_UID:${SUDO_GID:-$SUDO_UID}" "$cache"
 if has flock; then
   # Two at once would build over each other.
   exec 9>"$cache/setup.lock"

@@ -70,6 +70,7 @@ async function run(
 }
 
 let running: number | undefined
+let interrupted = false
 
 function killRunning(): void {
   if (running === undefined) return
@@ -157,6 +158,7 @@ async function main(args: readonly string[]): Promise<number> {
     total.passed += passed
     total.failed += failed
     total.skipped += skipped
+    if (interrupted) return 1
   }
   const seconds = ((Date.now() - begun) / 1000).toFixed(0)
   process.stdout.write(`\n${seconds} s${total.skipped ? `, ${total.skipped} skipped` : ''}\n`)
@@ -166,7 +168,7 @@ async function main(args: readonly string[]): Promise<number> {
 
 for (const signal of ['SIGINT', 'SIGTERM'] as const)
   process.on(signal, () => {
+    interrupted = true
     killRunning()
-    process.exit(1)
   })
 process.exit(await main(process.argv.slice(2)))
