@@ -9,7 +9,7 @@ import { hasShapes } from '../bench/captures.ts'
 import { deviceGrowth, flowGrowth, shapeFigures } from '../bench/file-figures.ts'
 import type { Stage } from '../bench/files.ts'
 import { buildLimits } from '../bench/limits.ts'
-import { memoryFigure, restFigure, steadyFigures, topFigures } from '../bench/live-figures.ts'
+import { memoryFigures, restFigure, steadyFigures, topFigures } from '../bench/live-figures.ts'
 import type { Result } from '../bench/results.ts'
 import { passed, tableOf } from '../bench/results.ts'
 import { Wire } from '../bench/wire.ts'
@@ -112,8 +112,8 @@ async function measureLive(stage: Stage, options: Options, tell: Tell): Promise<
     live: () => steadyFigures(wire, effort, FLOWS),
     top: () => topFigures(wire, effort, FLOWS),
     memory: async () => [
-      await memoryFigure(wire, 20_000, 120),
-      await memoryFigure(wire, 100_000, 180),
+      ...(await memoryFigures(wire, 20_000, 120)),
+      ...(await memoryFigures(wire, 100_000, 180)),
     ],
     rest: async () => [await restFigure(wire, effort, 100_000)],
   }
