@@ -25,6 +25,8 @@ export class Observer {
   readonly #parts: ObserverParts
   #fromMs = 0
   #lost = 0
+  /** From the start to the end of the source, or to `stop`. */
+  #running = false
 
   constructor(parts: ObserverParts) {
     this.#parts = parts
@@ -33,15 +35,18 @@ export class Observer {
   start(nowMs: number): void {
     this.#fromMs = nowMs
     this.#parts.capture.start(() => this.#tick())
+    this.#running = true
   }
 
   /** Ends the capture; the flows that were open come as a last tick. */
   stop(): void {
     this.#parts.capture.stop()
     this.#tick()
+    this.#running = false
   }
 
   #tick(): void {
+    if (!this.#running) return
     const { capture, pipeline, loss, onTick } = this.#parts
     const batch = capture.drain()
     const flows: Flow[] = []
@@ -52,9 +57,11 @@ export class Observer {
     })
     const traffic = pipeline.takeTraffic()
     const lost = Object.values(loss(batch)).reduce((sum, count) => sum + count, 0)
-    const toMs = Math.max(Math.round(batch.timeMs), this.#fromMs)
+    // A clock that is set back, or the time of an old capture, begins a new count of intervals.
+    const toMs = batch.timeMs > 0 ? Math.round(batch.timeMs) : this.#fromMs
+    const fromMs = Math.min(this.#fromMs, toMs)
     const interval: Interval = {
-      from_ms: this.#fromMs,
+      from_ms: fromMs,
       to_ms: toMs,
       complete: lost === this.#lost,
       flows,
@@ -62,8 +69,9 @@ export class Observer {
       traffic,
     }
     this.#lost = lost
-    const rates = ratesOf(traffic, toMs - this.#fromMs)
+    const rates = ratesOf(traffic, toMs - fromMs)
     this.#fromMs = toMs
+    if (batch.ended) this.#running = false
     onTick({ interval, rates, batch })
   }
 }
@@ -71,7 +79,7 @@ export class Observer {
 /** Bytes per second of each device that had traffic. */
 function ratesOf(traffic: readonly Traffic[], durationMs: number): DeviceRate[] {
   const rates = new Map<string, DeviceRate>()
-  const perSecond = 1000 / Math.max(durationMs, 1)
+  const perSecond = durationMs > 0 ? 1000 / durationMs : 1
   for (const { device_id, sent_bytes, received_bytes } of traffic) {
     let rate = rates.get(device_id)
     if (rate === undefined) {
