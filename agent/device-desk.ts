@@ -33,13 +33,13 @@ export class DeviceDesk {
 
   tick(nowMs: number): void {
     const { inventory, goneAfterMs } = this.#parts
-    if (nowMs - this.#goneMs >= GONE_CHECK_MS) {
+    if (Math.abs(nowMs - this.#goneMs) >= GONE_CHECK_MS) {
       this.#goneMs = nowMs
       inventory.expire(nowMs - goneAfterMs)
     }
     const changes = inventory.takeChanges()
     if (changes.length > 0) this.#tellChanges(changes, nowMs)
-    if (nowMs - this.#countersMs >= COUNTERS_MS) {
+    if (Math.abs(nowMs - this.#countersMs) >= COUNTERS_MS) {
       this.#countersMs = nowMs
       this.flush()
     }
