@@ -1,0 +1,93 @@
+import assert from 'node:assert/strict'
+import { DeviceDesk } from '../../agent/device-desk.ts'
+import { Inventory } from '../../agent/inventory/inventory.ts'
+
+class Bench {
+  readonly inventory = new Inventory({ vendorOf: () => undefined, maxDevices: 200 })
+  readonly said: string[] = []
+  readonly sentences: string[] = []
+  saves = true
+  readonly desk = new DeviceDesk({
+    inventory: this.inventory,
+    goneAfterMs: 600_000,
+    save: (devices) => {
+      this.said.push(`save ${devices.map((d) => d.id.slice(-2)).join()}`)
+      return this.saves
+    },
+    tell: (device) => this.said.push(`tell ${device.id.slice(-2)}`),
+    event: (event) => {
+      this.said.push(`${event.kind} ${event.device?.id.slice(-2)}`)
+      this.sentences.push(event.sentence)
+    },
+  })
+
+  see(n: number, timeMs: number, ip = `192.0.2.${n}`): void {
+    this.inventory.seen(2 + n * 2 ** 40, ip, false, timeMs)
+  }
+
+  tick(nowMs: number): string[] {
+    this.said.length = 0
+    this.desk.tick(nowMs)
+    return [...this.said]
+  }
+}
+
+describe('devices on their way out', () => {
+  const T = 1_000_000_000
+
+  it('are stored before they are told, new ones at once, counters every half minute', () => {
+    const bench = new Bench()
+    bench.tick(T)
+    bench.see(1, T + 1)
+    assert.deepEqual(bench.tick(T + 1000), ['save 01', 'tell 01', 'device_new 01'])
+    bench.see(1, T + 2000)
+    assert.deepEqual(bench.tick(T + 2000), [])
+    assert.deepEqual(bench.tick(T + 30_000), ['save 01', 'tell 01'])
+    assert.deepEqual(bench.tick(T + 60_000), [], 'nothing was seen since')
+  })
+
+  it('are told as gone once, and as changed when they come back', () => {
+    const bench = new Bench()
+    bench.see(1, T)
+    bench.tick(T)
+    const gone = bench.tick(T + 610_000)
+    assert.deepEqual(gone.slice(0, 3), ['save 01', 'tell 01', 'device_gone 01'])
+    assert.deepEqual(bench.tick(T + 620_000), [])
+    bench.see(1, T + 625_000)
+    bench.see(1, T + 625_000, '192.0.2.99')
+    assert.deepEqual(bench.tick(T + 626_000), ['save 01', 'tell 01', 'device_changed 01'])
+    assert.deepEqual(bench.sentences, [
+      'A new device: 192.0.2.1',
+      '192.0.2.1 has not been seen for a while',
+      '192.0.2.1 changed: present, ips',
+    ])
+  })
+
+  it('that could not be stored are not told their counters, and are tried again', () => {
+    const bench = new Bench()
+    bench.see(1, T)
+    bench.tick(T)
+    bench.see(1, T + 1)
+    bench.saves = false
+    assert.deepEqual(bench.tick(T + 30_000), ['save 01'])
+    bench.saves = true
+    assert.deepEqual(bench.tick(T + 60_000), ['save 01', 'tell 01'])
+  })
+
+  it('go on when the clock is set back', () => {
+    const bench = new Bench()
+    bench.see(1, T)
+    bench.tick(T)
+    bench.see(1, T + 1)
+    assert.deepEqual(bench.tick(T - 3_600_000), ['save 01', 'tell 01'])
+  })
+
+  it('made up by the thousand are no flood of events', () => {
+    const bench = new Bench()
+    bench.tick(T)
+    for (let n = 0; n < 5000; n++) bench.inventory.seen(2 + n * 256, '', false, T + n)
+    const said = bench.tick(T + 1000)
+    assert.equal(said.filter((line) => line.startsWith('device_new')).length, 100)
+    assert.ok(said.length <= 1 + 200 + 100)
+  })
+})
