@@ -29,7 +29,7 @@ const {
 export default class TestReporter {
   constructor(runner: mocha.Runner) {
     const result: StageResult = { passed: 0, failed: 0, skipped: 0, ended: false }
-    const file = process.env.HOMESPIN_TEST_RESULT
+    const file = process.env.TEST_RESULT_FILE
     const save = (): void => {
       if (file) writeFileSync(file, JSON.stringify(result))
     }

@@ -106,7 +106,7 @@ async function tests(folder: string, args: readonly string[]): Promise<StageResu
     ...args,
     files,
   ]
-  const why = await run(command, { HOMESPIN_TEST_RESULT: file }, read)
+  const why = await run(command, { TEST_RESULT_FILE: file }, read)
   const result = read() ?? NOTHING
   rmSync(place, { recursive: true, force: true })
   const fault = why ?? (result.ended ? undefined : 'ended before its tests did')
