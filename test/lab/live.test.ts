@@ -7,7 +7,7 @@ import { deploy, Ear, nodeOf, startRuntime, stopRuntime, undeploy } from '../nod
 import type { LabAgent } from './agent-process.ts'
 import { agentInHome, HTTP_PORT, MQTT_PORT } from './agent-process.ts'
 import type { Done, Step } from './client.ts'
-import { Counters, settle } from './counters.ts'
+import { Counters, settle, worstError } from './counters.ts'
 import { ask, Feed } from './feed.ts'
 import { Home } from './home.ts'
 import { requires, sleep, until } from './process.ts'
@@ -190,5 +190,20 @@ describe('lab: a home of twenty devices', function () {
       await undeploy()
       await stopRuntime()
     }
+  })
+
+  it('the retained device messages come to the same bytes', async () => {
+    const begun = Date.now()
+    // They are told every 30 s at most.
+    const worst = await until(
+      'retained devices that equal the kernel’s counters',
+      async () => {
+        const now = worstError(tap.devices, await counters.read())
+        return now.error === 0 ? now : undefined
+      },
+      45_000,
+      500,
+    )
+    console.log(`      ${tap.devices.size} devices ${worst.where} after ${Date.now() - begun} ms`)
   })
 })
