@@ -13,6 +13,16 @@ delete process.env[MARK]
 const SWITCHES = ['--max-semi-space-size=2', '--disable-warning=ExperimentalWarning']
 
 /**
+ * glibc keeps what is freed in as many arenas as there are threads, and large blocks too once it has seen some: buffers of one
+ * second would stay as holes (mallopt(3)).
+ */
+const MALLOC = {
+  MALLOC_ARENA_MAX: '1',
+  MALLOC_MMAP_THRESHOLD_: '131072',
+  MALLOC_TRIM_THRESHOLD_: '262144',
+}
+
+/**
  * Where compiled modules are kept between runs, so that the type stripper need not be loaded. Undefined where no place is
  * this user's alone: what lies there is run.
  */
@@ -55,7 +65,7 @@ export async function relaunch(version: string, load: () => Promise<unknown>): P
     ...SWITCHES,
     ...process.argv.slice(1),
   ]
-  const env = { ...process.env, NODE_COMPILE_CACHE: dir, [MARK]: '1' }
+  const env = { ...MALLOC, ...process.env, NODE_COMPILE_CACHE: dir, [MARK]: '1' }
   process.execve(program ?? process.execPath, [process.execPath, ...args], env)
 }
 

@@ -34,7 +34,9 @@ constexpr uint32_t kTooManyClosed = 32768;
 constexpr size_t kManyNames = 256 * 1024;
 constexpr size_t kTooManyNames = 2 << 20;
 /** Flows in a batch: what JavaScript makes of it stays small. Further ones follow in the next, at once. */
-constexpr uint32_t kBatchFlows = 4096;
+constexpr uint32_t kBatchFlows = 2048;
+/** Flows told in one second while live: with more, each is told less often (the longest untold first), none is lost. */
+constexpr uint32_t kRoundFlows = 4096;
 
 int64_t clock_ms(clockid_t clock) {
   timespec now;
@@ -261,7 +263,10 @@ void Capture::after_piece() {
     }
     many = meter_.flows().pending_closed() >= kManyClosed ||
            meter_.names().queue().size() >= kManyNames;
-    if (due || many) round_ = meter_.flows().pending();
+    if (due || many) {
+      const uint32_t pending = meter_.flows().pending();
+      round_ = live_ && !many ? std::min(pending, kRoundFlows) : pending;
+    }
   }
   if (due || many) signal_now();
   if (draining_ > 0 || many) wait_while_full();

@@ -261,7 +261,7 @@ describe('native captures: streams', () => {
     await writer.close()
   })
 
-  it('hands up all that changed in a second, in batches that follow at once', async () => {
+  it('hands up all that changed, some thousands a second', async () => {
     const path = pipe()
     const capture = createCapture()
     const writing = open(path, 'w')
@@ -279,10 +279,10 @@ describe('native captures: streams', () => {
     )
     await writer.writeFile(pcap(flows))
     const written = performance.now()
-    for (let i = 0; i < 500 && seen.size < flows.length; i++) await setTimeout(10)
+    for (let i = 0; i < 1500 && seen.size < flows.length; i++) await setTimeout(10)
     assert.equal(seen.size, flows.length)
-    assert.ok(performance.now() - written < 2500)
-    assert.ok(largest < 10_000)
+    assert.ok(performance.now() - written > 3000)
+    assert.ok(largest <= 4096)
     capture.stop()
     await writer.close()
   })
