@@ -1,5 +1,6 @@
 // A home of twenty devices at work: bytes, names and times as the subscriber, the page and Node-RED hear of them.
 import assert from 'node:assert/strict'
+import { join } from 'node:path'
 import type { DeviceList, LiveEvents } from '../../protocol/http.ts'
 import type { Flow } from '../../protocol/messages.ts'
 import { EAR, traffic } from '../nodes/flows.ts'
@@ -10,6 +11,7 @@ import type { Done, Step } from './client.ts'
 import { Counters, settle, worstError } from './counters.ts'
 import { ask, Feed } from './feed.ts'
 import { Home } from './home.ts'
+import type { PageReport } from './page.ts'
 import { requires, sleep, until } from './process.ts'
 import type { Tap } from './tap.ts'
 import { RESOLVER6 } from './zone.ts'
@@ -170,6 +172,14 @@ describe('lab: a home of twenty devices', function () {
     assert.equal(page.status, 200)
     assert.match(page.type, /text\/html/)
     assert.equal((await ask(httpPort, 'evil.example', '/api/devices')).status >= 400, true)
+  })
+
+  it('the page in a browser shows the devices', async function () {
+    requires(this, 'chromium')
+    const program = join(import.meta.dirname, 'page.ts')
+    const texts = [home.device(0).ipv4, home.device(DEVICES - 1).ipv4, 'host3.example.com']
+    const said = await home.in('box', process.execPath, program, `http://${HOST}/`, ...texts)
+    assert.deepEqual(JSON.parse(said) as PageReport, { missing: [], faults: [] })
   })
 
   it('a Node-RED flow sees it', async () => {
