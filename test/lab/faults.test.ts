@@ -47,6 +47,7 @@ describe('lab: an agent and its broker', function () {
     await sleep(OUTAGE_MS)
     const awayTo = Date.now()
     tap.devices.clear()
+    tap.statuses.length = 0
     broker = await startMosquitto({ port })
     await until('its status', () => (tap.statuses.at(-1) === 'online' ? true : undefined), 70_000)
     await until('its devices', () => (tap.devices.size > 0 ? true : undefined), 10_000)
