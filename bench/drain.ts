@@ -80,10 +80,10 @@ function readNames(batch: Batch): void {
       const answer = ((bytes[payload + DNS.FLAGS] ?? 0) & 1) !== 0
       const size = bytes.readUInt16LE(payload + DNS.NAME_BYTES)
       const begin = payload + DNS.HEAD_BYTES
-      if (!answer) count(queries, bytes.latin1Slice(begin, begin + size))
+      if (!answer) count(queries, bytes.toString('latin1', begin, begin + size))
     } else if (kind === SNI_KIND) {
       const size = words[(at + NAME.PAYLOAD_BYTES) >> 2] ?? 0
-      count(servers, bytes.latin1Slice(payload, payload + size))
+      count(servers, bytes.toString('latin1', payload, payload + size))
     }
     at += words[(at + NAME.SIZE) >> 2] ?? bytes.length
   }

@@ -116,9 +116,9 @@ export class Wire {
       const { sent, seconds } = await this.send(burst)
       await sleep(SETTLE_MS)
       const cpuS = cpuSoFar(agent.program.pid) - before
-      const peakBytes = peakBytesOf(agent.program.pid)
       const { taken, dropped } = await countersOf(info, sent)
-      const flows = await this.#flowCount()
+      const flows = await this.#untilFlows(burst.flows)
+      const peakBytes = peakBytesOf(agent.program.pid)
       return { sent, seconds, taken, dropped, cpuS, peakBytes, flows }
     })
   }
@@ -143,8 +143,14 @@ export class Wire {
     }
   }
 
-  async #flowCount(): Promise<number> {
-    return (await this.#get<{ total: number }>('/api/flows?limit=1')).total
+  /** Waits until all flows are known to it, as new ones are taken in bit by bit; gives how many are. */
+  async #untilFlows(wanted: number): Promise<number> {
+    const end = Date.now() + COUNTERS_MS
+    for (;;) {
+      const { total } = await this.#get<{ total: number }>('/api/flows?limit=1')
+      if (total >= wanted || Date.now() > end) return total
+      await sleep(500)
+    }
   }
 
   async #get<T>(path: string): Promise<T> {
