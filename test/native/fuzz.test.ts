@@ -12,7 +12,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { u } from './packets.ts'
@@ -37,9 +37,19 @@ async function targets(): Promise<string> {
   rmSync(cache, { recursive: true, force: true })
   mkdirSync(cache, { recursive: true })
   const building = mkdtempSync(join(cache, 'building-'))
-  await run('make', ['-s', '-j2', '-C', join(root, 'native/fuzz'), `OUT=${building}`], {
-    maxBuffer: 1 << 24,
-  })
+  await run(
+    'make',
+    [
+      '-s',
+      '-j2',
+      '-C',
+      join(root, 'native/fuzz'),
+      `OUT=${relative(join(root, 'native/fuzz'), building)}`,
+    ],
+    {
+      maxBuffer: 1 << 24,
+    },
+  )
   if (existsSync(out)) rmSync(building, { recursive: true })
   else renameSync(building, out)
   return out

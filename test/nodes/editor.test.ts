@@ -203,11 +203,18 @@ async function drop(page: Page, type: string, x: number, y: number): Promise<Loc
   const before = await nodes.count()
   const chart = await boxOf(page.locator('#red-ui-workspace-chart'))
   const from = await boxOf(entry)
-  await page.mouse.move(from.x + from.width / 2, from.y + from.height / 2)
-  await page.mouse.down()
-  await page.mouse.move(chart.x + x - 40, chart.y + y - 20, { steps: 8 })
-  await page.mouse.move(chart.x + x, chart.y + y, { steps: 4 })
-  await page.mouse.up()
+  // A busy machine may lose the beginning of a drag: what a person does then is to drag again.
+  for (let tries = 0; tries < 3 && (await nodes.count()) === before; tries++) {
+    await page.mouse.move(from.x + from.width / 2, from.y + from.height / 2)
+    await page.mouse.down()
+    await page.mouse.move(chart.x + x - 40, chart.y + y - 20, { steps: 8 })
+    await page.mouse.move(chart.x + x, chart.y + y, { steps: 4 })
+    await page.mouse.up()
+    await nodes
+      .nth(before)
+      .waitFor({ timeout: 5000 })
+      .catch(() => page.mouse.move(0, 0))
+  }
   await nodes.nth(before).waitFor()
   return nodes.nth(before)
 }

@@ -55,7 +55,10 @@ describe('panel: the page in Chromium', function () {
     assert.ok((await inkOf('homespin-map')) > 10)
     assert.ok((await inkOf('homespin-history')) > 50)
     await page.getByText('Kept: minutes from').waitFor()
-    await page.getByText('GB today').first().waitFor()
+    await page
+      .getByText(/\d [kMG]?B today/)
+      .first()
+      .waitFor()
 
     const figures = page.locator('homespin-devices .rates')
     const before = await figures.allTextContents()

@@ -47,7 +47,7 @@ describe('History: what it survives', function () {
 
   it('loses at most five seconds to a power cut at any moment', async () => {
     const dir = folder()
-    const child = spawn(process.execPath, [new URL('writer.ts', import.meta.url).pathname, dir], {
+    const child = spawn(process.execPath, [join(import.meta.dirname, 'writer.ts'), dir], {
       stdio: ['ignore', 'pipe', 'inherit'],
     })
     const ended = new Promise((resolve) => child.once('exit', resolve))
