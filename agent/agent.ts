@@ -113,12 +113,17 @@ export class Agent {
         this.#mqtt.device(device)
         this.#http.live.device(device)
       },
+      forget: (id) => {
+        this.#history.deleteDevice(id)
+        this.#mqtt.forget(id)
+      },
       event: (event) => this.#tellEvent(event),
     })
     this.#observer = new Observer({
       capture: this.#capture,
       pipeline: this.#pipeline,
       loss: (batch) => this.#loss(batch),
+      wanted: () => this.#mqtt.heard || this.#http.live.clients > 0,
       onTick: (tick) => this.#onTick(tick),
     })
     this.#http = new HttpServer({

@@ -16,6 +16,8 @@ export interface DeviceDeskParts {
   /** Stores devices; false where the store does not take them. */
   save: (devices: readonly Device[]) => boolean
   tell: (device: Device) => void
+  /** Takes a device that is forgotten out of the store and off the broker. */
+  forget: (id: string) => void
   event: (event: Omit<AgentEvent, 'type' | 'seq'>) => void
 }
 
@@ -27,15 +29,21 @@ export class DeviceDesk {
   /** `lastSeenMs` of each device when its counters were last told. */
   readonly #told = new Map<string, number>()
 
+  /** Devices that the store or the broker has heard of in this run. */
+  readonly #known = new Set<string>()
+
   constructor(parts: DeviceDeskParts) {
     this.#parts = parts
   }
 
   tick(nowMs: number): void {
-    const { inventory, goneAfterMs } = this.#parts
+    const { inventory, goneAfterMs, forget } = this.#parts
     if (Math.abs(nowMs - this.#goneMs) >= GONE_CHECK_MS) {
       this.#goneMs = nowMs
       inventory.expire(nowMs - goneAfterMs)
+    }
+    for (const id of inventory.takeEvicted()) {
+      if (inventory.get(id) === undefined && this.#known.delete(id)) forget(id)
     }
     const changes = inventory.takeChanges()
     if (changes.length > 0) this.#tellChanges(changes, nowMs)
@@ -53,14 +61,20 @@ export class DeviceDesk {
     const devices = entries.map(deviceMessage)
     if (devices.length === 0 || !save(devices)) return
     for (const entry of entries) this.#told.set(entry.id, entry.lastSeenMs)
-    for (const device of devices) tell(device)
+    for (const device of devices) {
+      this.#known.add(device.id)
+      tell(device)
+    }
   }
 
   #tellChanges(changes: readonly InventoryChange[], nowMs: number): void {
     const { save, tell, event } = this.#parts
     const devices = new Map(changes.map(({ entry }) => [entry.id, deviceMessage(entry)]))
     save([...devices.values()])
-    for (const device of devices.values()) tell(device)
+    for (const device of devices.values()) {
+      this.#known.add(device.id)
+      tell(device)
+    }
     for (const change of changes.slice(0, EVENTS_PER_TICK)) {
       const device = devices.get(change.entry.id)
       event({

@@ -18,6 +18,7 @@ export interface Interval {
   to_ms: number
   /** False where anything was lost. */
   complete: boolean
+  /** Flows that changed, and queries; empty while nobody takes them. */
   flows: readonly Flow[]
   dns: readonly Dns[]
   traffic: readonly Traffic[]

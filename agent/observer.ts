@@ -17,14 +17,20 @@ export interface ObserverParts {
   pipeline: Pipeline
   /** The loss counters as they stand, those of the batch's capture included. */
   loss: (batch: Batch) => Loss
+  /** Whether anybody takes flows and DNS queries now; if not, none are made. */
+  wanted: () => boolean
   onTick: (tick: Tick) => void
 }
+
+/** Rates are of about a second, however many batches come in it. */
+const RATE_MS = 900
 
 /** Drains the capture whenever it says so. */
 export class Observer {
   readonly #parts: ObserverParts
   #fromMs = 0
   #lost = 0
+  readonly #rates = new RateMeter()
   /** From the start to the end of the source, or to `stop`. */
   #running = false
 
@@ -48,12 +54,13 @@ export class Observer {
   #tick(): void {
     if (!this.#running) return
     const { capture, pipeline, loss, onTick } = this.#parts
+    const wanted = this.#parts.wanted()
     const batch = capture.drain()
     const flows: Flow[] = []
     const dns: Dns[] = []
     pipeline.take(batch, {
-      flow: (flow) => flows.push(flow.flow()),
-      dns: (found) => dns.push(found),
+      flow: (flow) => wanted && flows.push(flow.flow()),
+      dns: (found) => wanted && dns.push(found),
     })
     const traffic = pipeline.takeTraffic()
     const lost = Object.values(loss(batch)).reduce((sum, count) => sum + count, 0)
@@ -69,25 +76,44 @@ export class Observer {
       traffic,
     }
     this.#lost = lost
-    const rates = ratesOf(traffic, toMs - fromMs)
+    const rates = this.#rates.add(traffic, fromMs, toMs)
     this.#fromMs = toMs
     if (batch.ended) this.#running = false
     onTick({ interval, rates, batch })
   }
 }
 
-/** Bytes per second of each device that had traffic. */
-function ratesOf(traffic: readonly Traffic[], durationMs: number): DeviceRate[] {
-  const rates = new Map<string, DeviceRate>()
-  const perSecond = durationMs > 0 ? 1000 / durationMs : 1
-  for (const { device_id, sent_bytes, received_bytes } of traffic) {
-    let rate = rates.get(device_id)
-    if (rate === undefined) {
-      rate = { device_id, sent_rate: 0, received_rate: 0 }
-      rates.set(device_id, rate)
+/** Bytes per second of each device that had traffic in the last second that is whole. */
+class RateMeter {
+  #sums = new Map<string, DeviceRate>()
+  #sinceMs = 0
+  #latest: DeviceRate[] = []
+
+  add(traffic: readonly Traffic[], fromMs: number, toMs: number): DeviceRate[] {
+    if (this.#sinceMs === 0 || this.#sinceMs > toMs) {
+      this.#sums.clear()
+      this.#sinceMs = fromMs
+      // A clock that was set: nobody knows how long this took.
+      if (fromMs === toMs) return this.#latest
     }
-    rate.sent_rate += sent_bytes * perSecond
-    rate.received_rate += received_bytes * perSecond
+    for (const { device_id, sent_bytes, received_bytes } of traffic) {
+      let sum = this.#sums.get(device_id)
+      if (sum === undefined) {
+        sum = { device_id, sent_rate: 0, received_rate: 0 }
+        this.#sums.set(device_id, sum)
+      }
+      sum.sent_rate += sent_bytes
+      sum.received_rate += received_bytes
+    }
+    const spanMs = toMs - this.#sinceMs
+    if (spanMs < RATE_MS) return this.#latest
+    this.#latest = [...this.#sums.values()]
+    for (const rate of this.#latest) {
+      rate.sent_rate *= 1000 / spanMs
+      rate.received_rate *= 1000 / spanMs
+    }
+    this.#sums = new Map()
+    this.#sinceMs = toMs
+    return this.#latest
   }
-  return [...rates.values()]
 }

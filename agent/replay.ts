@@ -1,6 +1,6 @@
 // Captures through the whole pipeline, without broker, store or root: what `homespin replay` does.
 import type { Batch, Capture, CaptureOptions, Counters } from '../native/index.ts'
-import { NAME_KINDS } from '../native/layout.ts'
+import { FLOW_RECORD_BYTES, NAME_KINDS } from '../native/layout.ts'
 import type { Device, Summary } from '../protocol/messages.ts'
 import type { Addon } from './addon.ts'
 import { FlowLines } from './flows/flow-lines.ts'
@@ -129,8 +129,8 @@ async function play(
     const batch = await batches.next()
     if (held !== undefined && inference !== undefined) {
       inference.look(batch.flows, batch.flowCount)
-      held.push(batch)
-      heldBytes += batch.flows.byteLength + batch.names.byteLength
+      held.push({ ...batch, flows: batch.flows.slice(0, batch.flowCount * FLOW_RECORD_BYTES) })
+      heldBytes += batch.flowCount * FLOW_RECORD_BYTES + batch.names.byteLength
       if (heldBytes < HELD_BYTES && !batch.ended) continue
       inference.conclude(locality)
       for (const earlier of held) take(earlier)

@@ -96,6 +96,7 @@ export interface InterfaceCounters {
 /** What changed since the last drain. Read `names` first, then `flows`; layout in layout.ts. */
 export interface Batch {
   flowCount: number
+  /** `flowCount` records, and room behind them; the next drain writes into the same buffer. */
   flows: ArrayBuffer
   names: ArrayBuffer
   counters: Counters

@@ -12,9 +12,9 @@ export const DEMO_LAN = ['192.0.2.0/24', '2001:db8:1::/64']
 
 const GENERATOR = fileURLToPath(new URL('../demo/main.ts', import.meta.url))
 
-/** The program and arguments of the demo home, with a seed drawn now. */
+/** The program and arguments of the demo home: always the same devices, so that their history goes on. */
 export function demoCommand(): [program: string, ...args: string[]] {
-  return [process.execPath, GENERATOR, '--seed', String(Math.floor(Math.random() * 1_000_000))]
+  return [process.execPath, GENERATOR, '--seed', '1']
 }
 
 /** Runs a command and hands out the descriptor that its packets come from. */

@@ -70,8 +70,10 @@ export function planCapture(wanted: Wanted, box: Box): Plan {
 
 /** A router with a LAN of its own is a gateway, everything else a host. */
 function modeOf(wanted: Wanted, box: Box): 'gateway' | 'host' {
-  if (!wanted.forwards || wanted.interfaces.length > 0) return 'host'
-  return choose('gateway', box).length > 0 ? 'gateway' : 'host'
+  if (!wanted.forwards) return 'host'
+  const lans = new Set(choose('gateway', box))
+  if (wanted.interfaces.length === 0) return lans.size > 0 ? 'gateway' : 'host'
+  return wanted.interfaces.every((name) => lans.has(name)) ? 'gateway' : 'host'
 }
 
 function choose(mode: 'gateway' | 'bridge' | 'mirror' | 'host', box: Box): string[] {
@@ -121,7 +123,7 @@ function planGateway(wanted: Wanted, box: Box, names: readonly string[]): Plan {
     const upstreamMacs = [...new Set(gateways.flatMap((g) => box.macOf(g.index, g.ip) ?? []))]
     const unresolved = gateways.find((g) => box.macOf(g.index, g.ip) === undefined)
     if (gateways.length > 0) oneArmed = name
-    if (gateways.length > 0 && unresolved !== undefined) unresolvedGateway = unresolved.ip
+    if (unresolved !== undefined && !unresolved.ip.includes(':')) unresolvedGateway = unresolved.ip
     specs.push({
       name,
       count: 'all',

@@ -58,6 +58,7 @@ export class Inventory {
   #unseen: { entry: DeviceEntry; lastSeenMs: number }[] = []
   /** Devices forgotten because the table was full. */
   evicted = 0
+  #evictedIds: string[] = []
 
   constructor(options: InventoryOptions) {
     this.#vendorOf = options.vendorOf
@@ -208,6 +209,7 @@ export class Inventory {
       const { entry, lastSeenMs } = next
       if (this.#byId.get(entry.id) !== entry || entry.lastSeenMs !== lastSeenMs) continue
       this.evicted++
+      this.#noteEvicted(entry.id)
       this.forget(entry.id)
     }
   }
@@ -282,6 +284,16 @@ export class Inventory {
   /** Where nobody takes changes (a replay), or devices are made up by the thousand, those beyond the cap are not told. */
   #tell(change: InventoryChange): void {
     if (this.#changes.length < this.#maxDevices) this.#changes.push(change)
+  }
+
+  /** A replay takes none of these: more than the table can have held are not kept. */
+  #noteEvicted(id: string): void {
+    if (this.#evictedIds.length < this.#maxDevices) this.#evictedIds.push(id)
+  }
+
+  /** Devices that were forgotten for new ones since the last call, by id; some may have come back since. */
+  takeEvicted(): string[] {
+    return this.#evictedIds.splice(0)
   }
 
   /** What happened since the last call; several changes of one device are one. */

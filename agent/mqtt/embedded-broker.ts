@@ -111,6 +111,11 @@ export class EmbeddedBroker {
     return this.#port
   }
 
+  /** Clients that are connected now. */
+  get clients(): number {
+    return this.#aedes?.connectedClients ?? 0
+  }
+
   #admit(socket: Socket, aedes: Aedes): void {
     this.#sockets.add(socket)
     socket.on('close', () => this.#sockets.delete(socket))

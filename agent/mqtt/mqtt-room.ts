@@ -11,6 +11,9 @@ import { MqttLink } from './mqtt-link.ts'
 import type { OtherInstance } from './other-instance.ts'
 import { linkNeeds, Publisher } from './publisher.ts'
 
+/** A home has one agent: its broker is not overrun when it returns, and people wait for it. */
+const MAX_BACK_OFF_MS = 10_000
+
 /** The port of MQTT (IANA), tried first. */
 const MQTT_PORT = 1883
 
@@ -43,6 +46,7 @@ export class MqttRoom {
     const link = new MqttLink({
       url: this.#url,
       clientIdPrefix: `homespin-${config.agent}`,
+      maxBackOffMs: MAX_BACK_OFF_MS,
       ...linkNeeds(topics),
       log,
       ...(username === undefined ? {} : { user: username }),
@@ -79,6 +83,11 @@ export class MqttRoom {
   /** Messages dropped since the start. */
   get dropped(): number {
     return this.#publisher?.spoolDropped ?? 0
+  }
+
+  /** False only where it is sure that nobody listens: the embedded broker has no client but this agent. */
+  get heard(): boolean {
+    return this.#broker === undefined || this.#broker.clients > 1
   }
 
   interval(interval: Interval): void {

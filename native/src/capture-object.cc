@@ -185,6 +185,15 @@ void CaptureObject::notify() {
   if (status == napi_closing) callback_open_ = false;
 }
 
+/** One buffer for all batches: a new one each time would be garbage that V8 does not see the size of. */
+Napi::ArrayBuffer CaptureObject::room_for(Napi::Env env, size_t bytes) {
+  if (room_.IsEmpty() || room_.Value().ByteLength() < bytes) {
+    room_ = Napi::Reference<Napi::ArrayBuffer>::New(
+        Napi::ArrayBuffer::New(env, std::max(bytes, size_t{128} * sizeof(FlowRecord)) * 5 / 4 / 128 * 128), 1);
+  }
+  return room_.Value();
+}
+
 Napi::Value CaptureObject::drain(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   Napi::Object batch = Napi::Object::New(env);
@@ -192,7 +201,7 @@ Napi::Value CaptureObject::drain(const Napi::CallbackInfo& info) {
   {
     Capture::Drain drain(*capture_);
     const uint32_t count = drain.flow_count();
-    Napi::ArrayBuffer flows = Napi::ArrayBuffer::New(env, count * sizeof(FlowRecord));
+    Napi::ArrayBuffer flows = room_for(env, count * sizeof(FlowRecord));
     drain.meter().flows().take(static_cast<FlowRecord*>(flows.Data()), count);
     Napi::ArrayBuffer names = Napi::ArrayBuffer::New(env, drain.meter().names().queue().size());
     drain.meter().names().queue().take(static_cast<uint8_t*>(names.Data()));

@@ -29,12 +29,14 @@ class CaptureObject : public Napi::ObjectWrap<CaptureObject> {
   void start(const Napi::CallbackInfo& info);
   Napi::Value drain(const Napi::CallbackInfo& info);
   void stop(const Napi::CallbackInfo& info);
+  Napi::ArrayBuffer room_for(Napi::Env env, size_t bytes);
   /** On any thread: has `onReady` called, unless that is under way already. */
   void notify();
   void release_callback();
 
   std::unique_ptr<Capture> capture_;
   uint32_t ring_bytes_;
+  Napi::Reference<Napi::ArrayBuffer> room_;
   std::shared_ptr<std::set<CaptureObject*>> all_;
   std::mutex callback_mutex_;
   Napi::ThreadSafeFunction callback_;

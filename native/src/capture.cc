@@ -21,6 +21,8 @@ namespace {
 constexpr size_t kReadBytes = 256 * 1024;
 /** A block that is not whole yet waits in front of the next piece. */
 constexpr size_t kBufferBytes = kReadBytes + kMaxCaptured + 65536;
+/** So much of a capture at a time where its seconds are looked for. */
+constexpr size_t kUpdateStep = 4096;
 constexpr int64_t kSignalMs = 1000;
 constexpr int kTickMs = 200;
 /** How often the interfaces are looked at. */
@@ -34,7 +36,7 @@ constexpr uint32_t kTooManyClosed = 32768;
 constexpr size_t kManyNames = 256 * 1024;
 constexpr size_t kTooManyNames = 2 << 20;
 /** Flows in a batch: what JavaScript makes of it stays small. Further ones follow in the next, at once. */
-constexpr uint32_t kBatchFlows = 2048;
+constexpr uint32_t kBatchFlows = 4096;
 /** Flows told in one second while live: with more, each is told less often (the longest untold first), none is lost. */
 constexpr uint32_t kRoundFlows = 4096;
 
@@ -47,7 +49,7 @@ int64_t clock_ms(clockid_t clock) {
 }  // namespace
 
 Capture::Capture(const MeterOptions& options)
-    : meter_(options), max_flows_(options.flows.max_flows) {}
+    : meter_(options), max_flows_(options.flows.max_flows), updates_(options.flows.updates) {}
 
 Capture::~Capture() {
   stop();
@@ -169,11 +171,7 @@ void Capture::run_descriptor() {
     }
     if (n == 0) break;
     have += static_cast<size_t>(n);
-    size_t used;
-    {
-      const std::lock_guard lock(mutex_);
-      used = file_.parse(buffer.get(), have, meter_);
-    }
+    const size_t used = parse(buffer.get(), have);
     if (used > 0) packet_seen_ms_ = clock_ms(CLOCK_MONOTONIC);
     have -= used;
     std::memmove(buffer.get(), buffer.get() + used, have);
@@ -183,6 +181,36 @@ void Capture::run_descriptor() {
   const std::lock_guard lock(mutex_);
   if (!stopping_) file_.end(have);
   error_ = file_.error();
+}
+
+/** Takes what is whole of the buffer; of a capture whose changes are wanted, second by second of its own time. */
+size_t Capture::parse(const uint8_t* data, size_t size) {
+  if (live_ || !updates_) {
+    const std::lock_guard lock(mutex_);
+    return file_.parse(data, size, meter_);
+  }
+  size_t used = 0;
+  size_t step = kUpdateStep;
+  while (used < size && !stopping_ && !file_.failed()) {
+    std::unique_lock lock(mutex_);
+    const size_t piece = std::min(step, size - used);
+    const size_t taken = file_.parse(data + used, piece, meter_);
+    used += taken;
+    if (taken == 0 && piece == size - used) break;
+    step = taken == 0 ? step * 2 : kUpdateStep;
+    const int64_t second = meter_.clock_us() / 1'000'000;
+    if (second == told_second_) continue;
+    told_second_ = second;
+    round_ = meter_.flows().pending();
+    if (round_ == 0) continue;
+    lock.unlock();
+    signal_now();
+    lock.lock();
+    drained_.wait(lock, [this] {
+      return stopped_ || (draining_ == 0 && meter_.flows().pending() == 0);
+    });
+  }
+  return used;
 }
 
 void Capture::run_rings() {

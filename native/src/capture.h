@@ -68,6 +68,7 @@ class Capture {
  private:
   void run();
   void run_descriptor();
+  size_t parse(const uint8_t* data, size_t size);
   void run_rings();
   bool read_rings();
   bool wait_for_input(int timeout_ms);
@@ -102,6 +103,9 @@ class Capture {
   int64_t last_signal_ms_ = 0;
   int64_t packet_seen_ms_ = 0;
   uint32_t max_flows_;
+  /** Changes of flows are wanted, not only their ends. */
+  bool updates_;
+  int64_t told_second_ = 0;
   /** Of the flows that had changed at the last signal, those that are still to be taken. */
   uint32_t round_ = 0;
 };

@@ -15,6 +15,7 @@ class Bench {
       return this.saves
     },
     tell: (device) => this.said.push(`tell ${device.id.slice(-2)}`),
+    forget: (id) => this.said.push(`forget ${id.slice(-2)}`),
     event: (event) => {
       this.said.push(`${event.kind} ${event.device?.id.slice(-2)}`)
       this.sentences.push(event.sentence)
@@ -44,6 +45,16 @@ describe('devices on their way out', () => {
     assert.deepEqual(bench.tick(T + 2000), [])
     assert.deepEqual(bench.tick(T + 30_000), ['save 01', 'tell 01'])
     assert.deepEqual(bench.tick(T + 60_000), [], 'nothing was seen since')
+  })
+
+  it('are taken off the broker when they are forgotten for others', () => {
+    const bench = new Bench()
+    for (let n = 1; n <= 200; n++) bench.see(n, T + n)
+    bench.tick(T + 500)
+    bench.see(201, T + 600)
+    const said = bench.tick(T + 1000)
+    assert.equal(said[0], 'forget 01')
+    assert.equal(said.filter((line) => line.startsWith('forget')).length, 1)
   })
 
   it('are told as gone once, and as changed when they come back', () => {

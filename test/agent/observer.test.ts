@@ -60,6 +60,7 @@ class Bench {
   drained = 0
   stopped = 0
   lost = 0
+  wanted = true
 
   constructor() {
     const locality = new Locality()
@@ -92,6 +93,7 @@ class Bench {
         flows_evicted: 0,
         spool_messages: 0,
       }),
+      wanted: () => this.wanted,
       onTick: (tick) => this.ticks.push(tick),
     })
   }
@@ -191,6 +193,25 @@ describe('the observer', () => {
       bench.tick(batchOf(1000, { ...sent(10), names })).interval.flows[0]?.remote_name,
       undefined,
     )
+  })
+
+  it('makes no flows and queries while nobody takes them, but counts', () => {
+    const bench = new Bench()
+    bench.wanted = false
+    bench.observer.start(1000)
+    const { interval, rates } = bench.tick(batchOf(2000, sent(100)))
+    assert.deepEqual(interval.flows, [])
+    assert.equal(interval.traffic[0]?.sent_bytes, 100)
+    assert.equal(rates[0]?.sent_rate, 100)
+  })
+
+  it('tells rates of about a second, however many batches come in it', () => {
+    const bench = new Bench()
+    bench.observer.start(1000)
+    const rates = [1002, 1500, 2000, 2010].map(
+      (timeMs, i) => bench.tick(batchOf(timeMs, sent((i + 1) * 100))).rates[0]?.sent_rate,
+    )
+    assert.deepEqual(rates, [undefined, undefined, 300, 300])
   })
 
   it('goes by the time of an old capture, and by a clock that is set back', () => {
