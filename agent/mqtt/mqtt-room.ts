@@ -9,6 +9,7 @@ import type { Log } from '../log.ts'
 import { EmbeddedBroker } from './embedded-broker.ts'
 import { MqttLink } from './mqtt-link.ts'
 import type { OtherInstance } from './other-instance.ts'
+import { keepNoPacketNumbers } from './packet-numbers.ts'
 import { linkNeeds, Publisher } from './publisher.ts'
 
 /** A home has one agent: its broker is not overrun when it returns, and people wait for it. */
@@ -40,6 +41,7 @@ export class MqttRoom {
   /** Throws an Error with a sentence when the embedded broker's port can't be had or a certificate can't be read. */
   async start(): Promise<void> {
     const { config, log, clock, instance, startedMs, onOtherInstance } = this.#parts
+    keepNoPacketNumbers()
     this.#url = config.broker === 'embedded' ? await this.#startBroker() : config.broker
     const topics = topicsOf(config.agent, config.mqtt.prefix)
     const { username, password, ca_file, cert_file, key_file } = config.mqtt
