@@ -79,7 +79,7 @@ export class Agent {
       tcpIdleSeconds: config.flows.tcp_idle_s,
       udpIdleSeconds: config.flows.udp_idle_s,
       otherIdleSeconds: config.flows.other_idle_s,
-      names: ['dns', 'sni', 'arp', 'ndp'],
+      names: ['dns', 'sni', 'arp', 'ndp', 'dhcp4'],
     })
     this.#pipeline = new Pipeline({
       run: this.#instance,

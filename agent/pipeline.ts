@@ -13,6 +13,7 @@ import { readNeighbour } from './inventory/arp.ts'
 import type { DeviceEntry, Inventory } from './inventory/inventory.ts'
 import type { Locality } from './inventory/locality.ts'
 import { isGroupAddress } from './inventory/locality.ts'
+import { readDhcpClient } from './names/dhcp.ts'
 import { DnsTracker } from './names/dns-tracker.ts'
 import type { NameCache } from './names/name-cache.ts'
 
@@ -83,6 +84,7 @@ export class Pipeline {
         const end = start + bytes.readUInt32LE(at + NAME.PAYLOAD_BYTES)
         this.flows.noteSni(bytes.readUInt32LE(at + NAME.SLOT), bytes.toString('latin1', start, end))
       } else if (kind === 'arp' || kind === 'ndp') this.#readNeighbour(bytes, at, kind, timeMs)
+      else if (kind === 'dhcp4') this.#readDhcp(bytes, words, at, timeMs)
     }
   }
 
@@ -112,6 +114,17 @@ export class Pipeline {
 
   #device(mac: number, ip: string, ipv6: boolean, timeMs: number): DeviceEntry {
     return this.#parts.inventory.seen(mac, ip, ipv6, timeMs)
+  }
+
+  /** Only a device itself may name itself: the message's client must have sent the frame. */
+  #readDhcp(bytes: Buffer, words: Uint16Array, at: number, timeMs: number): void {
+    const start = at + NAME_HEAD_BYTES
+    const end = start + bytes.readUInt32LE(at + NAME.PAYLOAD_BYTES)
+    const client = readDhcpClient(bytes.subarray(start, end))
+    if (client === undefined || client.mac !== macKey(words, (at + NAME.SRC_MAC) >> 1)) return
+    if (isGroupMac(client.mac)) return
+    const entry = this.#device(client.mac, '', false, timeMs)
+    this.#parts.inventory.name(entry, client.name, 'dhcp')
   }
 
   #readNeighbour(bytes: Buffer, at: number, kind: 'arp' | 'ndp', timeMs: number): void {

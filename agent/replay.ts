@@ -1,6 +1,6 @@
 // Captures through the whole pipeline, without broker, store or root: what `homespin replay` does.
 import type { Batch, Capture, CaptureOptions, Counters } from '../native/index.ts'
-import { FLOW_RECORD_BYTES, NAME_KINDS } from '../native/layout.ts'
+import { FLOW_RECORD_BYTES } from '../native/layout.ts'
 import type { Device, Summary } from '../protocol/messages.ts'
 import type { Addon } from './addon.ts'
 import { FlowLines } from './flows/flow-lines.ts'
@@ -64,7 +64,7 @@ export async function replay(
     })
     const capture = parts.addon.createCapture({
       ...parts.options,
-      names: [...NAME_KINDS.slice(0, 2), 'arp', 'ndp'],
+      names: ['dns', 'sni', 'arp', 'ndp', 'dhcp4'],
     })
     if (file === '-') capture.readDescriptor(0, false)
     else capture.readFile(file)

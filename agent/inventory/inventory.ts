@@ -3,6 +3,17 @@ import { createHash } from 'node:crypto'
 import type { Device, DeviceNameSource } from '../../protocol/messages.ts'
 import { formatMac, isRandomMac } from '../address.ts'
 
+/** Where names come from, the best first. */
+const SOURCES: readonly DeviceNameSource[] = [
+  'user',
+  'home_assistant',
+  'dhcp',
+  'mdns',
+  'ssdp',
+  'netbios',
+  'vendor',
+  'address',
+]
 /** Addresses that are remembered of one device. */
 const MAX_IPS = 32
 /** A MAC that has sent from more IPv4 addresses than this within an hour carries others' traffic. */
@@ -180,6 +191,15 @@ export class Inventory {
     this.#insert(entry)
     this.#tell({ kind: 'device_new', entry })
     return entry
+  }
+
+  /** Gives a device a name from `source`, unless it has one from a better source. */
+  name(entry: DeviceEntry, name: string, source: DeviceNameSource): void {
+    if (SOURCES.indexOf(source) > SOURCES.indexOf(entry.nameSource)) return
+    if (entry.name === name && entry.nameSource === source) return
+    entry.name = name
+    entry.nameSource = source
+    this.#change(entry, 'name')
   }
 
   #rename(entry: DeviceEntry): void {
