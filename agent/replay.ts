@@ -7,6 +7,7 @@ import { FlowLines } from './flows/flow-lines.ts'
 import { LocalityInference } from './flows/inference.ts'
 import { deviceMessage, Inventory } from './inventory/inventory.ts'
 import type { Locality } from './inventory/locality.ts'
+import { dnsLine } from './names/dns-line.ts'
 import { NameCache } from './names/name-cache.ts'
 import { Pipeline } from './pipeline.ts'
 
@@ -106,7 +107,7 @@ function tell(
   pipeline.take(batch, {
     flow: (flow) => lines.add(flow),
     dns: (dns) => {
-      queries += `${JSON.stringify(dns)}\n`
+      queries += `${dnsLine(dns)}\n`
     },
   })
   if (batch.flowCount > 0) write(lines.lines(batch.flows, batch.flowCount, run))

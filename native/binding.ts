@@ -16,7 +16,8 @@ export interface Binding {
     count: number,
     run: string,
     texts: Uint8Array,
-  ) => Buffer
+    into: Uint8Array,
+  ) => number
   /** Offsets as C++ has them. */
   layout: Record<string, Record<string, number>>
 }

@@ -262,9 +262,10 @@ export function tryInterface(name: string): string | undefined {
 }
 
 /**
- * Writes the first `count` flow records as lines of JSON (`Flow` of the protocol). `notes` has `FLOW_NOTE.WORDS` numbers a
- * record; `texts` is the table that they point into: two bytes of length (little endian), then the text as it stands
- * in JSON between its quotes. `run` begins each id. Throws a RangeError where the buffers are too short for `count`.
+ * Writes the first `count` flow records as lines of JSON (`Flow` of the protocol) into `into`. `notes` has `FLOW_NOTE.WORDS`
+ * numbers a record; `texts` is the table that they point into: two bytes of length (little endian), then the text as it
+ * stands in JSON between its quotes. `run` begins each id. Returns how many bytes were written or, where `into` is too
+ * small, below zero, how many would do. Throws a RangeError where there are fewer records or notes than `count`.
  */
 export function flowLines(
   records: ArrayBuffer,
@@ -272,11 +273,12 @@ export function flowLines(
   count: number,
   run: string,
   texts: Uint8Array,
-): Buffer {
+  into: Uint8Array,
+): number {
   if (!Number.isSafeInteger(count) || count < 0) throw new RangeError('count must be 0 or more')
   if (records.byteLength < count * FLOW_RECORD_BYTES || notes.length < count * FLOW_NOTE.WORDS) {
     throw new RangeError('there are fewer records or notes than count says')
   }
   if (!/^[0-9a-z]{1,32}$/.test(run)) throw new RangeError('run must be 1 to 32 of 0-9 and a-z')
-  return binding().flowLines(records, notes, count, run, texts)
+  return binding().flowLines(records, notes, count, run, texts, into)
 }

@@ -81,7 +81,10 @@ export const NAME = {
   DST_PORT: 70,
 } as const
 
-/** `dns` and `sni` are parsed (see `DNS`; `sni` is the name's text); of the others the payload is the message as it was. */
+/**
+ * `dns` and `sni` are parsed (see `DNS`; `sni` is the name's text); of the others the payload is the message as it was.
+ * An `arp` or `ndp` message that the same sender repeats within a minute is left out.
+ */
 export const NAME_KINDS = [
   'dns',
   'sni',

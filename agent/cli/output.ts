@@ -27,16 +27,16 @@ export class LineWriter {
     this.line(JSON.stringify(value))
   }
 
-  /** Whole lines, each with its end. */
+  /** Whole lines, each with its end. A buffer is the writer's until `drained`. */
   write(lines: Buffer | string): void {
     this.#write()
-    if (!this.closed) this.#full = !process.stdout.write(lines)
+    if (!this.closed && !process.stdout.write(lines)) this.#full = true
   }
 
   #write(): void {
     const text = this.#text
     this.#text = ''
-    if (!this.closed && text !== '') this.#full = !process.stdout.write(text)
+    if (!this.closed && text !== '' && !process.stdout.write(text)) this.#full = true
   }
 
   /** Resolves when the reader has room again; undefined if it has now. */

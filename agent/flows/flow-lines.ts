@@ -10,6 +10,7 @@ export class FlowLines {
   readonly #write: typeof flowLines
   readonly #texts = new TextTable()
   #notes = new Uint32Array(0)
+  #room = Buffer.allocUnsafeSlow(65536)
 
   constructor(write: typeof flowLines) {
     this.#write = write
@@ -27,8 +28,12 @@ export class FlowLines {
     flow.note(this.#texts, this.#notes)
   }
 
-  /** All flows of the batch, a line each. `run` is that of the reader of these flows. */
+  /** All flows of the batch, a line each; good until the next batch. `run` is that of the reader of these flows. */
   lines(records: ArrayBuffer, count: number, run: string): Buffer {
-    return this.#write(records, this.#notes, count, run, this.#texts.bytes)
+    for (;;) {
+      const bytes = this.#write(records, this.#notes, count, run, this.#texts.bytes, this.#room)
+      if (bytes >= 0) return this.#room.subarray(0, bytes)
+      this.#room = Buffer.allocUnsafeSlow(-bytes)
+    }
   }
 }

@@ -5,7 +5,7 @@ import type { AddressText } from '../address.ts'
 import { macKey } from '../address.ts'
 import type { DeviceEntry } from '../inventory/inventory.ts'
 import type { NameCache } from '../names/name-cache.ts'
-import type { Ends, EndsResolver } from './ends.ts'
+import type { End, Ends, EndsResolver } from './ends.ts'
 import type { LiveFlow } from './flow-view.ts'
 import { FlowView } from './flow-view.ts'
 import { RecentList } from './recent-list.ts'
@@ -30,6 +30,9 @@ export class FlowReader {
   readonly #live: (LiveFlow | undefined)[] = []
   readonly #store = new RecordStore()
   readonly #recent = new RecentList()
+  /** The ends of the record at hand. */
+  readonly #orig: End = { mac: 0, seen: false, at: 0, ip: '' }
+  readonly #resp: End = { mac: 0, seen: false, at: 0, ip: '' }
   /** Server names whose flow has not been told yet, by slot. */
   readonly #sni = new Map<number, string>()
 
@@ -112,23 +115,17 @@ export class FlowReader {
     const ipv6 = (flags & FLOW_FLAGS.IPV6) !== 0
     const origIp = text.ip(records.ints, (base + FLOW.ORIG_IP) >> 2, ipv6)
     const respIp = text.ip(records.ints, (base + FLOW.RESP_IP) >> 2, ipv6)
-    const found = ends.resolve(
-      bytes,
-      ipv6,
-      {
-        mac: macKey(words, (base + FLOW.ORIG_MAC) >> 1),
-        seen: (flags & FLOW_FLAGS.ORIG_MAC_SEEN) !== 0,
-        at: base + FLOW.ORIG_IP,
-        ip: origIp,
-      },
-      {
-        mac: macKey(words, (base + FLOW.RESP_MAC) >> 1),
-        seen: (flags & FLOW_FLAGS.RESP_MAC_SEEN) !== 0,
-        at: base + FLOW.RESP_IP,
-        ip: respIp,
-      },
-      records.double(base, FLOW.LAST_MS),
-    )
+    const orig = this.#orig
+    orig.mac = macKey(words, (base + FLOW.ORIG_MAC) >> 1)
+    orig.seen = (flags & FLOW_FLAGS.ORIG_MAC_SEEN) !== 0
+    orig.at = base + FLOW.ORIG_IP
+    orig.ip = origIp
+    const resp = this.#resp
+    resp.mac = macKey(words, (base + FLOW.RESP_MAC) >> 1)
+    resp.seen = (flags & FLOW_FLAGS.RESP_MAC_SEEN) !== 0
+    resp.at = base + FLOW.RESP_IP
+    resp.ip = respIp
+    const found = ends.resolve(bytes, ipv6, orig, resp, records.double(base, FLOW.LAST_MS))
     const live: LiveFlow = {
       number: records.double(base, FLOW.NUMBER),
       flags,

@@ -89,18 +89,23 @@ Napi::Value try_interface(const Napi::CallbackInfo& info) {
   return Napi::String::New(info.Env(), refusal);
 }
 
-/** Records, notes, their number, the run, the table of texts → the lines. Sizes are checked in ../index.ts. */
+/**
+ * Records, notes, their number, the run, the table of texts, room for the lines → bytes written, or, below zero, how many
+ * would do. Sizes are checked in ../index.ts.
+ */
 Napi::Value flow_lines(const Napi::CallbackInfo& info) {
   Napi::ArrayBuffer records = info[0].As<Napi::ArrayBuffer>();
   Napi::Uint32Array notes = info[1].As<Napi::Uint32Array>();
   const size_t count = info[2].As<Napi::Number>().Uint32Value();
   const std::string run = info[3].As<Napi::String>();
   Napi::Uint8Array texts = info[4].As<Napi::Uint8Array>();
-  std::vector<char> lines;
+  Napi::Uint8Array into = info[5].As<Napi::Uint8Array>();
+  LineRoom room{reinterpret_cast<char*>(into.Data()), into.ByteLength()};
   put_flow_lines(static_cast<const FlowRecord*>(records.Data()),
                  reinterpret_cast<const FlowNote*>(notes.Data()), count, run,
-                 TextTable{texts.Data(), texts.ByteLength()}, lines);
-  return Napi::Buffer<char>::Copy(info.Env(), lines.data(), lines.size());
+                 TextTable{texts.Data(), texts.ByteLength()}, room);
+  const double answer = room.needed > 0 ? -static_cast<double>(room.needed) : static_cast<double>(room.used);
+  return Napi::Number::New(info.Env(), answer);
 }
 
 Napi::Object init(Napi::Env env, Napi::Object exports) {

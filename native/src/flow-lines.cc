@@ -91,7 +91,7 @@ void put_state(Line& line, const FlowRecord& record) {
   static constexpr std::string_view kStates[] = {"new", "active", "closed"};
   static constexpr std::string_view kReasons[] = {"fin", "rst", "idle", "evicted", "eof"};
   line.literal(",\"state\":\"");
-  line.text(kStates[record.state <= kStateClosed ? record.state : kStateActive]);
+  line.text(kStates[record.state <= kStateClosed ? record.state : uint8_t{kStateActive}]);
   if (record.state == kStateClosed && record.closed_by <= kClosedByEof) {
     line.literal("\",\"closed_by\":\"");
     line.text(kReasons[record.closed_by]);
@@ -166,18 +166,20 @@ std::string_view TextTable::at(uint32_t place) const {
 }
 
 void put_flow_lines(const FlowRecord* records, const FlowNote* notes, size_t count, std::string_view run,
-                    const TextTable& table, std::vector<char>& out) {
-  size_t used = out.size();
+                    const TextTable& table, LineRoom& room) {
   for (size_t i = 0; i < count; i++) {
     const FlowNote& note = notes[i];
-    size_t room = kLineRoom + run.size();
+    size_t line = kLineRoom + run.size();
     for (const uint32_t place : {note.owner, note.peer, note.name, note.sni, note.service}) {
-      room += table.at(place).size();
+      line += table.at(place).size();
     }
-    if (out.size() - used < room) out.resize((out.size() + room) * 2);
-    used = static_cast<size_t>(put_line(out.data() + used, records[i], note, run, table) - out.data());
+    if (room.size - room.used < line) {
+      room.needed = (room.used + line) / (i + 1) * count * 2 + line;
+      return;
+    }
+    char* const end = put_line(room.bytes + room.used, records[i], note, run, table);
+    room.used = static_cast<size_t>(end - room.bytes);
   }
-  out.resize(used);
 }
 
 }  // namespace homespin

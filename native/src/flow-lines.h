@@ -4,7 +4,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
-#include <vector>
 
 #include "layout.h"
 
@@ -39,8 +38,16 @@ struct TextTable {
   std::string_view at(uint32_t place) const;
 };
 
-/** Appends a line for each record. */
+/** Room for the lines of records, as a caller has it; `needed` is more than `size` where it was too small. */
+struct LineRoom {
+  char* bytes;
+  size_t size;
+  size_t used = 0;
+  size_t needed = 0;
+};
+
+/** Writes a line for each record; stops where the room is too small and says how much would do. */
 void put_flow_lines(const FlowRecord* records, const FlowNote* notes, size_t count, std::string_view run,
-                    const TextTable& table, std::vector<char>& out);
+                    const TextTable& table, LineRoom& room);
 
 }  // namespace homespin

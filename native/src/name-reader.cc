@@ -9,6 +9,8 @@ namespace homespin {
 
 namespace {
 
+/** Of Ethernet and IPv4 (RFC 826); what follows is padding. */
+constexpr uint32_t kArpBytes = 28;
 constexpr uint32_t kMaxWhole = 2048;
 constexpr uint8_t kMaxQuic = 3;
 
@@ -83,7 +85,7 @@ uint64_t mac_number(const uint8_t* mac) {
 }  // namespace
 
 NameReader::NameReader(const NameOptions& options, const HashSecret& secret)
-    : kinds_(options.kinds), buckets_(secret, options.per_second, options.burst) {}
+    : kinds_(options.kinds), buckets_(secret, options.per_second, options.burst), repeats_(secret) {}
 
 uint8_t NameReader::watch(const Packet& packet) const {
   const FlowKey& key = packet.key;
@@ -124,7 +126,8 @@ void NameReader::read(const Packet& packet, Flow& flow, uint32_t slot) {
     case kUdpQuic:
       return quic(packet, flow, slot);
     case kNdp:
-      if (size >= 4 && payload[0] >= 133 && payload[0] <= 137) {
+      if (size >= 4 && payload[0] >= 133 && payload[0] <= 137 &&
+          !repeats(packet, payload, std::min(size, kMaxWhole))) {
         hand_up(kNameNdp, packet, flow, slot, payload, size);
       }
       return;
@@ -138,12 +141,18 @@ void NameReader::read(const Packet& packet, Flow& flow, uint32_t slot) {
 }
 
 void NameReader::read_arp(const Packet& packet) {
-  if (!wants(kNameArp) || !allowed(packet, false)) return;
+  if (!wants(kNameArp)) return;
   const uint32_t size = std::min(packet.body_captured, kMaxWhole);
+  if (repeats(packet, packet.body, std::min(size, kArpBytes)) || !allowed(packet, false)) return;
   uint8_t* const to = queue_.prepare(size);
   if (to == nullptr) return;
   std::memcpy(to, packet.body, size);
   queue_.commit(kNameArp, packet, kNoSlot, true, size);
+}
+
+bool NameReader::repeats(const Packet& packet, const uint8_t* message, uint32_t size) {
+  const uint64_t sender = packet.src_mac == nullptr ? 0 : mac_number(packet.src_mac);
+  return repeats_.repeats(message, size, sender, packet.time_us);
 }
 
 /** An answer is charged to who asked: else one device could use up what the resolver may say to all others. */

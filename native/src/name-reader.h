@@ -7,6 +7,7 @@
 #include "flow-table.h"
 #include "name-queue.h"
 #include "packet.h"
+#include "repeat-filter.h"
 #include "stream-pool.h"
 #include "tls.h"
 #include "token-buckets.h"
@@ -38,6 +39,7 @@ class NameReader {
  private:
   bool wants(NameKind kind) const { return kinds_ >> kind & 1; }
   bool allowed(const Packet& packet, bool answer);
+  bool repeats(const Packet& packet, const uint8_t* message, uint32_t size);
   void hand_up(NameKind kind, const Packet& packet, const Flow& flow, uint32_t slot,
                const uint8_t* payload, uint32_t size);
   void dns_message(const Packet& packet, const Flow& flow, uint32_t slot, const uint8_t* message,
@@ -51,6 +53,7 @@ class NameReader {
 
   uint32_t kinds_;
   TokenBuckets buckets_;
+  RepeatFilter repeats_;
   NameQueue queue_;
   StreamPool streams_;
   uint64_t dns_queries_ = 0;

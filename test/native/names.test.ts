@@ -258,6 +258,11 @@ describe('native names: messages handed up whole', () => {
     assert.equal(rows[0]?.slot, 0xffffffff)
     assert.equal(rows[1]?.payload[0], 135)
     assert.deepEqual(await named(frames), [])
+    assert.equal((await named([...frames, ...frames], all)).length, 3, 'said again within a minute')
+    const other = Buffer.from(arp)
+    other[17] = 12
+    const claims = [arp, other, arp].map((body) => ethernet(0x0806, body))
+    assert.equal((await named(claims, all)).length, 2, 'another claim is another message')
   })
 
   it('hands up at most three QUIC Initials of a flow, of known versions', async () => {
