@@ -56,7 +56,7 @@ describe('panel: the page in Chromium', function () {
     assert.ok((await inkOf('homespin-history')) > 50)
     await page.getByText('Kept: minutes from').waitFor()
     await page
-      .getByText(/\d [kMG]?B today/)
+      .getByText(/\d\s[kMGT]?B today/)
       .first()
       .waitFor()
 
