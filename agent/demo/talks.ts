@@ -292,8 +292,11 @@ function answersOf(remote: Remote, qtype: number, ttlSeconds: number): RecordDat
 /** Asks for the addresses of `name` as its device does, and picks one. */
 export function* resolve(world: World, from: Station, name: string): Talk<Address> {
   const remote = world.remote(name)
-  if (from.v6) world.spawn(lookUp(world, from, name, { qtype: QTYPE.AAAA }), 0.2)
-  yield* lookUp(world, from, name, { qtype: QTYPE.A })
+  const v6 = from.v6 && world.random.chance(0.8) ? remote.v6 : undefined
+  // Both are asked at once; what is connected to is the address that was told.
+  const [waited, other] = v6 ? [QTYPE.AAAA, QTYPE.A] : [QTYPE.A, QTYPE.AAAA]
+  if (from.v6) world.spawn(lookUp(world, from, name, { qtype: other }), 0.2)
+  yield* lookUp(world, from, name, { qtype: waited })
   yield world.random.between(1, 6)
-  return from.v6 && remote.v6 && world.random.chance(0.8) ? remote.v6 : remote.v4
+  return v6 ?? remote.v4
 }
