@@ -83,7 +83,7 @@ export const NAME = {
 
 /**
  * `dns` and `sni` are parsed (see `DNS`; `sni` is the name's text); of the others the payload is the message as it was.
- * An `arp` or `ndp` message that the same sender repeats within a minute is left out.
+ * An `arp` or `ndp` message that the same sender repeats within five minutes is left out.
  */
 export const NAME_KINDS = [
   'dns',

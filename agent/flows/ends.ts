@@ -26,12 +26,14 @@ export interface End {
 
 /** Pairs remembered per device. */
 const MAX_SHARED = 64
+/** Devices remembered. */
+const MAX_KNOWN = 32768
 
 /** Decides about ends. Notes what it sees in the inventory. */
 export class EndsResolver {
   readonly #locality: Locality
   readonly #inventory: Inventory
-  readonly #known = new WeakMap<DeviceEntry, Ends[]>()
+  readonly #known = new Map<DeviceEntry, Ends[]>()
 
   constructor(locality: Locality, inventory: Inventory) {
     this.#locality = locality
@@ -63,6 +65,8 @@ export class EndsResolver {
     const owner = (originator ?? responder) as DeviceEntry
     let all = this.#known.get(owner)
     if (all === undefined) {
+      // Devices that were forgotten stay in here until then. (A WeakMap costs every collection its size.)
+      if (this.#known.size >= MAX_KNOWN) this.#known.clear()
       all = []
       this.#known.set(owner, all)
     }

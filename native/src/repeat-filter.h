@@ -1,4 +1,4 @@
-// What was said a moment ago need not be said again: neighbours repeat themselves every minute, to everyone.
+// What was said a moment ago need not be said again: neighbours repeat themselves all the time, to everyone.
 #pragma once
 
 #include <cstddef>
@@ -15,7 +15,7 @@ class RepeatFilter {
  public:
   explicit RepeatFilter(const HashSecret& secret) : secret_(secret), places_(kPlaces) {}
 
-  /** True if the same was seen within the last minute. */
+  /** True if the same was seen within the last five minutes. */
   bool repeats(const uint8_t* message, size_t size, uint64_t sender, int64_t time_us) {
     uint64_t hash = multiply_fold(sender ^ secret_.word[0], secret_.word[1] | 1);
     for (size_t at = 0; at < size; at += 8) {
@@ -30,8 +30,8 @@ class RepeatFilter {
   }
 
  private:
-  static constexpr size_t kPlaces = 8192;
-  static constexpr int64_t kMemoryUs = 60'000'000;
+  static constexpr size_t kPlaces = 32768;
+  static constexpr int64_t kMemoryUs = 300'000'000;
   struct Place {
     uint64_t hash = 0;
     int64_t time_us = 0;
