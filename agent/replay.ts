@@ -134,7 +134,10 @@ async function play(
       heldBytes += batch.flowCount * FLOW_RECORD_BYTES + batch.names.byteLength
       if (heldBytes < HELD_BYTES && !batch.ended) continue
       inference.conclude(locality)
-      for (const earlier of held) take(earlier)
+      for (const earlier of held) {
+        take(earlier)
+        await sink.drained()
+      }
       held = undefined
     } else take(batch)
     await sink.drained()

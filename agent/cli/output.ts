@@ -6,7 +6,9 @@ const PIECE = 65536
 /** Standard output as lines. When the reader has gone (EPIPE), `closed` is true and the rest is dropped. */
 export class LineWriter {
   #text = ''
-  #full = false
+  /** Writes that standard output has not finished; until then their buffers are its own. */
+  #underWay = 0
+  #wake: (() => void) | undefined
   #fault: Error | undefined
   closed = false
 
@@ -14,6 +16,7 @@ export class LineWriter {
     process.stdout.on('error', (error: NodeJS.ErrnoException) => {
       this.closed = true
       if (error.code !== 'EPIPE') this.#fault ??= error
+      this.#wake?.()
     })
   }
 
@@ -30,27 +33,30 @@ export class LineWriter {
   /** Whole lines, each with its end. A buffer is the writer's until `drained`. */
   write(lines: Buffer | string): void {
     this.#write()
-    if (!this.closed && !process.stdout.write(lines)) this.#full = true
+    this.#put(lines)
   }
 
   #write(): void {
     const text = this.#text
     this.#text = ''
-    if (!this.closed && text !== '' && !process.stdout.write(text)) this.#full = true
+    if (text !== '') this.#put(text)
   }
 
-  /** Resolves when the reader has room again; undefined if it has now. */
+  #put(lines: Buffer | string): void {
+    if (this.closed) return
+    this.#underWay++
+    // A pipe may take only a part at once, also where it says that there is room for more.
+    process.stdout.write(lines, () => {
+      this.#underWay--
+      if (this.#underWay === 0) this.#wake?.()
+    })
+  }
+
+  /** Resolves when everything that was put out has been taken; undefined if it has. */
   drained(): Promise<void> | undefined {
-    if (!this.#full || this.closed) return undefined
-    this.#full = false
+    if (this.#underWay === 0 || this.closed) return undefined
     return new Promise((resolve) => {
-      const done = (): void => {
-        process.stdout.off('drain', done)
-        process.stdout.off('error', done)
-        resolve()
-      }
-      process.stdout.once('drain', done)
-      process.stdout.once('error', done)
+      this.#wake = resolve
     })
   }
 

@@ -171,8 +171,7 @@ describe('nodes in the editor', function () {
         const texts = await page.locator('#dialog-form').allInnerTexts()
         assert.doesNotMatch(texts.join(), /homespin-[a-z]+\./, 'a label that is not translated')
         await picture(page, `${type}-${language}`)
-        await page.locator('#node-dialog-ok').click()
-        await page.locator('#dialog-form').waitFor({ state: 'detached' })
+        await closeDialog(page)
       }
       assert.deepEqual(faults, [])
       await page.context().close()
@@ -188,6 +187,19 @@ async function openEditor(browser: Browser, nodeRed: NodeRed, locale: string): P
   await page.locator('#red-ui-palette-homespin').waitFor()
   await page.locator('#red-ui-loading-progress').waitFor({ state: 'hidden' })
   return page
+}
+
+/** Presses Done; a dialog that still slides in does not take it, so again. */
+async function closeDialog(page: Page): Promise<void> {
+  const form = page.locator('#dialog-form')
+  for (let tries = 0; tries < 3 && (await form.count()) > 0; tries++) {
+    await page
+      .locator('#node-dialog-ok')
+      .click({ timeout: 5000 })
+      .catch(() => {})
+    await form.waitFor({ state: 'detached', timeout: 5000 }).catch(() => {})
+  }
+  await form.waitFor({ state: 'detached' })
 }
 
 /** Drags a node from the palette to a place on the workspace. */
