@@ -12,6 +12,7 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { DeviceTruth, Truth } from '../../../agent/demo/truth.ts'
 import type { Device, Dns, Flow, Summary } from '../../../protocol/messages.ts'
 import type { Result } from './program.ts'
@@ -149,6 +150,25 @@ describe('homespin replay', function () {
 
   it('equals the truth on standard input', async () => {
     isTrue(linesOf(await homespin(['replay', '-', '--json', ...LAN], { input: pcap })))
+  })
+
+  it('is the same to a reader that lets it wait, with and without the home known', async () => {
+    for (const lan of [LAN, []]) {
+      const child = spawn(
+        process.execPath,
+        [PROGRAM, 'replay', '--json', '--updates', ...lan, capture],
+        {
+          stdio: ['ignore', 'pipe', 'inherit'],
+        },
+      )
+      const ended = new Promise<number | null>((resolve) => child.once('exit', resolve))
+      await sleep(1000)
+      let out = ''
+      child.stdout.setEncoding('utf8')
+      for await (const part of child.stdout) out += part
+      const { flows } = linesOf({ code: (await ended) ?? 1, out, err: '' })
+      assert.equal(new Set(flows.map((flow) => flow.id)).size, truth.flows)
+    }
   })
 
   it('with --updates tells flows as they change, and the same at their end', async () => {
