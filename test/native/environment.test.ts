@@ -31,7 +31,7 @@ const ENDLESS = `
   createNetlink().start(() => {})`
 
 describe('native addon and its environment', function () {
-  this.timeout(20_000)
+  this.timeout(90_000)
   const folder = mkdtempSync(join(tmpdir(), 'homespin-env-'))
   const path = join(folder, 'file.pcap')
   const fifo = join(folder, 'pipe')
