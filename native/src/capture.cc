@@ -206,9 +206,15 @@ size_t Capture::parse(const uint8_t* data, size_t size) {
     lock.unlock();
     signal_now();
     lock.lock();
-    drained_.wait(lock, [this] {
+    // Whoever drains may have missed the call: after a while it is called again.
+    while (!drained_.wait_for(lock, std::chrono::milliseconds(50), [this] {
       return stopped_ || (draining_ == 0 && meter_.flows().pending() == 0);
-    });
+    })) {
+      round_ = meter_.flows().pending();
+      lock.unlock();
+      signal_now();
+      lock.lock();
+    }
   }
   return used;
 }
