@@ -1,7 +1,9 @@
 // What the agent answers over HTTP: REST below `api/`, one live feed. URLs are relative, so that a proxy may prefix them.
 // GET api/info → Info · GET api/devices → DeviceList · GET api/flows → FlowList · GET api/history → History
 // GET api/history/remotes → RemoteList · GET api/live → server-sent events, see LiveEvents.
+import type { BlockedBatch, Connection, Incident } from './act.ts'
 import type { AgentEvent, Device, Flow, Info } from './messages.ts'
+import type { Group, JournalEntry, RuleView } from './policy.ts'
 
 /** Why a request was refused, with a 4xx or 5xx status. */
 export interface HttpError {
@@ -70,14 +72,45 @@ export interface RemoteList {
   remotes: RemoteTotal[]
 }
 
+/** `GET api/rules`: every order that stands, oldest first. */
+export interface RuleList {
+  rules: RuleView[]
+}
+
+/** `GET api/groups` */
+export interface GroupList {
+  groups: Group[]
+}
+
+/** `GET api/journal?before=SEQ&limit=N`: the latest change first (limit 1–1000, default 50). */
+export interface JournalList {
+  entries: JournalEntry[]
+  /** How many there are. */
+  total: number
+}
+
+/** `GET api/incidents?device=ID&state=open|closed&limit=N`: the latest first (limit 1–1000, default 100). */
+export interface IncidentList {
+  incidents: Incident[]
+}
+
 /** Named server-sent events of `GET api/live`; each `data` is JSON. The first ones are `info` and `devices`. */
 export interface LiveEvents {
   info: Info
   devices: DeviceList
-  /** Once a second: flows that changed, most bytes first, at most 1000. */
+  /** At least once a second while flows change, most bytes first; at most 250 in one event, a busy second has several. */
   flows: { flows: Flow[]; changed: number; complete: boolean; to_ms: number }
   /** Once a second. */
   rates: { rates: DeviceRate[]; to_ms: number }
   device: Device
   event: AgentEvent
+  /** Whole, whenever a rule or its state changes; also at the start. */
+  rules: RuleList
+  /** Whole, whenever a group changes; also at the start. */
+  groups: GroupList
+  journal: JournalEntry
+  /** Open ones also at the start. */
+  incident: Incident
+  blocked: BlockedBatch
+  connection: Connection
 }

@@ -2,6 +2,10 @@
 // JSON, snake_case; times end in `_ms` (milliseconds since the epoch), durations in `_s`, sizes in `_bytes`;
 // a key that is absent is unknown. Text from the network is raw: escape it where it is drawn.
 
+import type { BlockedBatch, Connection, Incident } from './act.ts'
+import type { CommandResponse } from './commands.ts'
+import type { DevicePolicy } from './policy.ts'
+
 /** The major version of this contract. Readers refuse another one. */
 export const PROTOCOL = 1
 
@@ -120,6 +124,8 @@ export interface Device {
   received_packets: number
   first_seen_ms: number
   last_seen_ms: number
+  /** What holds for it, as the kernel has it; absent where this agent can't enforce. */
+  policy?: DevicePolicy
 }
 
 /** The last line of a replay. `packets` = `decoded` + `malformed` + `unsupported`. */
@@ -161,10 +167,12 @@ export interface Capability {
   ok: boolean
   /** One sentence: what was found and, where not ok, what would help. */
   reason: string
+  /** What of it can be had: for `levels` the levels of quarantine that this mode holds. */
+  values?: string[]
 }
 
 /** Where traffic is seen. */
-export type Mode = 'gateway' | 'bridge' | 'mirror' | 'host' | 'file' | 'demo'
+export type Mode = 'gateway' | 'bridge' | 'mirror' | 'host' | 'remote' | 'file' | 'demo'
 
 /** One interface that is captured. */
 export interface InterfaceInfo {
@@ -230,6 +238,15 @@ export type EventKind =
   | 'capability_changed'
   | 'interface_down'
   | 'interface_up'
+  | 'rule_applied'
+  | 'rule_expired'
+  | 'rule_removed'
+  | 'rule_failed'
+  | 'rolled_back'
+  | 'tampering'
+  | 'incident_opened'
+  | 'incident_changed'
+  | 'incident_closed'
 
 /** Something that happened once. */
 export interface AgentEvent {
@@ -244,9 +261,25 @@ export interface AgentEvent {
   /** For `device_changed`: the keys of the device that changed. */
   changed?: string[]
   interface?: string
+  /** For the kinds that begin with `rule_`, and `rolled_back`. */
+  rule_id?: string
+  /** For the kinds that begin with `incident_`. */
+  incident_id?: string
   /** One English sentence. */
   sentence: string
 }
 
 /** What an agent may say, by `type`. */
-export type Message = Flow | Dns | Device | Summary | Info | FlowBatch | DnsBatch | AgentEvent
+export type Message =
+  | Flow
+  | Dns
+  | Device
+  | Summary
+  | Info
+  | FlowBatch
+  | DnsBatch
+  | AgentEvent
+  | BlockedBatch
+  | Connection
+  | Incident
+  | CommandResponse

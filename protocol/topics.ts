@@ -1,4 +1,5 @@
 // Where messages go. No topic is ever made of a name from the network.
+import { VERB } from './commands.ts'
 
 /** The prefix of all topics unless configured otherwise. */
 export const DEFAULT_PREFIX = 'homespin'
@@ -8,6 +9,9 @@ export const AGENT_ID = /^[a-z0-9_-]{1,32}$/
 
 /** What a device id looks like: a MAC's 12 hex digits, or 16 of a hash. */
 export const DEVICE_ID = /^(?:[0-9a-f]{12}|[0-9a-f]{16})$/
+
+/** What the id of an incident looks like. */
+export const INCIDENT_ID = /^[0-9a-z-]{1,32}$/
 
 /** The two words of the `status` topic, the second as last will. */
 export type Status = 'online' | 'offline'
@@ -27,11 +31,34 @@ export interface Topics {
   dns: string
   /** `AgentEvent`; QoS 1. */
   event: string
+  /** `BlockedBatch`; QoS 0. */
+  blocked: string
+  /** `Connection`; QoS 0. */
+  connection: string
+  /** Filter over every incident of this agent. */
+  incidents: string
+  /** `Incident`; retained while open, QoS 1; at its end once unretained, then empty. */
+  incident: (id: string) => string
+  /** Filter over every order to this agent. */
+  commands: string
+  /** `CommandEnvelope` with the method's arguments; QoS 1, never retained. */
+  command: (verb: string) => string
+  /** `CommandResponse`; QoS 1. */
+  response: (verb: string) => string
   /** Filter over every device of this agent. */
   devices: string
   /** `Device`; retained, QoS 1; empty payload: forgotten. */
   device: (id: string) => string
+  /** Filter over what is told for Home Assistant's entities. */
+  homeAssistant: string
+  /** `state`: retained, QoS 1. `new_device`: events. Both of the agent's own entities. */
+  homeAssistantAgent: (part: 'state' | 'new_device') => string
+  /** Of a device's entities: `control`, `traffic` and `incident` retained, QoS 1; `detection`: events. */
+  homeAssistantDevice: (id: string, part: HomeAssistantPart) => string
 }
+
+/** What of a device is told for Home Assistant's entities, each under its own topic. */
+export type HomeAssistantPart = 'control' | 'traffic' | 'incident' | 'detection'
 
 /** The topics of `agent` (an `AGENT_ID`) below `prefix`. Throws a RangeError for an impossible id or prefix. */
 export function topicsOf(agent: string, prefix: string = DEFAULT_PREFIX): Topics {
@@ -45,12 +72,34 @@ export function topicsOf(agent: string, prefix: string = DEFAULT_PREFIX): Topics
     flow: `${base}/flow`,
     dns: `${base}/dns`,
     event: `${base}/event`,
-    devices: `${base}/device/+`,
-    device: (id) => {
-      if (!DEVICE_ID.test(id)) throw new RangeError('device id must be 12 or 16 hex digits')
-      return `${base}/device/${id}`
+    blocked: `${base}/blocked`,
+    connection: `${base}/connection`,
+    incidents: `${base}/incident/+`,
+    incident: (id) => {
+      if (!INCIDENT_ID.test(id))
+        throw new RangeError('incident id must be 1 to 32 of 0-9, a-z and -')
+      return `${base}/incident/${id}`
     },
+    commands: `${base}/command/+`,
+    command: (verb) => `${base}/command/${checkedVerb(verb)}`,
+    response: (verb) => `${base}/response/${checkedVerb(verb)}`,
+    devices: `${base}/device/+`,
+    device: (id) => `${base}/device/${checkedDevice(id)}`,
+    homeAssistant: `${base}/ha/#`,
+    homeAssistantAgent: (part) => `${base}/ha/agent/${part}`,
+    homeAssistantDevice: (id, part) => `${base}/ha/${checkedDevice(id)}/${part}`,
   }
+}
+
+function checkedDevice(id: string): string {
+  if (!DEVICE_ID.test(id)) throw new RangeError('device id must be 12 or 16 hex digits')
+  return id
+}
+
+function checkedVerb(verb: string): string {
+  if (verb.length > 32 || !VERB.test(verb))
+    throw new RangeError('a verb is words of a-z with - between')
+  return verb
 }
 
 /** Whether `prefix` can stand before `/<agent>/…`: one to eight levels of letters, digits, `_` and `-`. */

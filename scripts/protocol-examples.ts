@@ -1,4 +1,7 @@
 // One example of every message, for docs/protocol.md. The compiler holds them to the types.
+import type { Ordered } from '../agent/policy/contract.ts'
+import type { BlockedBatch, Connection, Incident } from '../protocol/act.ts'
+import type { CommandEnvelope, CommandResponse } from '../protocol/commands.ts'
 import type {
   AgentEvent,
   Device,
@@ -9,6 +12,7 @@ import type {
   Info,
   Summary,
 } from '../protocol/messages.ts'
+import type { DevicePolicy, Group, JournalEntry, RuleView } from '../protocol/policy.ts'
 
 const flow: Flow = {
   type: 'flow',
@@ -123,14 +127,133 @@ const summary: Summary = {
   duration_ms: 599427,
 }
 
-/** By the name of the type. */
-export const EXAMPLES: Readonly<Record<string, object>> = {
-  Flow: flow,
-  Dns: dns,
-  Device: device,
-  Summary: summary,
-  Info: info,
-  FlowBatch: flowBatch,
-  DnsBatch: dnsBatch,
-  AgentEvent: event,
+const rule: RuleView = {
+  id: 'mi1k3v0qab-r7',
+  action: 'quarantine',
+  subject: { device_id: '8c79f51c944d' },
+  level: 'full',
+  until_ms: 1790001812000,
+  reason: 'it scans the home',
+  actor: { kind: 'person', name: 'kitchen tablet', via: 'http' },
+  created_ms: 1790000012000,
+  state: 'active',
 }
+
+const policy: DevicePolicy = {
+  accepted: true,
+  desired_level: 'full',
+  level: 'full',
+  level_until_ms: 1790001812000,
+  level_reason: 'it scans the home',
+  rules: [],
+  restrictions: [],
+  in_force: true,
+}
+
+const ordered: Ordered = { rules: [rule], policies: { '8c79f51c944d': policy }, journal_seq: 17 }
+
+const { state, ...kept } = rule
+const entry: JournalEntry = {
+  seq: 17,
+  time_ms: 1790000012000,
+  actor: rule.actor,
+  verb: 'quarantine',
+  sentence: 'The television is quarantined (full) for 30 minutes.',
+  reason: 'it scans the home',
+  added: [kept],
+  removed: [],
+}
+
+const group: Group = { id: 'tablets', name: 'Tablets', device_ids: ['8c79f51c944d'] }
+
+const incident: Incident = {
+  type: 'incident',
+  id: 'mi1k3v0qab-i1',
+  device_id: '8c79f51c944d',
+  mac: '8c:79:f5:1c:94:4d',
+  ips: ['192.0.2.21'],
+  kind: 'connection_rate',
+  severity: 'high',
+  state: 'open',
+  opened_ms: 1790000011000,
+  last_ms: 1790000012000,
+  sentence: 'The television opened 212 connections in 10 seconds; 150 are the limit.',
+  params: { connections: 212, window_s: 10 },
+  evidence: [
+    { what: 'connections', observed: 212, threshold: 150, weight: 1, flow_ids: ['mi1k3v0qab-2s'] },
+  ],
+  action: { level: 'full', rule_id: rule.id },
+}
+
+const blocked: BlockedBatch = {
+  type: 'blocked_batch',
+  seq: 4,
+  from_ms: 1790000012000,
+  to_ms: 1790000013000,
+  blocked: [
+    {
+      device_id: '8c79f51c944d',
+      rule_id: rule.id,
+      cause: 'full',
+      direction: 'from_device',
+      packets: 37,
+      bytes: 2220,
+    },
+  ],
+}
+
+const connection: Connection = {
+  type: 'connection',
+  id: 'mi1k3v0qab-c9',
+  device_id: '8c79f51c944d',
+  direction: 'outbound',
+  protocol: 'tcp',
+  originator: { ip: '192.0.2.21', port: 50124 },
+  responder: { ip: '203.0.113.9', port: 443 },
+  remote_name: 'video.stream.example.com',
+  service: 'https',
+  asked_ms: 1790000014000,
+  deadline_ms: 1790000014200,
+  default: 'accept',
+}
+
+const command: CommandEnvelope & Record<string, unknown> = {
+  id: 'b3f0c2',
+  issued_ms: 1790000011990,
+  ttl_ms: 10000,
+  device: '8c:79:f5:1c:94:4d',
+  level: 'full',
+  for: '30m',
+  reason: 'it scans the home',
+}
+
+const response: CommandResponse = { type: 'response', id: 'b3f0c2', ok: true, result: ordered }
+
+/** Of messages, by the file and the name of their type. */
+export const EXAMPLES_BY_FILE: Readonly<Record<string, Readonly<Record<string, object>>>> = {
+  'protocol/messages.ts': {
+    Flow: flow,
+    Dns: dns,
+    Device: device,
+    Summary: summary,
+    Info: info,
+    FlowBatch: flowBatch,
+    DnsBatch: dnsBatch,
+    AgentEvent: event,
+  },
+  'protocol/act.ts': { Incident: incident, BlockedBatch: blocked, Connection: connection },
+  'protocol/commands.ts': { CommandEnvelope: command, CommandResponse: response },
+  'agent/policy/contract.ts': { Ordered: ordered },
+  'protocol/policy.ts': {
+    RuleView: rule,
+    DevicePolicy: policy,
+    Group: group,
+    JournalEntry: entry,
+  },
+}
+
+/** By the name of the type. */
+export const EXAMPLES: Readonly<Record<string, object>> = Object.assign(
+  {},
+  ...Object.values(EXAMPLES_BY_FILE),
+)
