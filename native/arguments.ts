@@ -28,7 +28,7 @@ const RANGES: Partial<Record<keyof CaptureOptions, [number, number]>> = {
 
 const COUNT_RULES = ['all', 'incoming', 'own_outgoing']
 
-function shown(value: unknown): string {
+export function shown(value: unknown): string {
   return typeof value === 'string' ? `'${value}'` : String(value)
 }
 
@@ -46,7 +46,7 @@ function distance(a: string, b: string): number {
   return row[b.length] ?? 0
 }
 
-function checkKeys(what: string, given: object, known: readonly string[]): void {
+export function checkKeys(what: string, given: object, known: readonly string[]): void {
   for (const key of Object.keys(given)) {
     if (known.includes(key)) continue
     const near = known.toSorted(
@@ -61,13 +61,13 @@ function checkKeys(what: string, given: object, known: readonly string[]): void 
   }
 }
 
-function checkObject(what: string, value: unknown): asserts value is object {
+export function checkObject(what: string, value: unknown): asserts value is object {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw new TypeError(`${what} must be an object, not ${shown(value)}`)
   }
 }
 
-function checkArray(what: string, value: unknown): asserts value is readonly unknown[] {
+export function checkArray(what: string, value: unknown): asserts value is readonly unknown[] {
   if (!Array.isArray(value)) throw new TypeError(`${what} must be an array, not ${shown(value)}`)
 }
 
@@ -141,7 +141,7 @@ export function checkedInterfaceName(name: unknown): string {
 }
 
 /** `02:0d:e0:00:00:01`, either case. */
-function checkedMac(mac: unknown): string {
+export function checkedMac(mac: unknown): string {
   if (typeof mac !== 'string' || !/^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/i.test(mac)) {
     throw new TypeError(`${shown(mac)} is not a MAC address like 02:0d:e0:00:00:01`)
   }

@@ -4,11 +4,38 @@ import { createRequire } from 'node:module'
 import { fileURLToPath } from 'node:url'
 import type { FilledOptions } from './arguments.ts'
 import type { Capture, Netlink } from './index.ts'
+import type { NftNews, RawOutcome } from './nft.ts'
+import type { Places } from './nft-records.ts'
+import type { NativeDnsGate, NativeFirstPackets } from './queue.ts'
+import type { FilledDnsGate, FilledFirstPackets } from './queue-arguments.ts'
 
-/** What the addon exports. It trusts its arguments: only `index.ts` calls it. */
+/** What the addon exports. It trusts its arguments: only `index.ts`, `nft.ts` and `queue.ts` call it. */
 export interface Binding {
   Capture: new (options: FilledOptions) => Capture
   Netlink: new () => Netlink
+  DnsGate: new (options: FilledDnsGate) => NativeDnsGate
+  FirstPackets: new (options: FilledFirstPackets) => NativeFirstPackets
+  Nft: new (
+    oldKernel: boolean,
+  ) => {
+    apply: (places: Places, changes: Uint8Array) => Promise<RawOutcome>
+    elements: (
+      place: Places,
+      kind: number,
+      keyBytes: number,
+    ) => Promise<RawOutcome & { records: ArrayBuffer }>
+    shapes: (tables: Places) => Promise<RawOutcome & { shapes: string[] }>
+    generation: () => Promise<number>
+    /** What, family and interface of each. */
+    probe: (trials: (string | number)[]) => Promise<RawOutcome[]>
+    port: () => number
+  }
+  NftWatch: new () => { start: (onNews: (news: NftNews) => void) => void; stop: () => void }
+  listenOnDevice: (
+    address: string,
+    port: number,
+    device: string,
+  ) => number | { errno: number; call: string }
   tryInterface: (name: string) => string | undefined
   flowLines: (
     records: ArrayBuffer,
@@ -17,6 +44,7 @@ export interface Binding {
     run: string,
     texts: Uint8Array,
     into: Uint8Array,
+    from: number,
   ) => number
   /** Offsets as C++ has them. */
   layout: Record<string, Record<string, number>>

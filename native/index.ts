@@ -93,6 +93,14 @@ export interface InterfaceCounters {
   reason?: string
 }
 
+/** A source that could not be read wholly, by its place in the order in which they were given. */
+export interface SourceFault {
+  source: number
+  /** As `error` of a batch. Absent if it was read to its end. */
+  error?: string
+  unsupportedLinks: string[]
+}
+
 /** What changed since the last drain. Read `names` first, then `flows`; layout in layout.ts. */
 export interface Batch {
   flowCount: number
@@ -101,22 +109,28 @@ export interface Batch {
   names: ArrayBuffer
   counters: Counters
   interfaces: InterfaceCounters[]
-  /** Link types in the capture that could not be read, by name. */
+  /** Link types in the source at hand that could not be read, by name. */
   unsupportedLinks: string[]
   /** The meter's clock: packet time of a file, else the time of day. */
   timeMs: number
   /** The source has ended and this is the last batch. */
   ended: boolean
-  /** Why the source ended before its end, for a person: `packet 12 at byte 3456: …`. */
+  /** Why the source ended before its end, for a person: `packet 12 at byte 3456: …`. Of several, the last that did. */
   error?: string
+  /** Of all sources so far; absent if there are none. */
+  faults?: SourceFault[]
 }
 
 /**
- * Meters packets in a thread of its own. Give it one source, `start`, and `drain` whenever told.
+ * Meters packets in a thread of its own. Give it its sources, `start`, and `drain` whenever told.
  * A slow reader loses nothing but detail: changes of a flow coalesce in the table.
  */
 export interface Capture {
-  /** Reads pcap or pcapng from a file's path, as fast as batches are drained, by packet time. Throws if it can't be opened. */
+  /**
+   * Reads pcap or pcapng from a file's path, as fast as batches are drained, by packet time. Throws if it can't be read.
+   * Several, also with descriptors between them, are one capture in this order: flows go on from one to the next. One
+   * that begins before the end of the one before it is another capture, with flows of its own.
+   */
   readFile: (path: string) => void
   /**
    * Reads pcap or pcapng from a descriptor, which it closes at the end.
@@ -174,28 +188,35 @@ export interface Netlink {
 class NativeCapture implements Capture {
   readonly #native: Capture
   #state: 'fresh' | 'started' | 'stopped' = 'fresh'
-  #sources = new Set<'stream' | 'interfaces'>()
+  readonly #descriptors = new Set<number>()
+  #source: 'files' | 'live' | 'interfaces' | undefined
 
   constructor(options: CaptureOptions) {
     this.#native = new (binding().Capture)(captureOptions(options))
   }
 
   readFile(path: string): void {
-    this.#freshOnly()
+    this.#freshOnly('files')
     this.#native.readFile(checkedPath(path))
-    this.#sources.add('stream')
+    this.#source = 'files'
   }
 
   readDescriptor(fd: number, live: boolean): void {
-    this.#freshOnly()
-    this.#native.readDescriptor(checkedDescriptor(fd), live)
-    this.#sources.add('stream')
+    this.#freshOnly(live ? 'live' : 'files')
+    if (this.#descriptors.has(checkedDescriptor(fd))) {
+      throw new Error(`descriptor ${fd} can be read only once`)
+    }
+    this.#native.readDescriptor(fd, live)
+    this.#descriptors.add(fd)
+    this.#source = live ? 'live' : 'files'
   }
 
   setInterfaces(specs: readonly InterfaceSpec[]): void {
-    if (this.#sources.has('stream')) throw new Error('this capture has its source already')
+    if (this.#source !== undefined && this.#source !== 'interfaces') {
+      throw new Error('this capture has its source already')
+    }
     this.#native.setInterfaces(checkedSpecs(specs))
-    this.#sources.add('interfaces')
+    this.#source = 'interfaces'
   }
 
   setLocality(locality: Locality): void {
@@ -204,7 +225,7 @@ class NativeCapture implements Capture {
 
   start(onReady: () => void): void {
     if (this.#state !== 'fresh') throw new Error(`this capture was ${this.#state} already`)
-    if (this.#sources.size === 0) {
+    if (this.#source === undefined) {
       throw new Error('this capture has no source; call readFile, readDescriptor or setInterfaces')
     }
     this.#native.start(checkedFunction('onReady', onReady))
@@ -220,9 +241,12 @@ class NativeCapture implements Capture {
     this.#native.stop()
   }
 
-  #freshOnly(): void {
+  /** Files may be several. */
+  #freshOnly(wanted: 'files' | 'live'): void {
     if (this.#state !== 'fresh') throw new Error(`this capture was ${this.#state} already`)
-    if (this.#sources.size > 0) throw new Error('this capture has its source already')
+    if (this.#source !== undefined && (wanted === 'live' || this.#source !== 'files')) {
+      throw new Error('this capture has its source already')
+    }
   }
 }
 
@@ -262,10 +286,10 @@ export function tryInterface(name: string): string | undefined {
 }
 
 /**
- * Writes the first `count` flow records as lines of JSON (`Flow` of the protocol) into `into`. `notes` has `FLOW_NOTE.WORDS`
- * numbers a record; `texts` is the table that they point into: two bytes of length (little endian), then the text as it
- * stands in JSON between its quotes. `run` begins each id. Returns how many bytes were written or, where `into` is too
- * small, below zero, how many would do. Throws a RangeError where there are fewer records or notes than `count`.
+ * Writes `count` flow records, from that with the number `from`, as lines of JSON (`Flow` of the protocol) into `into`. `notes`
+ * has `FLOW_NOTE.WORDS` numbers a record; `texts` is the table that they point into: two bytes of length (little endian), then
+ * the text as it stands in JSON between its quotes. `run` begins each id. Returns how many bytes were written or, where `into`
+ * is too small, below zero, how many would do. Throws a RangeError where there are fewer records or notes.
  */
 export function flowLines(
   records: ArrayBuffer,
@@ -274,11 +298,14 @@ export function flowLines(
   run: string,
   texts: Uint8Array,
   into: Uint8Array,
+  from = 0,
 ): number {
   if (!Number.isSafeInteger(count) || count < 0) throw new RangeError('count must be 0 or more')
-  if (records.byteLength < count * FLOW_RECORD_BYTES || notes.length < count * FLOW_NOTE.WORDS) {
+  if (!Number.isSafeInteger(from) || from < 0) throw new RangeError('from must be 0 or more')
+  const end = from + count
+  if (records.byteLength < end * FLOW_RECORD_BYTES || notes.length < end * FLOW_NOTE.WORDS) {
     throw new RangeError('there are fewer records or notes than count says')
   }
   if (!/^[0-9a-z]{1,32}$/.test(run)) throw new RangeError('run must be 1 to 32 of 0-9 and a-z')
-  return binding().flowLines(records, notes, count, run, texts, into)
+  return binding().flowLines(records, notes, count, run, texts, into, from)
 }

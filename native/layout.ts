@@ -156,3 +156,46 @@ export const NOTE_FLAGS = {
 } as const
 
 export const NOTE_DIRECTIONS = ['outbound', 'inbound', 'local'] as const
+
+/** Bytes of one connection that waits for a verdict. */
+export const CONNECTION_BYTES = 80
+export const CONNECTION = {
+  /** f64: to be answered with; never used again. */
+  ID: 0,
+  /** f64 each, milliseconds since the epoch. */
+  ASKED_MS: 8,
+  DEADLINE_MS: 16,
+  /** u64: the device's id as a number. */
+  DEVICE: 24,
+  ORIG_IP: 32,
+  RESP_IP: 48,
+  /** Who sent the frame; zero where the kernel does not know. */
+  MAC: 64,
+  /** u16 each. */
+  ORIG_PORT: 70,
+  RESP_PORT: 72,
+  /** u8: IP protocol number. */
+  PROTOCOL: 74,
+  /** u8: bits of `CONNECTION_FLAGS`. */
+  FLAGS: 75,
+} as const
+
+/** Bits of `CONNECTION.FLAGS`. */
+export const CONNECTION_FLAGS = {
+  IPV6: 1,
+  /** The device is the responder. */
+  INBOUND: 2,
+  /** At the deadline it is accepted, else dropped. */
+  ACCEPTS: 4,
+} as const
+
+/** One verdict on its way to the thread. */
+export const VERDICT_BYTES = 16
+export const VERDICT = {
+  /** f64 */
+  ID: 0,
+  /** u32: milliseconds that it holds for all connections of that device to that remote and port, 0: for this one alone. */
+  REMEMBER_MS: 8,
+  /** u8 */
+  ACCEPT: 12,
+} as const

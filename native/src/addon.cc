@@ -1,9 +1,14 @@
 #include "addon.h"
 
 #include "capture-object.h"
+#include "device-listener.h"
+#include "dns-gate-object.h"
+#include "first-packets-object.h"
 #include "flow-lines.h"
 #include "layout.h"
 #include "netlink-object.h"
+#include "nft-object.h"
+#include "nft-watch-object.h"
 #include "ring.h"
 
 namespace homespin {
@@ -71,6 +76,22 @@ Napi::Object layout_object(Napi::Env env) {
   at("NAME_BYTES", offsetof(DnsAnswerHead, name_bytes));
   at("DATA_BYTES", offsetof(DnsAnswerHead, data_bytes));
   at("TTL_S", offsetof(DnsAnswerHead, ttl_s));
+  begin("CONNECTION", sizeof(ConnectionRecord));
+  at("ID", offsetof(ConnectionRecord, id));
+  at("ASKED_MS", offsetof(ConnectionRecord, asked_ms));
+  at("DEADLINE_MS", offsetof(ConnectionRecord, deadline_ms));
+  at("DEVICE", offsetof(ConnectionRecord, device));
+  at("ORIG_IP", offsetof(ConnectionRecord, orig_ip));
+  at("RESP_IP", offsetof(ConnectionRecord, resp_ip));
+  at("MAC", offsetof(ConnectionRecord, mac));
+  at("ORIG_PORT", offsetof(ConnectionRecord, orig_port));
+  at("RESP_PORT", offsetof(ConnectionRecord, resp_port));
+  at("PROTOCOL", offsetof(ConnectionRecord, protocol));
+  at("FLAGS", offsetof(ConnectionRecord, flags));
+  begin("VERDICT", sizeof(VerdictRecord));
+  at("ID", offsetof(VerdictRecord, id));
+  at("REMEMBER_MS", offsetof(VerdictRecord, remember_ms));
+  at("ACCEPT", offsetof(VerdictRecord, accept));
   return all;
 }
 
@@ -90,8 +111,8 @@ Napi::Value try_interface(const Napi::CallbackInfo& info) {
 }
 
 /**
- * Records, notes, their number, the run, the table of texts, room for the lines → bytes written, or, below zero, how many
- * would do. Sizes are checked in ../index.ts.
+ * Records, notes, how many, the run, the table of texts, room for the lines, the number of the first → bytes written, or,
+ * below zero, how many would do. Sizes are checked in ../index.ts.
  */
 Napi::Value flow_lines(const Napi::CallbackInfo& info) {
   Napi::ArrayBuffer records = info[0].As<Napi::ArrayBuffer>();
@@ -101,24 +122,45 @@ Napi::Value flow_lines(const Napi::CallbackInfo& info) {
   Napi::Uint8Array texts = info[4].As<Napi::Uint8Array>();
   Napi::Uint8Array into = info[5].As<Napi::Uint8Array>();
   LineRoom room{reinterpret_cast<char*>(into.Data()), into.ByteLength()};
-  put_flow_lines(static_cast<const FlowRecord*>(records.Data()),
-                 reinterpret_cast<const FlowNote*>(notes.Data()), count, run,
+  const size_t from = info[6].As<Napi::Number>().Uint32Value();
+  put_flow_lines(static_cast<const FlowRecord*>(records.Data()) + from,
+                 reinterpret_cast<const FlowNote*>(notes.Data()) + from, count, run,
                  TextTable{texts.Data(), texts.ByteLength()}, room);
   const double answer = room.needed > 0 ? -static_cast<double>(room.needed) : static_cast<double>(room.used);
   return Napi::Number::New(info.Env(), answer);
 }
 
+/** Address, port, interface → the descriptor, or `{errno, call}`. Checked in ../listen.ts. */
+Napi::Value listen_of_device(const Napi::CallbackInfo& info) {
+  const DeviceListener listener =
+      listen_on_device(info[0].As<Napi::String>(), static_cast<uint16_t>(info[1].As<Napi::Number>().Uint32Value()),
+                       info[2].As<Napi::String>());
+  if (listener.fd >= 0) return Napi::Number::New(info.Env(), listener.fd);
+  Napi::Object fault = Napi::Object::New(info.Env());
+  fault.Set("errno", Napi::Number::New(info.Env(), -listener.fd));
+  fault.Set("call", Napi::String::New(info.Env(), listener.failed));
+  return fault;
+}
+
 Napi::Object init(Napi::Env env, Napi::Object exports) {
   Addon* addon = new Addon;
   env.SetInstanceData(addon);
-  env.AddCleanupHook([captures = addon->captures, netlinks = addon->netlinks] {
+  env.AddCleanupHook([captures = addon->captures, netlinks = addon->netlinks,
+                      queues = addon->queues, nft_watches = addon->nft_watches] {
     for (CaptureObject* capture : *captures) capture->shut_down();
     for (NetlinkObject* netlink : *netlinks) netlink->shut_down();
+    for (QueueObject* queue : *queues) queue->shut_down();
+    for (NftWatchObject* watch : *nft_watches) watch->shut_down();
   });
   exports.Set("Capture", CaptureObject::define(env));
   exports.Set("Netlink", NetlinkObject::define(env));
+  exports.Set("DnsGate", DnsGateObject::define(env));
+  exports.Set("FirstPackets", FirstPacketsObject::define(env));
+  exports.Set("Nft", NftObject::define(env));
+  exports.Set("NftWatch", NftWatchObject::define(env));
   exports.Set("layout", layout_object(env));
   exports.Set("flowLines", Napi::Function::New<flow_lines>(env));
+  exports.Set("listenOnDevice", Napi::Function::New<listen_of_device>(env));
   exports.Set("tryInterface", Napi::Function::New<try_interface>(env));
   return exports;
 }

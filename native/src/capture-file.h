@@ -17,6 +17,9 @@ constexpr uint32_t kMaxCaptured = 262144;
 
 class CaptureFile {
  public:
+  /** `last_us`: the time of a first packet that has none. */
+  explicit CaptureFile(int64_t last_us = 0) : last_us_(last_us) {}
+
   /**
    * Hands whole packets at `data` to the meter. Returns how many bytes were used up; the rest is to be given again with more.
    * With `failed()`, nothing more is to be given.
@@ -68,7 +71,7 @@ class CaptureFile {
   std::vector<Interface> interfaces_;
   /** Interfaces of the sections before. */
   uint32_t interfaces_before_ = 0;
-  int64_t last_us_ = 0;
+  int64_t last_us_;
   /** Bytes of an uninteresting block that are still to come. */
   uint64_t skip_ = 0;
   uint64_t packets_ = 0;

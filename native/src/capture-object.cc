@@ -109,6 +109,24 @@ Napi::Array interfaces_array(Napi::Env env, const std::vector<std::unique_ptr<Ri
   return all;
 }
 
+Napi::Array strings_array(Napi::Env env, const std::vector<std::string>& from) {
+  Napi::Array all = Napi::Array::New(env, from.size());
+  for (uint32_t i = 0; i < from.size(); i++) all.Set(i, Napi::String::New(env, from[i]));
+  return all;
+}
+
+Napi::Array faults_array(Napi::Env env, const std::vector<SourceFault>& from) {
+  Napi::Array all = Napi::Array::New(env, from.size());
+  for (uint32_t i = 0; i < from.size(); i++) {
+    Napi::Object each = Napi::Object::New(env);
+    each.Set("source", Napi::Number::New(env, from[i].source));
+    if (!from[i].error.empty()) each.Set("error", Napi::String::New(env, from[i].error));
+    each.Set("unsupportedLinks", strings_array(env, from[i].unsupported_links));
+    all.Set(i, each);
+  }
+  return all;
+}
+
 }  // namespace
 
 Napi::Function CaptureObject::define(Napi::Env env) {
@@ -211,14 +229,14 @@ Napi::Value CaptureObject::drain(const Napi::CallbackInfo& info) {
     batch.Set("names", names);
     batch.Set("counters", counters_object(env, drain.meter(), drain.ring_dropped()));
     batch.Set("interfaces", interfaces_array(env, drain.rings()));
-    Napi::Array links = Napi::Array::New(env);
-    for (const std::string& each : drain.file().unsupported_links()) {
-      links.Set(links.Length(), Napi::String::New(env, each));
-    }
-    batch.Set("unsupportedLinks", links);
+    batch.Set("unsupportedLinks", strings_array(env, drain.file().unsupported_links()));
     batch.Set("timeMs", Napi::Number::New(env, milliseconds(drain.time_us())));
     batch.Set("ended", Napi::Boolean::New(env, ended));
-    if (!drain.error().empty()) batch.Set("error", Napi::String::New(env, drain.error()));
+    const std::vector<SourceFault>& faults = drain.faults();
+    if (!faults.empty()) batch.Set("faults", faults_array(env, faults));
+    if (!faults.empty() && !faults.back().error.empty()) {
+      batch.Set("error", Napi::String::New(env, faults.back().error));
+    }
   }
   if (capture_->more()) notify();
   if (ended) release_callback();

@@ -1,15 +1,12 @@
 #include "capture.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <sys/eventfd.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cstring>
 #include <memory>
 
@@ -38,7 +35,7 @@ constexpr size_t kTooManyNames = 2 << 20;
 /** Flows in a batch: what JavaScript makes of it stays small. Further ones follow in the next, at once. */
 constexpr uint32_t kBatchFlows = 4096;
 /** Flows told in one second while live: with more, each is told less often (the longest untold first), none is lost. */
-constexpr uint32_t kRoundFlows = 4096;
+constexpr uint32_t kRoundFlows = 32768;
 
 int64_t clock_ms(clockid_t clock) {
   timespec now;
@@ -56,28 +53,11 @@ Capture::~Capture() {
   if (wake_fd_ >= 0) close(wake_fd_);
 }
 
-std::string Capture::read_file(const std::string& path) {
-  // A named pipe must not hold up the caller until somebody writes to it.
-  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  if (fd < 0) return path + " can't be opened: " + std::strerror(errno);
-  struct stat status;
-  if (fstat(fd, &status) == 0 && S_ISDIR(status.st_mode)) {
-    close(fd);
-    return path + " is a folder, not a capture";
-  }
-  return read_descriptor(fd, false);
-}
+std::string Capture::read_file(const std::string& path) { return inputs_.add_file(path); }
 
 std::string Capture::read_descriptor(int fd, bool live) {
-  struct stat status;
-  if (fstat(fd, &status) != 0) {
-    return "descriptor " + std::to_string(fd) + " can't be read: " + std::strerror(errno);
-  }
-  fd_ = fd;
   live_ = live;
-  regular_ = S_ISREG(status.st_mode);
-  if (regular_) posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
-  return {};
+  return inputs_.add_descriptor(fd);
 }
 
 std::string Capture::set_interfaces(std::vector<RingOptions> list) {
@@ -132,17 +112,15 @@ void Capture::stop() {
   }
   drained_.notify_all();
   if (thread_.joinable()) thread_.join();
-  if (fd_ >= 0) close(fd_);
-  fd_ = -1;
+  inputs_.close();
   if (!started_) ended_ = true;
 }
 
 void Capture::run() {
   last_signal_ms_ = packet_seen_ms_ = clock_ms(CLOCK_MONOTONIC);
-  if (fd_ >= 0) {
-    run_descriptor();
-    close(fd_);
-    fd_ = -1;
+  if (!inputs_.empty()) {
+    run_inputs();
+    inputs_.close();
   } else {
     run_rings();
   }
@@ -154,33 +132,47 @@ void Capture::run() {
   signal_now();
 }
 
-void Capture::run_descriptor() {
+/** One after the other; flows and all else that the meter knows go on from one to the next. */
+void Capture::run_inputs() {
   const std::unique_ptr<uint8_t[]> buffer(new uint8_t[kBufferBytes]);
+  while (!stopping_) {
+    {
+      const std::lock_guard lock(mutex_);
+      if (!inputs_.next(faults_)) return;
+      file_ = CaptureFile(meter_.clock_us());
+      meter_.begin_source();
+    }
+    const std::string error = run_input(buffer.get());
+    const std::lock_guard lock(mutex_);
+    inputs_.note(file_, error, faults_);
+  }
+}
+
+/** Reads the input at hand to its end. Empty, or why it ended before. */
+std::string Capture::run_input(uint8_t* buffer) {
   size_t have = 0;
   while (!stopping_) {
-    if (!regular_ && !wait_for_input(wait_ms())) {
+    if (!inputs_.regular() && !wait_for_input(wait_ms())) {
       after_piece();
       continue;
     }
-    const ssize_t n = read(fd_, buffer.get() + have, std::min(kReadBytes, kBufferBytes - have));
+    const ssize_t n = read(inputs_.fd(), buffer + have, std::min(kReadBytes, kBufferBytes - have));
     if (n < 0) {
       if (errno == EINTR || errno == EAGAIN) continue;
-      const std::lock_guard lock(mutex_);
-      error_ = std::string("reading failed: ") + std::strerror(errno);
-      return;
+      return std::string("reading failed: ") + std::strerror(errno);
     }
     if (n == 0) break;
     have += static_cast<size_t>(n);
-    const size_t used = parse(buffer.get(), have);
+    const size_t used = parse(buffer, have);
     if (used > 0) packet_seen_ms_ = clock_ms(CLOCK_MONOTONIC);
     have -= used;
-    std::memmove(buffer.get(), buffer.get() + used, have);
+    std::memmove(buffer, buffer + used, have);
     after_piece();
     if (file_.failed()) break;
   }
   const std::lock_guard lock(mutex_);
   if (!stopping_) file_.end(have);
-  error_ = file_.error();
+  return file_.error();
 }
 
 /** Takes what is whole of the buffer; of a capture whose changes are wanted, second by second of its own time. */
@@ -206,15 +198,9 @@ size_t Capture::parse(const uint8_t* data, size_t size) {
     lock.unlock();
     signal_now();
     lock.lock();
-    // Whoever drains may have missed the call: after a while it is called again.
-    while (!drained_.wait_for(lock, std::chrono::milliseconds(50), [this] {
+    drained_.wait(lock, [this] {
       return stopped_ || (draining_ == 0 && meter_.flows().pending() == 0);
-    })) {
-      round_ = meter_.flows().pending();
-      lock.unlock();
-      signal_now();
-      lock.lock();
-    }
+    });
   }
   return used;
 }
@@ -279,7 +265,7 @@ int Capture::wait_ms() const {
 }
 
 bool Capture::wait_for_input(int timeout_ms) {
-  pollfd wait[2] = {{fd_, POLLIN, 0}, {wake_fd_, POLLIN, 0}};
+  pollfd wait[2] = {{inputs_.fd(), POLLIN, 0}, {wake_fd_, POLLIN, 0}};
   if (poll(wait, 2, timeout_ms) <= 0) return false;
   return wait[0].revents != 0;
 }

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "capture-file.h"
+#include "input-queue.h"
 #include "meter.h"
 #include "ring.h"
 
@@ -28,7 +29,7 @@ class Capture {
   Capture(const Capture&) = delete;
   Capture& operator=(const Capture&) = delete;
 
-  /** Empty, or why it can't be. */
+  /** Further sources are read after it, as the same capture. Empty, or why it can't be. */
   std::string read_file(const std::string& path);
   std::string read_descriptor(int fd, bool live);
 
@@ -49,7 +50,7 @@ class Capture {
     uint32_t flow_count() const;
     Meter& meter() { return capture_.meter_; }
     const CaptureFile& file() const { return capture_.file_; }
-    const std::string& error() const { return capture_.error_; }
+    const std::vector<SourceFault>& faults() const { return capture_.faults_; }
     const std::vector<std::unique_ptr<Ring>>& rings() const { return capture_.rings_; }
     uint64_t ring_dropped() const;
     /** Everything is taken and nothing more will come. */
@@ -67,7 +68,8 @@ class Capture {
 
  private:
   void run();
-  void run_descriptor();
+  void run_inputs();
+  std::string run_input(uint8_t* buffer);
   size_t parse(const uint8_t* data, size_t size);
   void run_rings();
   bool read_rings();
@@ -80,15 +82,14 @@ class Capture {
   int wait_ms() const;
 
   Meter meter_;
+  InputQueue inputs_;
   CaptureFile file_;
-  std::string error_;
+  std::vector<SourceFault> faults_;
   std::vector<std::unique_ptr<Ring>> rings_;
   /** Of rings that are gone. */
   uint64_t dropped_before_ = 0;
-  int fd_ = -1;
   int wake_fd_ = -1;
   bool live_ = false;
-  bool regular_ = false;
   bool started_ = false;
 
   std::thread thread_;

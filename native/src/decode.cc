@@ -18,6 +18,13 @@ using u128 = unsigned __int128;
 
 inline u128 joined(const uint64_t word[2]) { return static_cast<u128>(word[1]) << 64 | word[0]; }
 
+uint16_t station(const Packet& packet, const HashSecret& secret) {
+  if (packet.sender != 0 || packet.src_mac == nullptr) return 0;
+  uint64_t mac = 0;
+  std::memcpy(&mac, packet.src_mac, 6);
+  return static_cast<uint16_t>(multiply_fold(mac ^ secret.word[0], secret.word[3] | 1)) | 1;
+}
+
 /** Puts the ends in their order without a branch: either direction is as likely. */
 inline void seal(Packet& packet, const HashSecret& secret) {
   FlowKey& key = packet.key;
@@ -34,6 +41,8 @@ inline void seal(Packet& packet, const HashSecret& secret) {
   key.port_a ^= difference;
   key.port_b ^= difference;
   packet.sender = swap;
+  // Sorted, it is the first.
+  key.station = (key.a[0] | key.a[1]) == 0 ? station(packet, secret) : uint16_t{0};
   packet.hash = hash_of(key, secret);
 }
 

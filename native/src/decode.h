@@ -25,7 +25,8 @@ inline uint64_t multiply_fold(uint64_t x, uint64_t y) {
 /** Hash of a key whose ends are in their order. */
 inline uint64_t hash_of(const FlowKey& key, const HashSecret& secret) {
   const uint64_t rest = load<uint32_t>(&key.port_a) | static_cast<uint64_t>(key.protocol) << 32 |
-                        static_cast<uint64_t>(key.ipv6) << 40;
+                        static_cast<uint64_t>(key.ipv6) << 40 |
+                        static_cast<uint64_t>(key.station) << 48;
   const uint64_t ends = multiply_fold(key.a[0] ^ secret.word[0], key.a[1] ^ secret.word[1]) ^
                         multiply_fold(key.b[0] ^ secret.word[2], key.b[1] ^ secret.word[3]) * 3;
   return multiply_fold(ends ^ secret.word[1], rest ^ secret.word[2]);

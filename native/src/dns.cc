@@ -42,10 +42,8 @@ inline char* put_letter(char* to, uint8_t byte) {
   return to;
 }
 
-/**
- * Reads the name at `at` as canonical text, to `to` unless that is null. Pointers lead strictly backwards, 16 at most.
- * Returns where the message goes on, 0 if the name is wrong.
- */
+}  // namespace
+
 size_t read_name(const uint8_t* message, size_t size, size_t at, char* to, size_t& length) {
   size_t after = 0;
   size_t limit = at;
@@ -81,8 +79,6 @@ size_t read_name(const uint8_t* message, size_t size, size_t at, char* to, size_
   }
   return after == 0 ? at : after;
 }
-
-}  // namespace
 
 size_t put_dotted_name(const uint8_t* from, size_t size, char* to) {
   char* const start = to;

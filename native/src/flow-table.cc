@@ -211,6 +211,8 @@ void FlowTable::close_all(ClosedBy by) {
   live_ = 0;
   index_.assign(index_.size(), Entry{0, kNoSlot});
   for (TimingWheel& wheel : wheels_) wheel.clear();
+  // The next flow may be of an earlier time.
+  started_ = false;
 }
 
 void FlowTable::take(FlowRecord* records, uint32_t count) {

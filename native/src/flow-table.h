@@ -27,7 +27,7 @@ enum FlowStatus : uint8_t {
 
 /** Two cache lines; what every packet touches comes first. Arrays are by end of the key. */
 struct alignas(64) Flow {
-  FlowKey key;  // 38 bytes and 2 of padding
+  FlowKey key;
   int64_t last_us;
   uint64_t bytes[2];
 
@@ -134,8 +134,8 @@ class FlowTable {
   static bool same(const FlowKey& x, const FlowKey& y) {
     uint64_t rest_x = 0;
     uint64_t rest_y = 0;
-    __builtin_memcpy(&rest_x, &x.port_a, 6);
-    __builtin_memcpy(&rest_y, &y.port_a, 6);
+    __builtin_memcpy(&rest_x, &x.port_a, 8);
+    __builtin_memcpy(&rest_y, &y.port_a, 8);
     return ((x.a[0] ^ y.a[0]) | (x.a[1] ^ y.a[1]) | (x.b[0] ^ y.b[0]) | (x.b[1] ^ y.b[1]) |
             (rest_x ^ rest_y)) == 0;
   }

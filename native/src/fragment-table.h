@@ -17,6 +17,8 @@ class FragmentTable {
   /** Remembers the ports of a first fragment, or gives those of its first to a later one, hash included. */
   void follow(Packet& packet);
 
+  void clear() { entries_.assign(kEntries, Entry{}); }
+
  private:
   static constexpr uint32_t kEntries = 512;
   static constexpr int64_t kKeepUs = 30'000'000;

@@ -104,4 +104,32 @@ static_assert(sizeof(DnsAnswerHead) == 10);
 constexpr uint16_t kSameName = 0xffff;
 constexpr uint16_t kMaxAnswers = 64;
 
+/** A connection whose first packet waits for a verdict. */
+struct ConnectionRecord {
+  double id;
+  double asked_ms;
+  double deadline_ms;
+  uint64_t device;
+  uint8_t orig_ip[16];
+  uint8_t resp_ip[16];
+  uint8_t mac[6];
+  uint16_t orig_port;
+  uint16_t resp_port;
+  uint8_t protocol;
+  uint8_t flags;
+  uint8_t unused[4];
+};
+static_assert(sizeof(ConnectionRecord) == 80);
+
+enum ConnectionFlags : uint8_t { kConnectionIpv6 = 1, kConnectionInbound = 2, kConnectionAccepts = 4 };
+
+/** A verdict on a connection that waits. */
+struct VerdictRecord {
+  double id;
+  uint32_t remember_ms;
+  uint8_t accept;
+  uint8_t unused[3];
+};
+static_assert(sizeof(VerdictRecord) == 16);
+
 }  // namespace homespin

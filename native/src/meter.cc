@@ -11,6 +11,8 @@ namespace {
 
 /** So long after the start a datagram may be the answer to one that was not seen. */
 constexpr int64_t kUnseenRequestUs = 5'000'000;
+/** Packets of several interfaces are written down so much out of order, at most. */
+constexpr int64_t kDisorderUs = 5'000'000;
 
 HashSecret draw_secret() {
   HashSecret secret;
@@ -33,6 +35,7 @@ Meter::Meter(const MeterOptions& options)
 
 uint32_t Meter::add(const Frame* frames, uint32_t count) {
   const uint64_t before = counters_.packets;
+  if (source_begins_ && count > 0) place_source(frames[0].time_us);
   while (count > 0) {
     const uint32_t n = count < kBatch ? count : kBatch;
     // Three passes, so that the waits for memory of many packets overlap.
@@ -57,6 +60,18 @@ uint32_t Meter::add(const Frame* frames, uint32_t count) {
     count -= n;
   }
   return static_cast<uint32_t>(counters_.packets - before);
+}
+
+void Meter::place_source(int64_t first_us) {
+  source_begins_ = false;
+  if (counters_.packets > 0 && first_us >= clock_us_ - kDisorderUs) return;
+  begun_us_ = first_us;
+  if (counters_.packets == 0) return;
+  flows_.close_all(kClosedByEof);
+  fragments_.clear();
+  names_.forget_times();
+  clock_us_ = first_us;
+  if (first_us < counters_.first_us) counters_.first_us = first_us;
 }
 
 inline void Meter::count(Packet& packet) {
@@ -132,7 +147,7 @@ bool Meter::flipped(const Packet& packet) const {
   if (packet.key.protocol == kProtocolTcp) {
     if (packet.tcp_flags & kSyn) return packet.tcp_flags & kAck;
   } else if (packet.key.protocol != kProtocolUdp ||
-             packet.time_us - counters_.first_us > kUnseenRequestUs) {
+             packet.time_us - begun_us_ > kUnseenRequestUs) {
     return false;
   }
   const uint16_t from = be16(packet.body);

@@ -42,7 +42,13 @@ class Meter {
   /** Lets time-outs run until then, though no packet came. */
   void advance(int64_t time_us);
 
-  /** The source has ended. */
+  /**
+   * What follows is of another source. It goes on where the one before ended, unless its first packet is older than that:
+   * then it is a capture of its own, with flows of its own.
+   */
+  void begin_source() { source_begins_ = true; }
+
+  /** The last source has ended. */
   void end();
 
   void set_locality(Locality locality) { locality_ = std::move(locality); }
@@ -56,6 +62,7 @@ class Meter {
  private:
   static constexpr uint32_t kBatch = 32;
 
+  void place_source(int64_t first_us);
   void count(Packet& packet);
   void account(Packet& packet);
   uint32_t begin(Packet& packet);
@@ -69,6 +76,9 @@ class Meter {
   Locality locality_;
   MeterCounters counters_;
   int64_t clock_us_ = 0;
+  bool source_begins_ = true;
+  /** Time of the first packet since the clock began, or was set back. */
+  int64_t begun_us_ = 0;
   Packet batch_[kBatch];
 };
 

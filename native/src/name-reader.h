@@ -33,6 +33,12 @@ class NameReader {
 
   void read_arp(const Packet& packet);
 
+  /** The clock goes back: what goes by times begins anew. */
+  void forget_times() {
+    buckets_.clear();
+    streams_ = StreamPool();
+  }
+
   NameQueue& queue() { return queue_; }
   uint64_t dns_queries() const { return dns_queries_; }
 

@@ -33,7 +33,13 @@ struct FlowKey {
   uint16_t port_b;
   uint8_t protocol;
   uint8_t ipv6;
+  /**
+   * Who sends from the unspecified address, by the MAC; else 0. Whoever joins a network does (DHCP, MLD, duplicate address
+   * detection): without it, all who join at once would be one flow, and one device.
+   */
+  uint16_t station;
 };
+static_assert(sizeof(FlowKey) == 40);
 
 enum class Verdict : uint8_t {
   kIp,

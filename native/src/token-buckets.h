@@ -14,6 +14,9 @@ class TokenBuckets {
   TokenBuckets(const HashSecret& secret, double per_second, double burst)
       : secret_(secret), per_second_(per_second), burst_(burst), buckets_(kBuckets) {}
 
+  /** Everyone may have a burst again. */
+  void clear() { buckets_.assign(kBuckets, Bucket{}); }
+
   /** Whether one more may pass. `device` is any number of it but 0. */
   bool take(uint64_t device, int64_t time_us) {
     Bucket* const ways =
