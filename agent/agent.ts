@@ -2,33 +2,48 @@
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Batch, Capture } from '../native/index.ts'
-import type { AgentEvent, Info, Loss, Mode } from '../protocol/messages.ts'
+import type { DeviceList } from '../protocol/http.ts'
+import type { Device, Loss, Mode } from '../protocol/messages.ts'
 import type { Addon } from './addon.ts'
 import { parseMac } from './address.ts'
-import { CommandSource, DEMO_LAN, demoCommand } from './capture/command-source.ts'
-import { LiveCapture } from './capture/live.ts'
-import type { Plan } from './capture/plan.ts'
 import type { Clock } from './clock.ts'
 import type { Config } from './config.ts'
-import { ConfigError, splitHostPort } from './config.ts'
+import { Control, withPolicy } from './control.ts'
 import { DeviceDesk } from './device-desk.ts'
+import type { KernelRoom } from './enforce/from-config.ts'
+import { kernelRoom } from './enforce/from-config.ts'
+import type { FirstPacketDesk } from './enforce/gate/first-packets.ts'
+import { NoEnforcement } from './enforce/no-enforcement.ts'
+import { remoteRoom } from './enforce/remote-room.ts'
+import { FlowLines } from './flows/flow-lines.ts'
 import { History } from './history/history.ts'
+import { HomeAssistant } from './home-assistant/home-assistant.ts'
 import { HttpServer } from './http/http-server.ts'
 import { InfoBoard } from './info-board.ts'
+import type { DeviceEntry } from './inventory/inventory.ts'
 import { deviceMessage, Inventory } from './inventory/inventory.ts'
-import { Locality, parsePrefix } from './inventory/locality.ts'
+import { addressBytes, Locality } from './inventory/locality.ts'
 import { loadVendors } from './inventory/vendors.ts'
 import type { Log } from './log.ts'
-import { readMethods } from './methods/reads.ts'
+import { agentMethods } from './methods/catalogue.ts'
+import type { VerdictDesk } from './methods/changes.ts'
+import type { AnyMethod } from './methods/registry.ts'
 import { createRegistry } from './methods/registry.ts'
 import { MqttRoom } from './mqtt/mqtt-room.ts'
 import { NameCache } from './names/name-cache.ts'
 import type { Tick } from './observer.ts'
 import { Observer } from './observer.ts'
+import { Outlets } from './outlets.ts'
+import { historyOptions, httpOptions } from './part-options.ts'
 import { SOCKET } from './paths.ts'
 import { Pipeline } from './pipeline.ts'
+import { boxTime } from './policy/timers.ts'
+import { Source } from './source.ts'
+import type { App } from './supervisor/app.ts'
+import { systemTimeZone } from './time-zone.ts'
 
-const DAY_S = 86_400
+const NOTHING_PASSES =
+  'nothing passes this box: what is shown is made up or was captured earlier. Start in mode gateway or bridge to enforce'
 const PANEL = fileURLToPath(new URL('../panel/dist/', import.meta.url))
 
 export interface AgentParts {
@@ -37,6 +52,8 @@ export interface AgentParts {
   addon: Addon
   clock: Clock
   log: Log
+  /** Where this runs as an app of Home Assistant. */
+  app?: App
 }
 
 /** Where the running agent can be reached. */
@@ -52,6 +69,7 @@ export class Agent {
   readonly #parts: AgentParts
   readonly #instance: string
   readonly #locality = new Locality()
+  readonly #names = new NameCache()
   readonly #inventory: Inventory
   readonly #capture: Capture
   readonly #pipeline: Pipeline
@@ -60,10 +78,12 @@ export class Agent {
   readonly #desk: DeviceDesk
   readonly #board: InfoBoard
   readonly #mqtt: MqttRoom
+  readonly #homeAssistant: HomeAssistant
   readonly #http: HttpServer
-  #live: LiveCapture | undefined
-  #command: CommandSource | undefined
-  #events = 0
+  readonly #source: Source
+  readonly #room: KernelRoom | undefined
+  readonly #out: Outlets
+  readonly #control: Control
   #stopping = false
   #rates: Tick['rates'] = []
   /** Called once when the source has come to its end. */
@@ -85,77 +105,137 @@ export class Agent {
       run: this.#instance,
       locality: this.#locality,
       inventory: this.#inventory,
-      names: new NameCache(),
+      names: this.#names,
       differences: true,
+      onBegun: (device, remote, port, flow) => {
+        this.#control.begun(device, remote, port, flow)
+        this.#room?.gate?.elsewhere.begun(device, remote, port, performance.now())
+      },
+      onAnswer: (names, ips, ttlS) =>
+        this.#room?.gate?.hear({ names: names.slice(0, 16), ips, ttlS }),
+    })
+    this.#source = new Source({
+      config,
+      addon,
+      capture: this.#capture,
+      locality: this.#locality,
+      log: log.child('capture'),
+      onNeighbour: (mac, ip, ipv6) => this.#inventory.seen(mac, ip, ipv6, clock.now()),
+      onPlace: (mode, lan, visibility) => this.#board.setPlace(mode, lan, visibility),
+      onBox: () => this.#room?.enforcement.boxChanged(),
     })
     this.#history = new History({ ...historyOptions(config), clock, log: log.child('history') })
+    this.#board = new InfoBoard({
+      instance: this.#instance,
+      agent: config.agent,
+      version: parts.version,
+      startedMs: clock.now(),
+      tell: (info) => this.#out.info(info),
+      event: (event) => this.#out.event(event),
+    })
+    this.#room = this.#kernelRoom()
+    this.#control = new Control({
+      config,
+      run: this.#instance,
+      inventory: this.#inventory,
+      enforcement: this.#room?.enforcement ?? new NoEnforcement(NOTHING_PASSES),
+      nowMs: () => clock.now(),
+      log,
+      tell: {
+        rules: (rules) => this.#out.rules(rules),
+        groups: (groups) => this.#out.groups(groups),
+        journal: (entry) => this.#out.journal(entry),
+        incident: (incident) => this.#out.incident(incident),
+        blocked: (batch) => this.#out.blocked(batch),
+        device: (entry) => this.#out.device(this.#deviceNow(entry)),
+        event: (event) => this.#out.event(event),
+        capability: (name, capability) => this.#board.setCapability(name, capability),
+      },
+    })
+    this.#desk = new DeviceDesk({
+      inventory: this.#inventory,
+      goneAfterMs: config.devices.gone_after_s * 1000,
+      save: (devices) => this.#history.saveDevices(devices),
+      changed: (ids) => this.#control.devicesChanged(ids),
+      tell: (device) => this.#out.device(withPolicy(device, this.#control.policyOf(device.id))),
+      forget: (id) => this.#forget(id),
+      event: (event) => this.#out.event(event),
+    })
+    this.#homeAssistant = new HomeAssistant({
+      config,
+      version: parts.version,
+      history: this.#history,
+      publishNames: () => this.#mqtt.publishesNames,
+      nowMs: () => clock.now(),
+      log: log.child('home-assistant'),
+      devices: () => this.#devices().devices,
+      info: () => this.#board.info,
+      rules: () => this.#control.standing.rules ?? [],
+      incidents: (limit) => this.#control.incidents.find({ limit }),
+      inventory: this.#inventory,
+    })
+    const methods = createRegistry(this.#methods())
     this.#mqtt = new MqttRoom({
       config,
       instance: this.#instance,
       startedMs: clock.now(),
       clock,
       log: log.child('mqtt'),
-      onOtherInstance: () => this.#board.otherInstance(),
-    })
-    this.#board = new InfoBoard({
-      instance: this.#instance,
-      agent: config.agent,
-      version: parts.version,
-      startedMs: clock.now(),
-      tell: (info) => this.#tellInfo(info),
-      event: (event) => this.#tellEvent(event),
-    })
-    this.#desk = new DeviceDesk({
-      inventory: this.#inventory,
-      goneAfterMs: config.devices.gone_after_s * 1000,
-      save: (devices) => this.#history.saveDevices(devices),
-      tell: (device) => {
-        this.#mqtt.device(device)
-        this.#http.live.device(device)
+      onOtherInstance: (other) => {
+        if (!other.this_is_later) return
+        this.#board.otherInstance()
+        this.#homeAssistant.stop()
       },
-      forget: (id) => {
-        this.#history.deleteDevice(id)
-        this.#mqtt.forget(id)
-      },
-      event: (event) => this.#tellEvent(event),
+      guest: this.#homeAssistant,
+      commands: { methods, data: config.data, isSynchronised: boxTime().synchronised },
+      ...(parts.app?.broker === undefined ? {} : { finder: parts.app.broker }),
     })
     this.#observer = new Observer({
       capture: this.#capture,
       pipeline: this.#pipeline,
+      run: this.#instance,
+      lines: new FlowLines(addon.flowLines),
       loss: (batch) => this.#loss(batch),
-      wanted: () => this.#mqtt.heard || this.#http.live.clients > 0,
+      blind: () => this.#source.blind,
+      wanted: () => this.#out.heard,
+      busy: () => this.#mqtt.busy,
       onTick: (tick) => this.#onTick(tick),
     })
     this.#http = new HttpServer({
       ...httpOptions(config),
       socketPath: join(config.data, SOCKET),
       panelDir: PANEL,
-      methods: createRegistry(
-        readMethods({
-          info: () => this.#board.info,
-          devices: () => this.#devices(),
-          hasDevice: (id) => this.#inventory.get(id) !== undefined,
-          flows: (device, limit) => this.#flows(device, limit),
-          history: (query) => this.#history.query(query),
-          remotes: (query, limit) => this.#history.remotes(query, limit),
-          nowMs: () => clock.now(),
+      version: parts.version,
+      methods,
+      live: {
+        snapshot: () => ({
+          info: this.#board.info,
+          devices: this.#devices(),
+          ...this.#control.standing,
+          incidents: this.#control.openIncidents,
         }),
-      ),
-      live: { snapshot: () => ({ info: this.#board.info, devices: this.#devices() }) },
+      },
       log: log.child('http'),
     })
+    const homeAssistant = this.#homeAssistant
+    this.#out = new Outlets({ mqtt: this.#mqtt, live: this.#http.live, homeAssistant })
   }
 
   /** Starts everything, or nothing: what was started before a fault is stopped again. Throws an Error that says what to do. */
   async start(): Promise<Reachable> {
     try {
       await this.#http.start()
+      await this.#parts.app?.start(this.#http)
       await this.#history.start()
       this.#inventory.restore(this.#history.loadDevices(), parseMac)
-      const mode = await this.#startSource()
       await this.#mqtt.start()
-      this.#board.publish()
+      const mode = await this.#source.start()
+      // At once: what comes in meanwhile has room for a moment only.
       this.#observer.start(this.#parts.clock.now())
+      await this.#control.start()
+      this.#board.publish()
+      await this.#homeAssistant.start()
+      this.#control.announce()
       return { page: this.#http.url, broker: this.#mqtt.url, mode, data: this.#parts.config.data }
     } catch (error) {
       await this.stop()
@@ -166,109 +246,109 @@ export class Agent {
   /** Ends capture first, so that the last flows are still kept and told; then the rest, backwards. */
   async stop(): Promise<void> {
     this.#stopping = true
-    this.#live?.stop()
-    this.#command?.stop()
+    this.#source.stop()
     this.#observer.stop()
     this.#desk.flush()
+    this.#homeAssistant.stop()
     await this.#mqtt.stop()
+    await this.#parts.app?.stop()
     await this.#http.stop()
+    await this.#control.stop()
+    await this.#source.close()
     await this.#history.stop()
   }
 
-  /** Opens what the mode captures. */
-  async #startSource(): Promise<Mode> {
-    const { config, log, addon } = this.#parts
-    if (config.mode === 'demo') return this.#startDemo()
-    if (config.mode === 'file') return this.#startFile(config)
-    this.#live = new LiveCapture(
-      {
-        mode: config.mode,
-        interfaces: config.interfaces,
-        lan: config.lan,
-        promiscuous: config.promiscuous,
-      },
-      {
-        capture: this.#capture,
-        netlink: addon.createNetlink(),
-        locality: this.#locality,
-        log: log.child('capture'),
-        onNeighbour: (mac, ip, ipv6) =>
-          this.#inventory.seen(mac, ip, ipv6, this.#parts.clock.now()),
-        onPlan: (plan) => this.#onPlan(plan),
-      },
-    )
-    const plan = await this.#live.start()
-    log.info(`mode ${plan.mode}: ${plan.visibility}`)
-    return plan.mode
-  }
-
-  #startDemo(): Mode {
-    this.#command = new CommandSource(demoCommand(), this.#parts.log.child('demo'))
-    this.#capture.readDescriptor(this.#command.start(), true)
-    this.#setHome(DEMO_LAN)
-    this.#board.setPlace(
-      'demo',
-      DEMO_LAN,
-      'a made-up home of ten devices, for trying things out; nothing here is real',
-    )
-    return 'demo'
-  }
-
-  #startFile(config: Config): Mode {
-    const [file, second] = config.files
-    if (file === undefined || second !== undefined) {
-      throw new ConfigError(
-        'mode file plays one capture: --file home.pcap. Use homespin replay for several',
-      )
-    }
-    this.#capture.readFile(file)
-    this.#setHome(config.lan)
-    this.#board.setPlace('file', config.lan, 'what is in the capture that is played')
-    return 'file'
-  }
-
-  #setHome(lan: readonly string[]): void {
-    this.#locality.setPrefixes(lan.flatMap((text) => parsePrefix(text) ?? []))
-  }
-
-  #onPlan(plan: Plan): void {
-    this.#board.setPlace(plan.mode, plan.lan, plan.visibility)
-  }
-
-  #onTick({ interval, rates, batch }: Tick): void {
+  #onTick(tick: Tick): void {
+    const { interval, rates, batch } = tick
     this.#rates = rates
     this.#history.add(interval)
-    this.#mqtt.interval(interval)
-    this.#http.live.interval(interval, rates)
+    this.#out.interval(tick)
     this.#desk.tick(interval.to_ms)
-    this.#board.update(batch, this.#loss(batch), interval.to_ms)
+    this.#control.tick(interval.to_ms)
+    this.#board.update(this.#source.shown(batch), this.#loss(batch), interval.to_ms)
     if (batch.ended && !this.#stopping) this.onEnded(batch.error)
-  }
-
-  #tellInfo(info: Info): void {
-    this.#mqtt.info(info)
-    this.#http.live.info(info)
-  }
-
-  #tellEvent(event: Omit<AgentEvent, 'type' | 'seq'>): void {
-    this.#events++
-    const whole: AgentEvent = { type: 'event', seq: this.#events, ...event }
-    this.#mqtt.event(whole)
-    this.#http.live.event(whole)
   }
 
   #loss(batch: Batch): Loss {
     return {
-      ring_packets: batch.counters.ringDropped,
+      ring_packets: batch.counters.ringDropped + this.#source.dropped,
       name_packets: batch.counters.namesDropped,
-      netlink_overruns: this.#live?.overruns ?? 0,
+      netlink_overruns: this.#source.overruns,
       flows_evicted: batch.counters.flowsEvicted,
       spool_messages: this.#mqtt.dropped,
     }
   }
 
-  #devices(): { devices: ReturnType<typeof deviceMessage>[]; rates: Tick['rates'] } {
-    return { devices: [...this.#inventory.all()].map(deviceMessage), rates: this.#rates }
+  #devices(): DeviceList {
+    const devices = [...this.#inventory.all()].map((entry) => this.#deviceNow(entry))
+    return { devices, rates: this.#rates }
+  }
+
+  #deviceNow(entry: DeviceEntry): Device {
+    return withPolicy(deviceMessage(entry), this.#control.policyOf(entry.id))
+  }
+
+  #rename(id: string, name: string): void {
+    const entry = this.#inventory.get(id)
+    if (entry === undefined) return
+    if (name === '') this.#inventory.unname(entry)
+    else this.#inventory.name(entry, name, 'user')
+  }
+
+  #forget(id: string): void {
+    this.#inventory.forget(id)
+    this.#history.deleteDevice(id)
+    this.#mqtt.forget(id)
+    this.#homeAssistant.forget(id)
+  }
+
+  /** Undefined where no packet of a device passes this box: in a demo, or from a file. */
+  #kernelRoom(): KernelRoom | undefined {
+    const { config, addon, clock, log } = this.#parts
+    const { live, router } = this.#source
+    if (router !== undefined) {
+      const { capture: remote, connection } = router
+      return remoteRoom({ config, remote, connection, log: log.child('enforce') })
+    }
+    if (live === undefined) return undefined
+    return kernelRoom({
+      config,
+      addon,
+      live,
+      run: this.#instance,
+      nameOf: (device, ip) => this.#names.at(device, ip, clock.now()),
+      isLocal: (ip) => this.#locality.isLocal(addressBytes(ip), 0, ip.includes(':'), 0),
+      onConnection: (connection) => this.#out.connection(connection),
+      log: log.child('enforce'),
+    })
+  }
+
+  #methods(): AnyMethod[] {
+    const { config, clock } = this.#parts
+    return agentMethods({
+      read: {
+        info: () => this.#board.info,
+        devices: () => this.#devices(),
+        hasDevice: (id) => this.#inventory.get(id) !== undefined,
+        flows: (device, limit) => this.#flows(device, limit),
+        history: (query) => this.#history.query(query),
+        remotes: (query, limit) => this.#history.remotes(query, limit),
+        nowMs: () => clock.now(),
+      },
+      change: {
+        policy: this.#control.policy,
+        devices: this.#inventory,
+        timeZone: config.policy.time_zone ?? systemTimeZone(),
+        pauseMinutes: (id) => this.#homeAssistant.memory.pauseMinutes(id),
+        setPauseMinutes: (id, minutes) => this.#homeAssistant.memory.setPauseMinutes(id, minutes),
+        installBlueprints: () => this.#homeAssistant.installBlueprints(),
+        rename: (id, name) => this.#rename(id, name),
+        forget: (id) => this.#forget(id),
+        incidents: this.#control.incidents,
+        limits: this.#control.limits,
+        ...(this.#room?.first === undefined ? {} : { verdicts: verdictsOf(this.#room.first) }),
+      },
+    })
   }
 
   #flows(device: string | undefined, limit: number): ReturnType<Pipeline['flows']['open']> {
@@ -281,37 +361,15 @@ export class Agent {
   }
 }
 
+function verdictsOf(first: FirstPacketDesk): VerdictDesk {
+  return {
+    decide: (id, verdict, rememberS = 0) =>
+      first.verdict(id, verdict === 'accept', rememberS * 1000) === 'decided',
+  }
+}
+
 /** Time and chance in base 36: no two starts of an agent have the same. */
 function newInstance(nowMs: number): string {
   const chance = Math.floor(Math.random() * 46656)
   return `${nowMs.toString(36)}${chance.toString(36).padStart(3, '0')}`
-}
-
-function historyOptions(
-  config: Config,
-): Pick<ConstructorParameters<typeof History>[0], 'dir' | 'kept' | 'topRemotes'> {
-  const { minutes_days, hours_days, days_days, max_mb, top_remotes } = config.history
-  const kept = {
-    minute_s: minutes_days * DAY_S,
-    hour_s: hours_days * DAY_S,
-    day_s: days_days * DAY_S,
-    maxBytes: max_mb * 1_000_000,
-  }
-  return { dir: config.data, kept, topRemotes: top_remotes }
-}
-
-/** The page's port: asked for, it is that one or none; not asked for, 8080 or the next that is free. */
-function httpOptions(
-  config: Config,
-): Pick<ConstructorParameters<typeof HttpServer>[0], 'listen' | 'token'> {
-  const token = config.token === undefined ? {} : { token: config.token }
-  if (config.http === 'off') return token
-  const asked = config.http === undefined ? undefined : splitHostPort(config.http)
-  return {
-    ...token,
-    listen:
-      asked === undefined
-        ? { host: '127.0.0.1', port: 8080, fixed: false }
-        : { ...asked, fixed: true },
-  }
 }

@@ -1,16 +1,23 @@
 // Reads the configuration: from a file (YAML), the environment and flags, the later over the earlier.
 import { readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
 import { homedir } from 'node:os'
 import { isAbsolute, join, resolve } from 'node:path'
-import { isMap, isNode, isSeq, LineCounter, parseDocument } from 'yaml'
 import { z } from 'zod'
 import type { Config } from './config.ts'
 import { baseOf, ConfigError, configSchema, exampleOf, flagOf, keysOf } from './config.ts'
 
 const IN_ENVIRONMENT = ' in the environment'
 
+type Yaml = typeof import('yaml')
+
+/** Loaded for those who have a file: the others need none of it in memory. */
+function loadYaml(): Yaml {
+  return createRequire(import.meta.url)('yaml') as Yaml
+}
+
 /** A value and where it stands, such as `--lan` or `homespin.yaml, line 3`. */
-interface Given {
+export interface Given {
   value: unknown
   where: string
 }
@@ -19,13 +26,19 @@ interface Given {
 export type Flags = Record<string, string | boolean | string[] | undefined>
 
 /**
- * Reads the file (if given), then `HOMESPIN_…` of the environment, then flags. A key of a group is `HOMESPIN_MQTT_PASSWORD`
+ * Begins with what `app` gives, which an app of Home Assistant has for options; reads the file (if given), then `HOMESPIN_…` of the environment, then flags. A key of a group is `HOMESPIN_MQTT_PASSWORD`
  * and `--mqtt-password`. Lists in the environment are separated by commas. Throws a ConfigError.
  */
-export function loadConfig(file: string | undefined, env: NodeJS.ProcessEnv, flags: Flags): Config {
+export function loadConfig(
+  file: string | undefined,
+  env: NodeJS.ProcessEnv,
+  flags: Flags,
+  app: Iterable<readonly [string, Given]> = [],
+): Config {
   const places = new Map<string, string>()
   // Without a prototype: a key __proto__ is a wrong key like any other.
   const merged: Record<string, unknown> = Object.create(null)
+  for (const [key, given] of app) put(merged, places, key, given)
   if (file !== undefined) readYaml(file, merged, places)
   for (const [key, given] of fromEnvironment(env)) put(merged, places, key, given)
   for (const [key, given] of fromFlags(flags)) put(merged, places, key, given)
@@ -36,6 +49,24 @@ export function loadConfig(file: string | undefined, env: NodeJS.ProcessEnv, fla
     throw new ConfigError(
       'mode file needs files. Example: homespin start --mode file --file home.pcap',
     )
+  }
+  if (config.mode === 'remote' && config.remote.host === undefined) {
+    throw new ConfigError(
+      'mode remote needs the router. Example: homespin start --mode remote --remote-host root@192.0.2.1',
+    )
+  }
+  if (config.broker === 'supervisor' && (env.SUPERVISOR_TOKEN ?? '') === '') {
+    throw new ConfigError(
+      'broker supervisor is for the app of Home Assistant. Example: --broker mqtt://192.0.2.10:1883',
+    )
+  }
+  if (config.view_token !== undefined && config.token === undefined) {
+    throw new ConfigError(
+      'view_token needs token: without it everyone who reaches the page may change things. Example: --token "$(openssl rand -hex 24)"',
+    )
+  }
+  if (config.view_token !== undefined && config.view_token === config.token) {
+    throw new ConfigError('view_token and token must differ: who has the first may only look')
   }
   return { ...config, data: resolve(config.data ?? defaultData()) }
 }
@@ -62,9 +93,10 @@ function readYaml(file: string, into: Record<string, unknown>, places: Map<strin
   }
   if (text.length > 1_000_000)
     throw new ConfigError(`the configuration ${file} is larger than 1 MB`)
-  const lines = new LineCounter()
+  const yaml = loadYaml()
+  const lines = new yaml.LineCounter()
   const lineAt = (at: number): string => `${file}, line ${lines.linePos(at).line}`
-  const document = parseDocument(text, {
+  const document = yaml.parseDocument(text, {
     uniqueKeys: true,
     lineCounter: lines,
     prettyErrors: false,
@@ -89,7 +121,7 @@ function readYaml(file: string, into: Record<string, unknown>, places: Map<strin
     throw new ConfigError(`${file}: expected keys with values. Example: agent: home`)
   }
   for (const [key, value] of Object.entries(values)) into[key] = value
-  notePlaces(document.contents, '', lineAt, places)
+  notePlaces(yaml, document.contents, '', lineAt, places)
 }
 
 /** What is wrong with YAML, in our words where the parser speaks to programmers. */
@@ -101,6 +133,7 @@ const FAULTS: Partial<Record<string, string>> = {
 
 /** Where each key, and each item of a list, stands. */
 function notePlaces(
+  yaml: Yaml,
   node: unknown,
   path: string,
   lineAt: (at: number) => string,
@@ -108,13 +141,13 @@ function notePlaces(
 ): void {
   const below = (key: unknown): string => `${path === '' ? '' : `${path}.`}${key}`
   const note = (at: unknown, key: string): void => {
-    if (isNode(at) && at.range) places.set(key, lineAt(at.range[0]))
+    if (yaml.isNode(at) && at.range) places.set(key, lineAt(at.range[0]))
   }
-  if (isSeq(node)) for (const [i, item] of node.items.entries()) note(item, below(i))
-  if (!isMap(node)) return
+  if (yaml.isSeq(node)) for (const [i, item] of node.items.entries()) note(item, below(i))
+  if (!yaml.isMap(node)) return
   for (const { key, value } of node.items) {
     note(key, below(key))
-    if (path === '' || isSeq(value)) notePlaces(value, below(key), lineAt, places)
+    if (path === '' || yaml.isSeq(value)) notePlaces(yaml, value, below(key), lineAt, places)
   }
 }
 

@@ -1,11 +1,26 @@
 // The one schema of everything that can be configured: its keys are those of the file, the environment and the flags.
+import { isIP } from 'node:net'
 import { z } from 'zod'
+import { LEVELS } from '../protocol/policy.ts'
 import { AGENT_ID, DEFAULT_PREFIX, isTopicPrefix } from '../protocol/topics.ts'
+import { homeAssistantSettings } from './home-assistant/settings.ts'
 import { parsePrefix } from './inventory/locality.ts'
 import { LOG_LEVELS } from './log.ts'
+import { COMMAND_POLICIES, HA_CONTROLS } from './mqtt/command-policy.ts'
+import { isSshPath, isTarget } from './ssh-target.ts'
+import { isTimeZone } from './time-zone.ts'
 
 /** Modes that `start` takes; `auto` is gateway where this box forwards for a LAN of its own, else host. */
-export const MODES = ['auto', 'gateway', 'bridge', 'mirror', 'host', 'file', 'demo'] as const
+export const MODES = [
+  'auto',
+  'gateway',
+  'bridge',
+  'mirror',
+  'host',
+  'remote',
+  'file',
+  'demo',
+] as const
 
 const interfaceName = z
   .string()
@@ -17,7 +32,19 @@ const cidr = z
   .refine((text) => parsePrefix(text) !== undefined, 'expected a prefix in CIDR notation')
   .meta({ example: '192.0.2.0/24' })
 
+const address = z
+  .string()
+  .refine((text) => isIP(text) !== 0 && !text.includes('%'), 'expected an IP address')
+  .meta({ example: '192.0.2.10' })
+
 const path = z.string().min(1, 'expected a path').max(4096)
+
+const sshHost = z
+  .string()
+  .refine((host) => isTarget({ host }), 'expected USER@HOST')
+  .meta({ example: 'root@192.0.2.1' })
+
+const sshPath = path.refine(isSshPath, 'expected a path without white space, quotes and %')
 
 /** `HOST:PORT` with an address or name, IPv6 in brackets. */
 const hostPort = z
@@ -31,7 +58,7 @@ const hostPort = z
 const brokerUrl = z
   .string()
   .refine(
-    (text) => text === 'embedded' || isBrokerUrl(text),
+    (text) => text === 'embedded' || text === 'supervisor' || isBrokerUrl(text),
     'expected embedded, mqtt://HOST[:PORT] or mqtts://HOST[:PORT]',
   )
   .meta({ example: 'mqtts://broker.example.net:8883' })
@@ -75,6 +102,37 @@ export const configSchema = z.strictObject({
     .boolean()
     .default(false)
     .meta({ example: 'true', help: "take frames to others' MACs too (mode mirror always does)" }),
+  remote: z
+    .strictObject({
+      host: sshHost.optional().meta({
+        example: 'root@192.0.2.1',
+        help: 'the router of mode remote, as ssh takes it: USER@HOST',
+        flag: 'USER@HOST',
+      }),
+      port: z.number().int().min(1).max(65535).optional().meta({ example: '22' }),
+      identity_file: sshPath.optional().meta({
+        example: '/etc/homespin/router.key',
+        help: 'private key without a passphrase',
+        flag: 'FILE',
+      }),
+      known_hosts_file: sshPath.optional().meta({
+        example: '/etc/homespin/known_hosts',
+        help: "file with the router's host key",
+        flag: 'FILE',
+      }),
+      sudo: z
+        .boolean()
+        .default(false)
+        .meta({ example: 'true', help: 'nft and tcpdump are run by sudo there' }),
+      interfaces: z.array(interfaceName).max(16).default([]).meta({
+        example: '[br-lan]',
+        help: 'interfaces of the router towards the devices; none: chosen by where it stands',
+        flag: 'NAME',
+        singular: 'remote_interface',
+      }),
+    })
+    .prefault({})
+    .meta({ help: 'a router that is watched and acted on by SSH' }),
   data: path
     .optional()
     .meta({ example: '/var/lib/homespin', help: 'where state is kept', flag: 'DIR' }),
@@ -97,9 +155,30 @@ export const configSchema = z.strictObject({
         .meta({ example: 'homespin' }),
       publish_names: z.boolean().optional().meta({ example: 'true' }),
       embedded_port: z.number().int().min(0).max(65535).optional().meta({ example: '1883' }),
+      commands: z
+        .enum(COMMAND_POLICIES)
+        .default('safe')
+        .meta({
+          example: 'safe',
+          help: 'which orders are taken by MQTT: none, safe (what any account of the broker may order) or all',
+          flag: COMMAND_POLICIES.join('|'),
+        }),
+      command_key: z.string().min(16, 'expected at least 16 characters').max(1024).optional().meta({
+        example: 'output of: openssl rand -hex 24',
+        help: 'orders by MQTT must be signed with it',
+      }),
+      ha_controls: z
+        .enum(HA_CONTROLS)
+        .default('signed')
+        .meta({
+          example: 'unsigned',
+          help: 'with command_key: Home Assistant can not sign, and may look (signed) or order too (unsigned)',
+          flag: HA_CONTROLS.join('|'),
+        }),
     })
     .prefault({})
     .meta({ help: 'the connection to the broker' }),
+  home_assistant: homeAssistantSettings,
   http: hostPort
     .optional()
     .meta({ example: '127.0.0.1:8080', help: 'where the page is served', flag: 'HOST:PORT|off' }),
@@ -107,6 +186,93 @@ export const configSchema = z.strictObject({
     example: 'output of: openssl rand -hex 24',
     help: 'asked for over HTTP; needed where http is not on loopback',
   }),
+  view_token: z.string().min(16, 'expected at least 16 characters').max(1024).optional().meta({
+    example: 'output of: openssl rand -hex 24',
+    help: 'who comes with it over HTTP may look and change nothing; needs token',
+  }),
+  admin_addresses: z.array(address).max(64).default([]).meta({
+    example: '[192.0.2.10]',
+    help: 'addresses that no order may shut off, such as that of your own computer',
+    flag: 'ADDRESS',
+    singular: 'admin_address',
+  }),
+  enforce: z
+    .strictObject({
+      on_stop: z.enum(['keep', 'remove']).default('keep').meta({
+        example: 'keep',
+        help: 'what becomes of blocks when the agent stops: kept in the kernel, or removed',
+        flag: 'keep|remove',
+      }),
+      controllers: z.array(address).max(64).default([]).meta({
+        example: '[192.0.2.20]',
+        help: 'Home Assistant and others that may reach devices of the level internet_only',
+        flag: 'ADDRESS',
+        singular: 'enforce_controller',
+      }),
+      masquerade: z.boolean().default(true).meta({
+        example: 'false',
+        help: 'as a one-armed gateway: devices show the address of this box to the router, so that answers come back through it',
+      }),
+      resolvers: z.array(address).max(64).default([]).meta({
+        example: '[192.0.2.53]',
+        help: 'resolvers whose answers are believed besides this box, its gateways and well-known public ones',
+        flag: 'ADDRESS',
+        singular: 'enforce_resolver',
+      }),
+      verdict_default: z.enum(['accept', 'drop']).default('accept').meta({
+        example: 'accept',
+        help: 'what is done with a first packet that nobody decided about in time',
+        flag: 'accept|drop',
+      }),
+      verdict_deadline_ms: z.number().int().min(10).max(5000).default(200).meta({
+        example: '200',
+        help: 'how long a first packet waits for a verdict',
+      }),
+    })
+    .prefault({})
+    .meta({ help: 'what is done in the kernel' }),
+  policy: z
+    .strictObject({
+      time_zone: z
+        .string()
+        .max(64)
+        .refine(isTimeZone, 'expected a time zone of IANA')
+        .optional()
+        .meta({
+          example: 'Europe/Amsterdam',
+          help: 'time zone of schedules that name none; unless given, that of this system',
+        }),
+    })
+    .prefault({})
+    .meta({ help: 'rules' }),
+  reverse_firewall: z
+    .strictObject({
+      connections: z.number().int().min(1).max(1_000_000).default(150).meta({
+        example: '150',
+        help: 'new connections of one device in the window, above which an incident is opened',
+      }),
+      remotes: z.number().int().min(1).max(1_000_000).default(100).meta({
+        example: '100',
+        help: 'different remotes of one device in the window, above which an incident is opened',
+      }),
+      window_s: seconds(1, 600).default(10),
+      policy: z.enum(['notify', 'ask', 'quarantine']).default('notify').meta({
+        example: 'notify',
+        help: 'what is done then: tell, ask, or quarantine the device',
+        flag: 'notify|ask|quarantine',
+      }),
+      level: z
+        .enum(LEVELS)
+        .default('full')
+        .meta({
+          example: 'full',
+          help: 'how far it is shut off',
+          flag: LEVELS.join('|'),
+        }),
+      for_s: seconds(10, 31_622_400).default(3600),
+    })
+    .prefault({})
+    .meta({ help: 'devices that open too many connections' }),
   flows: z
     .strictObject({
       max: z.number().int().min(16).max(4194304).default(131072).meta({ example: '131072' }),

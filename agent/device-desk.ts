@@ -15,6 +15,8 @@ export interface DeviceDeskParts {
   goneAfterMs: number
   /** Stores devices; false where the store does not take them. */
   save: (devices: readonly Device[]) => boolean
+  /** Devices came, or their identity changed: before that is told. */
+  changed: (ids: readonly string[]) => void
   tell: (device: Device) => void
   /** Takes a device that is forgotten out of the store and off the broker. */
   forget: (id: string) => void
@@ -68,9 +70,10 @@ export class DeviceDesk {
   }
 
   #tellChanges(changes: readonly InventoryChange[], nowMs: number): void {
-    const { save, tell, event } = this.#parts
+    const { save, changed, tell, event } = this.#parts
     const devices = new Map(changes.map(({ entry }) => [entry.id, deviceMessage(entry)]))
     save([...devices.values()])
+    changed([...devices.keys()])
     for (const device of devices.values()) {
       this.#known.add(device.id)
       tell(device)

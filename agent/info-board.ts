@@ -50,9 +50,7 @@ export class InfoBoard {
       mode: 'host',
       visibility: 'nothing yet: the agent is starting',
       lan: [],
-      capabilities: {
-        block: { ok: false, reason: 'this version observes; it does not block yet' },
-      },
+      capabilities: {},
       interfaces: [],
       loss: NOTHING_LOST,
       started_ms: parts.startedMs,
@@ -75,7 +73,7 @@ export class InfoBoard {
 
   setCapability(name: string, capability: Capability): void {
     const before = this.#info.capabilities[name]
-    if (before?.ok === capability.ok && before.reason === capability.reason) return
+    if (JSON.stringify(before) === JSON.stringify(capability)) return
     this.#set({ capabilities: { ...this.#info.capabilities, [name]: capability } })
     if (before === undefined || before.ok === capability.ok) return
     this.#parts.event({

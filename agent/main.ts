@@ -3,8 +3,13 @@
 import { readFileSync } from 'node:fs'
 import { enableCompileCache } from 'node:module'
 import type { Parsed } from './cli/arguments.ts'
+import type { OrderName } from './cli/order-commands.ts'
 import type { Config } from './config.ts'
 import { cacheDir, relaunch } from './launch.ts'
+import { supervisorAccess } from './supervisor/access.ts'
+
+/** Where an app of Home Assistant finds its options and keeps its state. */
+const DATA = '/data'
 
 // Keeps modules compiled between runs: a quicker start that needs less memory.
 const cache = cacheDir()
@@ -42,7 +47,18 @@ async function run(parsed: Parsed): Promise<number> {
   const json = parsed.own.json === true
   switch (parsed.command) {
     case 'start': {
-      await relaunch(version, () => import('./cli/start.ts'))
+      await relaunch(version, () =>
+        Promise.all([
+          import('./cli/start.ts'),
+          import('./mqtt/mqtt-link.ts'),
+          import('./home-assistant/discovery.ts'),
+          import('./home-assistant/registry.ts'),
+          import('./home-assistant/blueprints.ts'),
+          import('home-assistant-js-websocket'),
+          import('./supervisor/app.ts'),
+          import('./supervisor/options.ts'),
+        ]),
+      )
       const { runStart } = await import('./cli/start.ts')
       return await runStart({ config, json, orDemo: parsed.own['or-demo'] === true, version })
     }
@@ -66,15 +82,39 @@ async function run(parsed: Parsed): Promise<number> {
       const { runDoctor } = await import('./cli/doctor.ts')
       return await runDoctor(config, json)
     }
+    default:
+      return await runMethod(parsed.command, parsed.args ?? {}, config.data, json)
   }
+}
+
+/** A command that calls a method of the running agent. */
+async function runMethod(
+  name: OrderName,
+  args: Record<string, unknown>,
+  data: string,
+  json: boolean,
+): Promise<number> {
+  if (name === 'panic') {
+    const { runPanic } = await import('./cli/panic.ts')
+    return await runPanic({ name, args, data, json })
+  }
+  const { runOrder } = await import('./cli/orders.ts')
+  return await runOrder({ name, args, data, json })
 }
 
 async function configOf(parsed: Parsed): Promise<Config> {
   const { loadConfig } = await import('./config-read.ts')
   const named = parsed.own.config ?? process.env.HOMESPIN_CONFIG
+  const access = supervisorAccess(process.env)
+  const { data = DATA } = parsed.flags
+  const app =
+    access === undefined
+      ? []
+      : (await import('./supervisor/options.ts')).appOptions(String(data), access)
   return loadConfig(
     typeof named === 'string' && named !== '' ? named : undefined,
     process.env,
     parsed.flags,
+    app,
   )
 }

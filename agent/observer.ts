@@ -1,8 +1,11 @@
 // Once a second: what the capture has seen goes through the pipeline and out to whoever listens, in one direction.
 import type { Batch, Capture } from '../native/index.ts'
 import type { DeviceRate } from '../protocol/http.ts'
-import type { Dns, Flow, Loss } from '../protocol/messages.ts'
+import type { Dns, Loss } from '../protocol/messages.ts'
+import type { FlowLines } from './flows/flow-lines.ts'
+import { BatchFlows } from './flows/flow-lines.ts'
 import type { Interval, Traffic } from './interval.ts'
+import { NO_FLOWS } from './interval.ts'
 import type { Pipeline } from './pipeline.ts'
 
 /** What one tick came to. */
@@ -15,17 +18,27 @@ export interface Tick {
 export interface ObserverParts {
   capture: Capture
   pipeline: Pipeline
+  /** The first half of the pipeline's flow ids. */
+  run: string
+  lines: FlowLines
   /** The loss counters as they stand, those of the batch's capture included. */
   loss: (batch: Batch) => Loss
+  /** Something that should be captured is not now. */
+  blind?: () => boolean
   /** Whether anybody takes flows and DNS queries now; if not, none are made. */
   wanted: () => boolean
+  /** Resolves when those who listen have taken the interval before; undefined if they have. */
+  busy: () => Promise<unknown> | undefined
   onTick: (tick: Tick) => void
 }
 
 /** Rates are of about a second, however many batches come in it. */
 const RATE_MS = 900
 
-/** Drains the capture whenever it says so. */
+/** So long those who listen may take: changes of flows come together in native meanwhile, but the rest wants to be told too. */
+const MAX_BUSY_MS = 500
+
+/** Drains the capture whenever it says so, and those who listen have taken what was before. */
 export class Observer {
   readonly #parts: ObserverParts
   #fromMs = 0
@@ -33,6 +46,7 @@ export class Observer {
   readonly #rates = new RateMeter()
   /** From the start to the end of the source, or to `stop`. */
   #running = false
+  #waiting = false
 
   constructor(parts: ObserverParts) {
     this.#parts = parts
@@ -40,7 +54,7 @@ export class Observer {
 
   start(nowMs: number): void {
     this.#fromMs = nowMs
-    this.#parts.capture.start(() => this.#tick())
+    this.#parts.capture.start(() => this.#ready())
     this.#running = true
   }
 
@@ -51,15 +65,33 @@ export class Observer {
     this.#running = false
   }
 
+  #ready(): void {
+    if (this.#waiting) return
+    const busy = this.#parts.busy()
+    if (busy === undefined) {
+      this.#tick()
+      return
+    }
+    this.#waiting = true
+    const done = (): void => {
+      if (!this.#waiting) return
+      this.#waiting = false
+      clearTimeout(timer)
+      this.#tick()
+    }
+    const timer = setTimeout(done, MAX_BUSY_MS)
+    busy.then(done, done)
+  }
+
   #tick(): void {
     if (!this.#running) return
-    const { capture, pipeline, loss, onTick } = this.#parts
+    const { capture, pipeline, lines, run, loss, onTick } = this.#parts
     const wanted = this.#parts.wanted()
     const batch = capture.drain()
-    const flows: Flow[] = []
     const dns: Dns[] = []
+    if (wanted) lines.begin(batch.flowCount)
     pipeline.take(batch, {
-      flow: (flow) => wanted && flows.push(flow.flow()),
+      flow: (flow) => wanted && lines.add(flow),
       dns: (found) => wanted && dns.push(found),
     })
     const traffic = pipeline.takeTraffic()
@@ -70,8 +102,8 @@ export class Observer {
     const interval: Interval = {
       from_ms: fromMs,
       to_ms: toMs,
-      complete: lost === this.#lost,
-      flows,
+      complete: lost === this.#lost && this.#parts.blind?.() !== true,
+      flows: wanted ? new BatchFlows(lines, batch, run) : NO_FLOWS,
       dns,
       traffic,
     }

@@ -3,3 +3,9 @@ import { join } from 'node:path'
 
 /** The socket by which the command line reaches the agent; its folder is for its own user alone. */
 export const SOCKET = join('run', 'agent.sock')
+
+/** While this file is there, nothing is held. */
+export const DISABLE = 'DISABLE'
+
+/** What the kernel took last, as text for `nft -f` before the network comes up after a boot. */
+export const BOOT_RULES = 'boot.nft'

@@ -5,6 +5,7 @@ import { DNS, NAME, NAME_HEAD_BYTES, NAME_KINDS } from '../native/layout.ts'
 import type { Dns } from '../protocol/messages.ts'
 import { AddressText, formatIp, isGroupMac, macKey } from './address.ts'
 import { EndsResolver } from './flows/ends.ts'
+import type { FlowReaderParts } from './flows/flow-reader.ts'
 import { FlowReader } from './flows/flow-reader.ts'
 import type { FlowView } from './flows/flow-view.ts'
 import { TrafficSums } from './flows/traffic.ts'
@@ -14,6 +15,7 @@ import type { DeviceEntry, Inventory } from './inventory/inventory.ts'
 import type { Locality } from './inventory/locality.ts'
 import { isGroupAddress } from './inventory/locality.ts'
 import { readDhcpClient } from './names/dhcp.ts'
+import type { OnAnswer } from './names/dns-tracker.ts'
 import { DnsTracker } from './names/dns-tracker.ts'
 import type { NameCache } from './names/name-cache.ts'
 
@@ -25,6 +27,9 @@ export interface PipelineParts {
   names: NameCache
   /** Whether differences per device and remote are wanted (history), not totals alone. */
   differences: boolean
+  /** See `FlowReaderParts.onBegun`. */
+  onBegun?: FlowReaderParts['onBegun']
+  onAnswer?: OnAnswer
 }
 
 /** Who receives what a batch holds. `dns` comes when its answer has come, or late without one. */
@@ -43,7 +48,7 @@ export class Pipeline {
 
   constructor(parts: PipelineParts) {
     this.#parts = parts
-    this.#dns = new DnsTracker(parts.names)
+    this.#dns = new DnsTracker(parts.names, parts.onAnswer)
     this.#traffic = parts.differences ? new TrafficSums() : undefined
     this.flows = new FlowReader({
       run: parts.run,
@@ -51,6 +56,7 @@ export class Pipeline {
       names: parts.names,
       ends: new EndsResolver(parts.locality, parts.inventory),
       ...(this.#traffic === undefined ? {} : { traffic: this.#traffic }),
+      onBegun: parts.onBegun,
     })
   }
 

@@ -1,5 +1,5 @@
 // Captures through the whole pipeline, without broker, store or root: what `homespin replay` does.
-import type { Batch, Capture, CaptureOptions, Counters } from '../native/index.ts'
+import type { Batch, Capture, CaptureOptions } from '../native/index.ts'
 import { FLOW_RECORD_BYTES } from '../native/layout.ts'
 import type { Device, Summary } from '../protocol/messages.ts'
 import type { Addon } from './addon.ts'
@@ -40,7 +40,13 @@ export interface ReplayResult {
 /** A path, or `-` for standard input. */
 export type ReplayFile = string
 
-/** Plays captures one after the other; each begins where the one before ended, with the same devices and names. */
+/** Flows of one replay are of one run. */
+const RUN = '0'
+
+/**
+ * Plays captures one after the other, as one that was cut: all goes on over the cuts, and what is decided is decided
+ * on all of them. One that is older than the one before it is a capture of its own, of the same home.
+ */
 export async function replay(
   files: readonly ReplayFile[],
   parts: ReplayParts,
@@ -48,55 +54,57 @@ export async function replay(
 ): Promise<ReplayResult> {
   const inventory = new Inventory({ vendorOf: parts.vendorOf })
   const names = new NameCache()
-  const summary = emptySummary()
-  const problems: string[] = []
-  const span = { first: Number.POSITIVE_INFINITY, last: 0 }
   const lines = new FlowLines(parts.addon.flowLines)
   const inference = parts.locality.prefixes.length === 0 ? new LocalityInference() : undefined
-  for (const [index, file] of files.entries()) {
-    if (sink.closed?.()) break
-    const run = index.toString(36)
-    const pipeline = new Pipeline({
-      run,
-      locality: parts.locality,
-      inventory,
-      names,
-      differences: false,
-    })
-    const capture = parts.addon.createCapture({
-      ...parts.options,
-      names: ['dns', 'sni', 'arp', 'ndp', 'dhcp4'],
-    })
+  const pipeline = new Pipeline({
+    run: RUN,
+    locality: parts.locality,
+    inventory,
+    names,
+    differences: false,
+  })
+  const capture = parts.addon.createCapture({
+    ...parts.options,
+    names: ['dns', 'sni', 'arp', 'ndp', 'dhcp4'],
+  })
+  for (const file of files) {
     if (file === '-') capture.readDescriptor(0, false)
     else capture.readFile(file)
-    const last = await play(
-      capture,
-      parts.locality,
-      inference,
-      (batch) => tell(batch, pipeline, run, lines, sink),
-      sink,
-    )
-    const where = file === '-' ? 'standard input' : file
-    if (last.error !== undefined) problems.push(`${where}: ${last.error}`)
-    for (const link of last.unsupportedLinks) {
-      problems.push(`${where}: packets of link type ${link} were left out: it is not supported`)
-    }
-    add(summary, last.counters, span)
   }
+  const last = await play(
+    capture,
+    parts.locality,
+    inference,
+    (batch) => tell(batch, pipeline, lines, sink),
+    sink,
+  )
   const devices = [...inventory.all()].map(deviceMessage)
-  summary.devices = devices.length
-  summary.duration_ms = span.last > span.first ? Math.round(span.last - span.first) : 0
-  return { devices, summary, problems }
+  return { devices, summary: summaryOf(last, devices.length), problems: problemsOf(last, files) }
+}
+
+/** Tells `locality` what the home is in captures that are about to be played, from a first look at them. Throws where one can't be opened. */
+export async function inferHome(
+  files: readonly string[],
+  createCapture: Addon['createCapture'],
+  locality: Locality,
+): Promise<void> {
+  const inference = new LocalityInference()
+  const capture = createCapture({ updates: false, names: [] })
+  for (const file of files) capture.readFile(file)
+  const batches = new Batches(capture)
+  batches.start()
+  for (let bytes = 0; bytes < HELD_BYTES; ) {
+    const batch = await batches.next()
+    inference.look(batch.flows, batch.flowCount)
+    bytes += batch.flowCount * FLOW_RECORD_BYTES
+    if (batch.ended) break
+  }
+  capture.stop()
+  inference.conclude(locality)
 }
 
 /** Takes a batch through the pipeline, and writes its lines. */
-function tell(
-  batch: Batch,
-  pipeline: Pipeline,
-  run: string,
-  lines: FlowLines,
-  sink: ReplaySink,
-): void {
+function tell(batch: Batch, pipeline: Pipeline, lines: FlowLines, sink: ReplaySink): void {
   const { write } = sink
   if (write === undefined) {
     pipeline.take(batch, { flow: () => {}, dns: () => {} })
@@ -110,11 +118,11 @@ function tell(
       queries += `${dnsLine(dns)}\n`
     },
   })
-  if (batch.flowCount > 0) write(lines.lines(batch.flows, batch.flowCount, run))
+  if (batch.flowCount > 0) write(lines.lines(batch.flows, batch.flowCount, RUN))
   if (queries !== '') write(queries)
 }
 
-/** Drains one capture to its end; what comes before the home is known is held back until it is. */
+/** Drains the capture to its end; what comes before the home is known is held back until it is. */
 async function play(
   capture: Capture,
   locality: Locality,
@@ -178,34 +186,31 @@ class Batches {
   }
 }
 
-function emptySummary(): Summary {
+function summaryOf({ counters }: Batch, devices: number): Summary {
   return {
     type: 'summary',
-    packets: 0,
-    decoded: 0,
-    malformed: 0,
-    unsupported: 0,
-    bytes: 0,
-    ip_packets: 0,
-    ip_bytes: 0,
-    flows: 0,
-    dns_queries: 0,
-    devices: 0,
-    duration_ms: 0,
+    packets: counters.packets,
+    decoded: counters.decoded,
+    malformed: counters.malformed,
+    unsupported: counters.unsupported,
+    bytes: counters.bytes,
+    ip_packets: counters.ipPackets,
+    ip_bytes: counters.ipBytes,
+    flows: counters.flows,
+    dns_queries: counters.dnsQueries,
+    devices,
+    duration_ms: Math.round(counters.lastMs - counters.firstMs),
   }
 }
 
-function add(summary: Summary, counters: Counters, span: { first: number; last: number }): void {
-  summary.packets += counters.packets
-  summary.decoded += counters.decoded
-  summary.malformed += counters.malformed
-  summary.unsupported += counters.unsupported
-  summary.bytes += counters.bytes
-  summary.ip_packets += counters.ipPackets
-  summary.ip_bytes += counters.ipBytes
-  summary.flows += counters.flows
-  summary.dns_queries += counters.dnsQueries
-  if (counters.packets === 0) return
-  span.first = Math.min(span.first, counters.firstMs)
-  span.last = Math.max(span.last, counters.lastMs)
+function problemsOf({ faults = [] }: Batch, files: readonly ReplayFile[]): string[] {
+  return faults.flatMap(({ source, error, unsupportedLinks }) => {
+    const where = files[source] === '-' ? 'standard input' : files[source]
+    return [
+      ...(error === undefined ? [] : [`${where}: ${error}`]),
+      ...unsupportedLinks.map(
+        (link) => `${where}: packets of link type ${link} were left out: it is not supported`,
+      ),
+    ]
+  })
 }

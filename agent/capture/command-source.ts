@@ -1,4 +1,4 @@
-// A command that writes pcap to its standard output, read like any other capture: the demo home, later a router by SSH.
+// A command that writes pcap to its standard output, read like any other capture: the demo home.
 import type { ChildProcess } from 'node:child_process'
 import { execFileSync, spawn } from 'node:child_process'
 import { closeSync, constants, mkdtempSync, openSync, rmSync } from 'node:fs'
@@ -55,7 +55,7 @@ export class CommandSource {
 }
 
 /** Both ends of a pipe as plain descriptors, which Node itself offers only inside its own streams. */
-function openPipe(): { read: number; write: number } {
+export function openPipe(): { read: number; write: number } {
   const dir = mkdtempSync(join(tmpdir(), 'homespin-'))
   const path = join(dir, 'pipe')
   try {

@@ -23,13 +23,16 @@ export interface LiveParts {
   /** A neighbour of a captured network answered: it is there, even if it says nothing else. */
   onNeighbour: (mac: number, ip: string, ipv6: boolean) => void
   onPlan: (plan: Plan) => void
+  /** What the kernel says of this box has changed. */
+  onBox: () => void
 }
 
 /** Captures interfaces. */
 export class LiveCapture {
   readonly #parts: LiveParts
   readonly #wanted: Wanted
-  readonly #box = new Box()
+  /** What the kernel says of this box. */
+  readonly box = new Box()
   #plan: Plan | undefined
   #specs = ''
   #timer: NodeJS.Timeout | undefined
@@ -70,6 +73,11 @@ export class LiveCapture {
     return plan
   }
 
+  /** What is captured now; undefined before `start`. */
+  get plan(): Plan | undefined {
+    return this.#plan
+  }
+
   stop(): void {
     clearTimeout(this.#timer)
     this.#parts.netlink.stop()
@@ -78,13 +86,14 @@ export class LiveCapture {
   #onEvents(events: NetlinkEvent[]): void {
     let planned = false
     for (const event of events) {
-      if (this.#box.apply(event)) planned = true
+      if (this.box.apply(event)) planned = true
       if (event.kind === 'overrun') {
         this.overruns++
         this.#parts.log.warn('netlink messages were lost; reading the tables anew')
       }
       if (event.kind === 'neighbour') this.#neighbour(event)
     }
+    if (this.#plan !== undefined) this.#parts.onBox()
     if (!planned || this.#plan === undefined || this.#timer !== undefined) return
     this.#timer = setTimeout(() => {
       this.#timer = undefined
@@ -93,7 +102,7 @@ export class LiveCapture {
   }
 
   #neighbour(event: NetlinkEvent & { kind: 'neighbour' }): void {
-    const name = this.#box.links.get(event.index)?.name
+    const name = this.box.links.get(event.index)?.name
     if (event.removed || !event.reachable || event.mac === undefined) return
     if (!this.#plan?.specs.some((spec) => spec.name === name)) return
     const mac = parseMac(event.mac)
@@ -106,7 +115,7 @@ export class LiveCapture {
   /** A change that leaves nothing to capture keeps the last plan: interfaces come back. */
   #tryReplan(): void {
     // After an overrun the tables are being told anew; their end is a change, too.
-    if (!this.#box.whole) return
+    if (!this.box.whole) return
     try {
       this.#replan()
     } catch (error) {
@@ -123,7 +132,7 @@ export class LiveCapture {
       this.#wanted.interfaces.length > 0 || this.#plan === undefined
         ? this.#wanted.interfaces
         : chosenBy(this.#plan)
-    const plan = planCapture({ ...this.#wanted, mode, interfaces }, this.#box)
+    const plan = planCapture({ ...this.#wanted, mode, interfaces }, this.box)
     locality.setPrefixes(plan.lan.flatMap((text) => parsePrefix(text) ?? []))
     for (const router of plan.routers) locality.addRouter(parseMac(router) ?? 0)
     capture.setLocality({ prefixes: plan.lan, own: plan.own })

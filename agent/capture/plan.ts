@@ -34,7 +34,7 @@ export interface Plan {
 }
 
 /** Bridges and ports of container engines and tunnels: not the home, unless asked for by name. */
-const NOT_THE_HOME =
+export const NOT_THE_HOME =
   /^(?:docker|br-[0-9a-f]{12}$|hassio|veth|virbr|vnet|lxc|lxd|cni|flannel|cali|podman|tailscale|wg|tun|tap|zt)/
 
 /** Decides. Interfaces that were named but are absent stay in the plan: they are waited for. Throws an Error that says what to name. */

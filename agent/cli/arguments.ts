@@ -3,17 +3,23 @@ import { parseArgs } from 'node:util'
 import { z } from 'zod'
 import { baseOf, flagOf, keysOf } from '../config.ts'
 import type { Flags } from '../config-read.ts'
+import type { OrderName } from './order-commands.ts'
+import { argumentsOf, flagsOf, ORDER_COMMANDS, operandsOf, summaryOf } from './order-commands.ts'
 
 /** One flag of a command that is no key of the configuration. */
 interface OwnFlag {
   type: 'boolean' | 'string'
   help: string
   value?: string
+  /** May be given several times. */
+  multiple?: boolean
 }
 
 interface Command {
   summary: string
   operands?: string
+  /** How many operands there must be, and may be. Default: one and more. */
+  count?: readonly [least: number, most: number]
   /** Keys of the configuration that make sense here; `all`: every one. */
   keys: readonly string[] | 'all'
   flags: Record<string, OwnFlag>
@@ -26,7 +32,8 @@ const CONFIG_FLAG: OwnFlag = {
   help: 'configuration in YAML (HOMESPIN_CONFIG)',
 }
 
-export const COMMANDS = {
+/** Commands that are more than a call of one method. */
+const OWN_COMMANDS = {
   start: {
     summary: 'run the agent: capture, keep, publish and serve',
     keys: 'all',
@@ -37,7 +44,8 @@ export const COMMANDS = {
     },
   },
   replay: {
-    summary: 'play captures (pcap, pcapng, - for standard input) through the pipeline',
+    summary:
+      'play captures (pcap, pcapng, - for standard input) through the pipeline; several are one, in this order',
     operands: 'FILE…',
     keys: ['lan', 'flows.max', 'flows.tcp_idle_s', 'flows.udp_idle_s', 'flows.other_idle_s'],
     flags: {
@@ -62,7 +70,33 @@ export const COMMANDS = {
   },
 } satisfies Record<string, Command>
 
-export type CommandName = keyof typeof COMMANDS
+type OwnName = keyof typeof OWN_COMMANDS
+export type CommandName = OwnName | OrderName
+
+/** Every command, in the order of the help. */
+export const COMMANDS = [
+  ...Object.keys(OWN_COMMANDS),
+  ...Object.keys(ORDER_COMMANDS),
+] as CommandName[]
+
+/** A command; those that call a method are made of its schema. */
+function commandOf(name: CommandName): Command {
+  if (!isOrder(name)) return OWN_COMMANDS[name]
+  const operands = operandsOf(name)
+  const { operands: keys, needed } = ORDER_COMMANDS[name]
+  return {
+    summary: summaryOf(name),
+    ...(operands === undefined ? {} : { operands }),
+    count: [needed, keys.length],
+    keys: ['data'],
+    flags: { ...flagsOf(name), json: JSON_FLAG, config: CONFIG_FLAG },
+  }
+}
+
+/** Whether a command calls a method of the running agent. */
+export function isOrder(name: CommandName): name is OrderName {
+  return Object.hasOwn(ORDER_COMMANDS, name)
+}
 
 /** What was asked for. */
 export interface Parsed {
@@ -71,7 +105,9 @@ export interface Parsed {
   /** Keys of the configuration, by path. */
   flags: Flags
   /** The command's own flags, by name. */
-  own: Record<string, string | boolean | undefined>
+  own: Record<string, string | boolean | string[] | undefined>
+  /** Of the method that it calls. */
+  args?: Record<string, unknown>
 }
 
 /** A command line that can't be carried out; the program ends with exit code 2. */
@@ -82,15 +118,16 @@ export function readArguments(argv: readonly string[], version: string): Parsed 
   const [first, ...rest] = argv
   if (first === undefined) return overview()
   if (first === '--help' || first === '-h' || first === 'help') {
-    return rest[0] === undefined ? overview() : help(commandOf(rest[0]))
+    return rest[0] === undefined ? overview() : help(nameOf(rest[0]))
   }
   if (first === '--version' || first === 'version') return version
-  const name = commandOf(first)
-  const command: Command = COMMANDS[name]
+  const name = nameOf(first)
+  const command = commandOf(name)
   if (rest.includes('--help') || rest.includes('-h')) return help(name)
   const keys = keysFor(command)
   const options: Record<string, { type: 'string' | 'boolean'; multiple?: boolean }> = {}
-  for (const [flag, own] of Object.entries(command.flags)) options[flag] = { type: own.type }
+  for (const [flag, { type, multiple }] of Object.entries(command.flags))
+    options[flag] = { type, ...(multiple === true ? { multiple } : {}) }
   for (const { flag, schema } of keys) {
     const base = baseOf(schema)
     options[flag] = {
@@ -99,23 +136,38 @@ export function readArguments(argv: readonly string[], version: string): Parsed 
     }
   }
   const { values, positionals } = parse(name, rest, options)
-  if (command.operands === undefined && positionals.length > 0) {
-    throw new UsageError(
-      `${name} takes no operand ${JSON.stringify(positionals[0])}. See: homespin ${name} --help`,
-    )
-  }
-  if (command.operands !== undefined && positionals.length === 0) {
-    throw new UsageError(`${name} needs ${command.operands}. See: homespin ${name} --help`)
-  }
+  checkOperands(name, command, positionals)
   if (positionals.indexOf('-') !== positionals.lastIndexOf('-')) {
     throw new UsageError(`${name} reads standard input (-) once. See: homespin ${name} --help`)
   }
   const flags: Flags = {}
   for (const { flag, path } of keys) flags[path] = values[flag] as Flags[string]
   const own = Object.fromEntries(
-    Object.keys(command.flags).map((flag) => [flag, values[flag] as string | boolean | undefined]),
+    Object.keys(command.flags).map((flag) => [flag, values[flag] as Parsed['own'][string]]),
   )
-  return { command: name, operands: positionals, flags, own }
+  const args = isOrder(name) ? { args: orderArguments(name, positionals, own) } : {}
+  return { command: name, operands: positionals, flags, own, ...args }
+}
+
+function checkOperands(name: CommandName, command: Command, given: readonly string[]): void {
+  const [least, most] =
+    command.count ?? (command.operands === undefined ? [0, 0] : [1, Number.POSITIVE_INFINITY])
+  const see = `See: homespin ${name} --help`
+  if (given.length > most)
+    throw new UsageError(`${name} takes no operand ${JSON.stringify(given[most])}. ${see}`)
+  if (given.length < least) throw new UsageError(`${name} needs ${command.operands}. ${see}`)
+}
+
+function orderArguments(
+  name: OrderName,
+  operands: readonly string[],
+  flags: Parsed['own'],
+): Record<string, unknown> {
+  try {
+    return argumentsOf(name, operands, flags)
+  } catch (error) {
+    throw new UsageError(`${(error as Error).message}. See: homespin ${name} --help`)
+  }
 }
 
 function parse(
@@ -132,8 +184,8 @@ function parse(
   }
 }
 
-function commandOf(name: string): CommandName {
-  if (Object.hasOwn(COMMANDS, name)) return name as CommandName
+function nameOf(name: string): CommandName {
+  if ((COMMANDS as string[]).includes(name)) return name as CommandName
   throw new UsageError(`there is no command ${JSON.stringify(name)}.\n${overview()}`)
 }
 
@@ -144,11 +196,9 @@ function keysFor(command: Command): { flag: string; path: string; schema: z.ZodT
 }
 
 function overview(): string {
-  const lines = Object.entries(COMMANDS).map(
-    ([name, { summary }]) => `  ${name.padEnd(9)}${summary}`,
-  )
+  const lines = COMMANDS.map((name) => `  ${name.padEnd(17)}${commandOf(name).summary}`)
   return [
-    'homespin shows what every device in the home says to the network.',
+    'homespin shows what every device in the home says to the network, and stops it.',
     '',
     'homespin COMMAND [FLAGS]',
     ...lines,
@@ -159,7 +209,7 @@ function overview(): string {
 
 /** The flags of a command, each with its help; keys of groups in short. */
 function help(name: CommandName): string {
-  const command: Command = COMMANDS[name]
+  const command = commandOf(name)
   const own = Object.entries(command.flags).map(([flag, { value, help: text }]) =>
     row(`--${flag}${value === undefined ? '' : ` ${value}`}`, text),
   )
@@ -172,8 +222,9 @@ function help(name: CommandName): string {
       `${path} in the configuration${meta.example === undefined ? '' : `, such as ${meta.example}`}`
     return row(`--${flag}${value}`, `${text}${more}`)
   })
-  const also =
-    command.keys === 'all' || command.keys.includes('data')
+  const also = isOrder(name)
+    ? ['', '--data is also a key of the configuration and, as HOMESPIN_DATA, of the environment.']
+    : command.keys === 'all' || command.keys.includes('data')
       ? [
           '',
           'Each flag but --config, --json and --or-demo is also a key of the configuration and, as HOMESPIN_KEY, of the environment.',

@@ -3,16 +3,41 @@ import type { IncomingMessage } from 'node:http'
 import { request } from 'node:http'
 import { join } from 'node:path'
 import { SOCKET } from '../paths.ts'
+import { plain } from './text.ts'
 
 /** Asks the agent that keeps its state in `data`. Throws an Error that says what to do when there is none, or when it refuses. */
 export async function call(data: string, path: string): Promise<unknown> {
-  const response = await open(data, path)
+  return await answerOf(await open(data, { path }))
+}
+
+/** Calls a method of that agent. Throws an Error with why it does not, or that none answers in time. */
+export async function ask(
+  data: string,
+  method: string,
+  args: Record<string, unknown>,
+  timeoutMs: number,
+): Promise<unknown> {
+  const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method, params: args })
+  const signal = AbortSignal.timeout(timeoutMs)
+  try {
+    const response = await open(data, { path: '/api/rpc', body, signal })
+    return ((await answerOf(response)) as { result: unknown }).result
+  } catch (error) {
+    if (!signal.aborted) throw error
+    const late = `the agent with its data in ${data} does not answer; whether it did it is not known`
+    throw new Error(late, { cause: error })
+  }
+}
+
+async function answerOf(response: IncomingMessage): Promise<unknown> {
   let text = ''
   response.setEncoding('utf8')
   for await (const part of response) text += part
   const answer = JSON.parse(text) as { error?: { message?: string } }
-  if (response.statusCode !== 200)
-    throw new Error(answer.error?.message ?? `the agent answered ${response.statusCode}`)
+  if (answer.error !== undefined || response.statusCode !== 200) {
+    const why = answer.error?.message ?? `the agent answered ${response.statusCode}`
+    throw new Error(plain(why, 1000))
+  }
   return answer
 }
 
@@ -21,7 +46,7 @@ export async function* live(
   data: string,
   signal: AbortSignal,
 ): AsyncGenerator<{ name: string; data: unknown }> {
-  const response = await open(data, '/api/live', signal)
+  const response = await open(data, { path: '/api/live', signal })
   response.setEncoding('utf8')
   let rest = ''
   try {
@@ -39,14 +64,28 @@ export async function* live(
   }
 }
 
-async function open(data: string, path: string, signal?: AbortSignal): Promise<IncomingMessage> {
+interface Ask {
+  path: string
+  /** Of JSON: then it is sent by `POST`. */
+  body?: string
+  signal?: AbortSignal
+}
+
+async function open(data: string, { path, body, signal }: Ask): Promise<IncomingMessage> {
   const socketPath = join(data, SOCKET)
+  const post = { method: 'POST', headers: { 'Content-Type': 'application/json' } }
   return await new Promise<IncomingMessage>((resolve, reject) => {
-    const ask = request({ socketPath, path, ...(signal === undefined ? {} : { signal }) }, resolve)
+    const options = {
+      socketPath,
+      path,
+      ...(signal === undefined ? {} : { signal }),
+      ...(body === undefined ? {} : post),
+    }
+    const ask = request(options, resolve)
     ask.on('error', (cause: NodeJS.ErrnoException) =>
       reject(new Error(why(cause.code, data), { cause })),
     )
-    ask.end()
+    ask.end(body)
   })
 }
 

@@ -6,18 +6,13 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import type { Addon } from '../addon.ts'
 import type { Config } from '../config.ts'
+import { targetOf } from '../ssh-target.ts'
 import { call } from './client.ts'
+import { tryKernel } from './doctor-kernel.ts'
+import { tryRouter } from './doctor-router.ts'
+import type { Finding } from './finding.ts'
 import { LineWriter } from './output.ts'
 import { bytes } from './text.ts'
-
-/** What was tried: `ok`, `missing` (it can't work), or `note` (it can, with this in mind). */
-export interface Finding {
-  type: 'finding'
-  what: string
-  state: 'ok' | 'missing' | 'note'
-  /** What was found and, where not ok, what to do. */
-  reason: string
-}
 
 /** Exit code: 0, or 1 if something that the agent needs is missing. */
 export async function runDoctor(config: Config, json: boolean): Promise<number> {
@@ -34,11 +29,14 @@ export async function runDoctor(config: Config, json: boolean): Promise<number> 
   }
   tell(tryNode())
   const addon = await loadAddon(tell)
-  if (addon !== undefined) {
+  if (config.mode === 'remote') {
+    for (const finding of await tryRouter(targetOf(config.remote))) tell(finding)
+  } else if (addon !== undefined) {
     for (const finding of tryInterfaces(addon, config.interfaces)) tell(finding)
     tell(await tryNetlink(addon))
+    for (const finding of await tryKernel(addon, interfacesOf(config.interfaces))) tell(finding)
   }
-  tell(tryForwarding())
+  if (config.mode !== 'remote') tell(tryForwarding())
   for (const finding of tryData(config.data)) tell(finding)
   tell(await tryBroker(config.broker))
   tell(tryPanel())
@@ -80,9 +78,13 @@ async function loadAddon(
   }
 }
 
+function interfacesOf(wanted: readonly string[]): readonly string[] {
+  if (wanted.length > 0) return wanted
+  return Object.keys(networkInterfaces()).filter((name) => name !== 'lo')
+}
+
 function tryInterfaces(addon: Addon, wanted: readonly string[]): Omit<Finding, 'type'>[] {
-  const names =
-    wanted.length > 0 ? wanted : Object.keys(networkInterfaces()).filter((name) => name !== 'lo')
+  const names = interfacesOf(wanted)
   if (names.length === 0) {
     return [
       {
@@ -179,6 +181,8 @@ function tryData(data: string): Omit<Finding, 'type'>[] {
 async function tryBroker(broker: string): Promise<Omit<Finding, 'type'>> {
   if (broker === 'embedded')
     return { what: 'broker', state: 'ok', reason: 'the embedded one will be started' }
+  if (broker === 'supervisor')
+    return { what: 'broker', state: 'ok', reason: 'the one that Home Assistant names is awaited' }
   const url = new URL(broker)
   const port = Number(url.port) || (url.protocol === 'mqtts:' ? 8883 : 1883)
   const problem = await new Promise<string | undefined>((resolve) => {

@@ -4,6 +4,9 @@ import { live } from './client.ts'
 import { LineWriter } from './output.ts'
 import { flowLine, plain } from './text.ts'
 
+/** Further objects of the protocol; for people their events say the same. */
+const OBJECTS = ['incident', 'blocked', 'connection', 'journal']
+
 /** Runs until interrupted, the agent stops, or nobody reads any more. */
 export async function runPrint(data: string, json: boolean): Promise<number> {
   const abort = new AbortController()
@@ -21,7 +24,7 @@ export async function runPrint(data: string, json: boolean): Promise<number> {
     } else if (name === 'event' || name === 'device') {
       if (json) out.json(value)
       else if (name === 'event') out.line(plain((value as LiveEvents['event']).sentence, 200))
-    }
+    } else if (json && OBJECTS.includes(name)) out.json(value)
     await out.end()
     if (out.closed) break
   }

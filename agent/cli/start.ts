@@ -1,5 +1,6 @@
 // homespin start: runs the agent until it is told to stop.
 import { chmodSync, mkdirSync } from 'node:fs'
+import { join } from 'node:path'
 import { addon } from '../addon.ts'
 import type { AgentParts, Reachable } from '../agent.ts'
 import { Agent } from '../agent.ts'
@@ -7,6 +8,8 @@ import { wallClock } from '../clock.ts'
 import type { Config } from '../config.ts'
 import type { Log } from '../log.ts'
 import { createLog } from '../log.ts'
+import { supervisorAccess } from '../supervisor/access.ts'
+import type { App } from '../supervisor/app.ts'
 
 export interface StartCommand {
   config: Config
@@ -31,12 +34,14 @@ export async function runStart(command: StartCommand): Promise<number> {
 
 async function begin(command: StartCommand, log: Log): Promise<{ agent: Agent; where: Reachable }> {
   const { version } = command
+  const app = await appOf(command.config, log)
   const parts: AgentParts = {
     config: chooseMode(command, log),
     version,
     addon,
     clock: wallClock,
     log,
+    ...(app === undefined ? {} : { app }),
   }
   const agent = new Agent(parts)
   agent.onEnded = (error) =>
@@ -46,9 +51,27 @@ async function begin(command: StartCommand, log: Log): Promise<{ agent: Agent; w
   return { agent, where: await agent.start() }
 }
 
+/** What an app of Home Assistant has besides; only there it is loaded. */
+async function appOf({ broker, data, remote }: Config, all: Log): Promise<App | undefined> {
+  const access = supervisorAccess(process.env)
+  if (access === undefined) return undefined
+  const log = all.child('supervisor')
+  if (remote.host !== undefined) {
+    const { prepareRouterKey } = await import('../supervisor/router-key.ts')
+    const { routerHostKey } = await import('../supervisor/options.ts')
+    const hostKey = routerHostKey(data)
+    await prepareRouterKey({ folder: join(data, 'ssh'), host: remote.host, hostKey, log })
+  }
+  // Programs that are started have no use for it.
+  delete process.env.SUPERVISOR_TOKEN
+  const { App } = await import('../supervisor/app.ts')
+  const { listenOnDevice } = addon
+  return new App({ access, listenOnDevice, findsBroker: broker === 'supervisor', log })
+}
+
 /** With `--or-demo`, a box on which nothing may be captured plays the demo home, and says so. */
 function chooseMode({ config, orDemo }: StartCommand, log: Log): Config {
-  if (!orDemo || config.mode === 'demo' || config.mode === 'file') return config
+  if (!orDemo || ['demo', 'file', 'remote'].includes(config.mode)) return config
   const reason = addon.tryInterface(config.interfaces[0] ?? 'lo')
   if (reason === undefined) return config
   log.warn(`playing the demo home, as nothing may be captured here: ${reason}`)

@@ -26,14 +26,14 @@ export interface End {
 
 /** Pairs remembered per device. */
 const MAX_SHARED = 64
-/** Devices remembered. */
-const MAX_KNOWN = 32768
+/** Places for what is remembered of devices, by their number; of two in one place the later stays. */
+const PLACES = 16384
 
 /** Decides about ends. Notes what it sees in the inventory. */
 export class EndsResolver {
   readonly #locality: Locality
   readonly #inventory: Inventory
-  readonly #known = new Map<DeviceEntry, Ends[]>()
+  readonly #known: Ends[][] = []
 
   constructor(locality: Locality, inventory: Inventory) {
     this.#locality = locality
@@ -63,12 +63,11 @@ export class EndsResolver {
     responder: DeviceEntry | undefined,
   ): Ends {
     const owner = (originator ?? responder) as DeviceEntry
-    let all = this.#known.get(owner)
-    if (all === undefined) {
-      // Devices that were forgotten stay in here until then. (A WeakMap costs every collection its size.)
-      if (this.#known.size >= MAX_KNOWN) this.#known.clear()
+    const place = owner.number % PLACES
+    let all = this.#known[place]
+    if (all === undefined || all[0]?.owner !== owner) {
       all = []
-      this.#known.set(owner, all)
+      this.#known[place] = all
     }
     for (const ends of all) {
       if (

@@ -2,8 +2,7 @@
 import { FLOW, FLOW_FLAGS, FLOW_RECORD_BYTES, FLOW_STATES } from '../../native/layout.ts'
 import type { Flow } from '../../protocol/messages.ts'
 import type { AddressText } from '../address.ts'
-import { macKey } from '../address.ts'
-import type { DeviceEntry } from '../inventory/inventory.ts'
+import { isGroupMac, macKey } from '../address.ts'
 import type { NameCache } from '../names/name-cache.ts'
 import type { End, Ends, EndsResolver } from './ends.ts'
 import type { LiveFlow } from './flow-view.ts'
@@ -22,6 +21,11 @@ export interface FlowReaderParts {
   names: NameCache
   /** Where differences go; absent in a replay, which tells totals alone. */
   traffic?: TrafficSums
+  /**
+   * A device began a flow: its id, the other end's address, the responder's port (0 without ports), the flow's number. Not
+   * told for what goes to groups.
+   */
+  onBegun?: ((deviceId: string, remote: string, port: number, flow: number) => void) | undefined
 }
 
 /** Follows flows by their slot in the native table. */
@@ -134,6 +138,10 @@ export class FlowReader {
       nameSource: before?.nameSource,
       sni: before?.sni ?? this.#takeSni(slot),
     }
+    const { onBegun } = this.#parts
+    if (onBegun !== undefined && before === undefined && beganHere(found, resp)) {
+      onBegun(found.owner.id, respIp, records.port(base, FLOW.RESP_PORT), live.number)
+    }
     if (live.name !== undefined || found.direction === 'local') return live
     const remote = found.direction === 'outbound' ? respIp : origIp
     live.name = names.at(found.owner.id, remote, records.double(base, FLOW.FIRST_MS))
@@ -170,7 +178,7 @@ export class FlowReader {
     const { originator, responder } = live.ends
     const { traffic, text } = this.#parts
     if (originator !== undefined) {
-      addTo(originator, origBytes, respBytes, origPackets, respPackets, lastMs)
+      originator.count(origBytes, respBytes, origPackets, respPackets, lastMs)
       if (traffic !== undefined) {
         const remote =
           live.name ?? text.ip(records.ints, (base + FLOW.RESP_IP) >> 2, records.ipv6(base))
@@ -178,7 +186,7 @@ export class FlowReader {
       }
     }
     if (responder !== undefined) {
-      addTo(responder, respBytes, origBytes, respPackets, origPackets, lastMs)
+      responder.count(respBytes, origBytes, respPackets, origPackets, lastMs)
       if (traffic !== undefined) {
         const remote =
           originator === undefined && live.name !== undefined
@@ -190,17 +198,8 @@ export class FlowReader {
   }
 }
 
-function addTo(
-  entry: DeviceEntry,
-  sent: number,
-  received: number,
-  sentPackets: number,
-  receivedPackets: number,
-  lastMs: number,
-): void {
-  entry.sentBytes += sent
-  entry.receivedBytes += received
-  entry.sentPackets += sentPackets
-  entry.receivedPackets += receivedPackets
-  if (lastMs > entry.lastSeenMs) entry.lastSeenMs = lastMs
+/** A device of the home began it, and meant one other end. */
+function beganHere({ originator, responder, direction }: Ends, resp: End): boolean {
+  if (originator === undefined || isGroupMac(resp.mac)) return false
+  return direction === 'outbound' || responder !== undefined
 }

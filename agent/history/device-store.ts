@@ -1,13 +1,11 @@
 // The devices and their cumulative counters, in a file of their own: on the disk before they are published, so that
 // a counter never falls, and untouched by what may happen to the much larger history.
 
-import type { DatabaseSync } from 'node:sqlite'
 import type { Device } from '../../protocol/messages.ts'
 import { DEVICE_ID } from '../../protocol/topics.ts'
 import type { Log } from '../log.ts'
 import type { Schema } from './database.ts'
-import { closeDatabase, faultOf, openDatabase, setAside } from './database.ts'
-import { StoreFault } from './store-fault.ts'
+import { GuardedDatabase } from './guarded-database.ts'
 
 const SCHEMA: Schema = {
   version: 1,
@@ -17,36 +15,26 @@ const SCHEMA: Schema = {
 
 /** The store of the inventory. */
 export class DeviceStore {
-  readonly #path: string
-  readonly #fault: StoreFault
-  #db: DatabaseSync | undefined
+  readonly #file: GuardedDatabase
 
   /** `path`: the database file; its folder exists. */
   constructor(path: string, log: Log) {
-    this.#path = path
-    this.#fault = new StoreFault(log, 'the list of devices')
+    this.#file = new GuardedDatabase(path, SCHEMA, 'the list of devices', log)
   }
 
   /** Opens the file. Throws only for a file that a newer Homespin wrote; a disk that fails is said and tried again. */
   start(): void {
-    this.#attempt(() => undefined)
+    this.#file.start()
   }
 
   stop(): void {
-    const db = this.#db
-    this.#db = undefined
-    if (db === undefined) return
-    try {
-      closeDatabase(db)
-    } catch (error) {
-      this.#fault.failed(error)
-    }
+    this.#file.stop()
   }
 
   /** Every device that is stored; empty where the file can't be read. */
   loadDevices(): Device[] {
     const devices: Device[] = []
-    this.#attempt((db) => {
+    this.#file.attempt((db) => {
       for (const { id, record } of db.prepare('SELECT id, record FROM device').all()) {
         const device = readDevice(id, record)
         if (device !== undefined) devices.push(device)
@@ -57,7 +45,7 @@ export class DeviceStore {
 
   /** Stores devices, all or none; true once they are on the disk. */
   saveDevices(devices: readonly Device[]): boolean {
-    return this.#attempt((db) => {
+    return this.#file.attempt((db) => {
       db.exec('BEGIN IMMEDIATE')
       try {
         const upsert = db.prepare(
@@ -74,34 +62,9 @@ export class DeviceStore {
 
   /** Forgets a device; true once that is on the disk. */
   deleteDevice(id: string): boolean {
-    return this.#attempt((db) => {
+    return this.#file.attempt((db) => {
       db.prepare('DELETE FROM device WHERE id = ?').run(id)
     })
-  }
-
-  #attempt(work: (db: DatabaseSync) => void): boolean {
-    try {
-      this.#db ??= openDatabase(this.#path, SCHEMA, (keptAs) => this.#fault.damaged(keptAs))
-      work(this.#db)
-      this.#fault.recovered('')
-      return true
-    } catch (error) {
-      const fault = faultOf(error)
-      if (fault === undefined) throw error
-      if (fault === 'damaged') this.#setAside()
-      else this.#fault.failed(error)
-      return false
-    }
-  }
-
-  #setAside(): void {
-    this.#db?.close()
-    this.#db = undefined
-    try {
-      this.#fault.damaged(setAside(this.#path))
-    } catch (error) {
-      this.#fault.failed(error)
-    }
   }
 }
 

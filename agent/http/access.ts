@@ -3,6 +3,8 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import { isIP } from 'node:net'
+import { isLoopback } from '../listen.ts'
+import type { Role } from '../methods/registry.ts'
 
 /** Why a request is refused; becomes an `HttpError`. */
 export interface Refusal {
@@ -19,6 +21,8 @@ export interface AccessRules {
   /** Listening beyond loopback: any address literal is then a right Host, as it can't be rebound. */
   wide: boolean
   token?: string
+  /** Whoever comes with this one may look, and change nothing. */
+  viewToken?: string
 }
 
 /** Checks `Host` and `Origin` of any request; undefined where it is let through. */
@@ -38,16 +42,55 @@ export function refuseSite(request: IncomingMessage, rules: AccessRules): Refusa
   return undefined
 }
 
-/** Checks what else the API asks for: no other site behind the request, and the token where there is one. */
-export function refuseApi(request: IncomingMessage, rules: AccessRules): Refusal | undefined {
-  const site = request.headers['sec-fetch-site']
-  if (site !== undefined && site !== 'same-origin' && site !== 'none') {
-    return forbidden('wrong_origin', 'pages of another site may not ask this agent')
-  }
-  if (rules.token === undefined) return undefined
+/** Checks what else the API asks for: no other site behind the request, and a token where there is one; tells who asks. */
+export function admit(request: IncomingMessage, rules: AccessRules): { role: Role } | Refusal {
+  const foreign = refuseOtherSite(request)
+  if (foreign !== undefined) return foreign
+  const { token, viewToken } = rules
+  if (token === undefined) return { role: 'admin' }
   const given = /^Bearer +(\S+)$/i.exec(request.headers.authorization ?? '')?.[1]
-  if (given !== undefined && sameSecret(given, rules.token)) return undefined
+  if (given !== undefined && sameSecret(given, token)) return { role: 'admin' }
+  if (given !== undefined && viewToken !== undefined && sameSecret(given, viewToken)) {
+    return { role: 'view' }
+  }
   return { status: 401, code: 'unauthorized', message: 'send the token as Authorization: Bearer' }
+}
+
+/** Refuses what a page of another site makes a browser ask. Undefined: it is let through, or the browser does not say. */
+export function refuseOtherSite(request: IncomingMessage): Refusal | undefined {
+  const site = request.headers['sec-fetch-site']
+  if (site === undefined || site === 'same-origin' || site === 'none') return undefined
+  return forbidden('wrong_origin', 'pages of another site may not ask this agent')
+}
+
+/** Who asks through Home Assistant, as the Supervisor tells it: only where nobody else can be the one that asks. */
+export interface IngressUser {
+  /** Of Home Assistant; undefined where the session has no user. */
+  id: string | undefined
+  /** The address that Home Assistant saw; one that is made up protects that address from this very order and no more. */
+  address: string | undefined
+}
+
+/** Reads `X-Remote-User-Id`, and of `X-Forwarded-For` what stands before Home Assistant's own address. */
+export function ingressUser(request: IncomingMessage): IngressUser {
+  const ids = request.headersDistinct['x-remote-user-id'] ?? []
+  const path = (request.headersDistinct['x-forwarded-for'] ?? []).join(',').split(',')
+  const address =
+    path
+      .at(-2)
+      ?.trim()
+      .replace(/^::ffff:(?=\d+\.)/, '')
+      .replace(/%.*$/, '') ?? ''
+  return {
+    id: ids.length === 1 ? ids[0] : undefined,
+    address: isIP(address) === 0 || isLoopback(address) ? undefined : address,
+  }
+}
+
+/** The address from which a request comes; undefined where a proxy or this machine itself asks. */
+export function askerOf(request: IncomingMessage): string | undefined {
+  const address = request.socket.remoteAddress?.replace(/^::ffff:(?=\d+\.)/, '').replace(/%.*$/, '')
+  return address === undefined || isLoopback(address) ? undefined : address
 }
 
 function isOwnHost(header: string, { port, names, wide }: AccessRules): boolean {

@@ -55,6 +55,7 @@ const STATUS_OF: Record<MethodErrorCode, number> = {
   forbidden: 403,
   not_found: 404,
   conflict: 409,
+  refused: 422,
   unavailable: 503,
 }
 

@@ -1,19 +1,21 @@
 // The page, the REST routes, JSON-RPC and the live feed, on a port and on the socket; no logic of its own.
 
 import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http'
-import { createServer } from 'node:http'
 import type { ListenAddress } from '../listen.ts'
 import { isLoopback, listenNear, urlHost } from '../listen.ts'
 import type { Log } from '../log.ts'
-import type { Caller, Methods } from '../methods/registry.ts'
+import type { Caller, Methods, Role } from '../methods/registry.ts'
 import type { AccessRules } from './access.ts'
-import { refuseApi, refuseSite } from './access.ts'
+import { admit, askerOf, ingressUser, refuseOtherSite, refuseSite } from './access.ts'
 import { RequestError, sendError, sendFailure, sendJson, setCommonHeaders } from './answer.ts'
 import { readJsonBody } from './json-body.ts'
 import { answerRpc } from './json-rpc.ts'
 import type { LiveFeedOptions } from './live-feed.ts'
 import { LiveFeed } from './live-feed.ts'
-import { queryArguments, ROUTES } from './rest.ts'
+import { createNodeServer } from './node-server.ts'
+import { openApi } from './openapi.ts'
+import type { Route } from './rest.ts'
+import { numbersOf, queryArguments, routesOf } from './rest.ts'
 import type { StaticFile } from './static-files.ts'
 import { readStaticFiles, sendFile } from './static-files.ts'
 import { listenOnSocket } from './unix-socket.ts'
@@ -25,11 +27,15 @@ export interface HttpServerOptions {
   socketPath?: string
   /** Needed where `listen.host` can be reached from other machines. */
   token?: string
+  /** Whoever comes with this one may look, and change nothing. Only with `token`. */
+  viewToken?: string
   /** Further host names by which the page is opened. */
   names?: readonly string[]
   /** The built page. */
   panelDir: string
   methods: Methods
+  /** Of the agent, for OpenAPI. */
+  version?: string
   live: LiveFeedOptions
   log: Log
 }
@@ -41,6 +47,8 @@ export class HttpServer {
   readonly #options: HttpServerOptions
   /** Where the agent puts what happens. */
   readonly live: LiveFeed
+  readonly #routes: ReadonlyMap<string, Route>
+  readonly #numbers: ReadonlyMap<string, readonly string[]>
   #files = new Map<string, StaticFile>()
   #servers: Server[] = []
   #rules: AccessRules | undefined
@@ -49,6 +57,9 @@ export class HttpServer {
   constructor(options: HttpServerOptions) {
     this.#options = options
     this.live = new LiveFeed(options.live)
+    const methods = options.methods.list()
+    this.#routes = routesOf(methods)
+    this.#numbers = new Map(methods.map(({ name, schema }) => [name, numbersOf(schema)]))
   }
 
   /** Listens. Throws an Error with a sentence: open to others without a token, port taken, or an agent already running. */
@@ -89,12 +100,26 @@ export class HttpServer {
     return this.#url
   }
 
+  /**
+   * A server that does not listen yet, for Home Assistant's ingress; whoever has it made ends it. `roleOf` tells what a user
+   * may. It believes every header: nobody but the Supervisor may ever reach it.
+   */
+  forIngress(roleOf: (userId: string | undefined) => Promise<Role>): Server {
+    return makeServer((request, response) => void this.#onIngress(request, response, roleOf))
+  }
+
   async #listenOnPort(listen: ListenAddress): Promise<void> {
-    const { token, names = [], log } = this.#options
+    const { token, viewToken, names = [], log } = this.#options
     const port = await listenNear(this.#server(this.#onPort), listen, 'the page', 'http (--http)')
     const wide = !isLoopback(listen.host)
     const lower = names.map((name) => name.toLowerCase())
-    this.#rules = { port, names: lower, wide, ...(token !== undefined && { token }) }
+    this.#rules = {
+      port,
+      names: lower,
+      wide,
+      ...(token !== undefined && { token }),
+      ...(viewToken !== undefined && { viewToken }),
+    }
     const reachable =
       listen.host === '0.0.0.0' ? '127.0.0.1' : listen.host === '::' ? '::1' : listen.host
     this.#url = `http://${urlHost(reachable)}:${port}/`
@@ -102,12 +127,7 @@ export class HttpServer {
   }
 
   #server(listener: RequestListener): Server {
-    const server = createServer(
-      { headersTimeout: 10_000, requestTimeout: 30_000, keepAliveTimeout: 5000 },
-      listener,
-    )
-    server.maxConnections = MAX_CONNECTIONS
-    server.maxHeadersCount = 100
+    const server = makeServer(listener)
     this.#servers.push(server)
     return server
   }
@@ -125,13 +145,40 @@ export class HttpServer {
       return
     }
     const isApi = request.url?.startsWith('/api/') === true
-    const refusal = refuseSite(request, rules) ?? (isApi ? refuseApi(request, rules) : undefined)
-    if (refusal !== undefined) {
-      if (refusal.status === 401) response.setHeader('WWW-Authenticate', 'Bearer')
-      sendError(response, refusal.status, refusal.code, refusal.message)
+    const admitted = refuseSite(request, rules) ?? (isApi ? admit(request, rules) : undefined)
+    if (admitted !== undefined && 'status' in admitted) {
+      if (admitted.status === 401) response.setHeader('WWW-Authenticate', 'Bearer')
+      sendError(response, admitted.status, admitted.code, admitted.message)
       return
     }
-    void this.#answer(request, response, { role: 'admin', via: 'http' })
+    // So that a page offers what whoever looks may do.
+    if (admitted !== undefined) response.setHeader('Homespin-Role', admitted.role)
+    const address = askerOf(request)
+    void this.#answer(request, response, {
+      role: admitted?.role ?? 'view',
+      via: 'http',
+      ...(address === undefined ? {} : { address }),
+    })
+  }
+
+  async #onIngress(
+    request: IncomingMessage,
+    response: ServerResponse,
+    roleOf: (userId: string | undefined) => Promise<Role>,
+  ): Promise<void> {
+    setCommonHeaders(response)
+    const isApi = request.url?.startsWith('/api/') === true
+    const refused = isApi ? refuseOtherSite(request) : undefined
+    if (refused !== undefined) {
+      sendError(response, refused.status, refused.code, refused.message)
+      return
+    }
+    const { id, address } = ingressUser(request)
+    const role = isApi ? await roleOf(id) : 'view'
+    if (isApi) response.setHeader('Homespin-Role', role)
+    if (isApi && role === 'view') response.setHeader('Homespin-Role-Why', 'user')
+    const from = address === undefined ? {} : { address }
+    await this.#answer(request, response, { role, via: 'http', ...from })
   }
 
   async #answer(request: IncomingMessage, response: ServerResponse, caller: Caller): Promise<void> {
@@ -151,9 +198,10 @@ export class HttpServer {
   async #route(request: IncomingMessage, response: ServerResponse, caller: Caller): Promise<void> {
     const [path = '', query = ''] = split(request.url ?? '')
     if (path === '/api/rpc') return await this.#rpc(request, response, caller)
-    const route = ROUTES.get(path)
+    const route = this.#routes.get(path)
+    if (route !== undefined) return await this.#ask(request, response, route, query, caller)
     const file = this.#files.get(path)
-    if (route === undefined && file === undefined && path !== '/api/live') {
+    if (file === undefined && path !== '/api/live' && path !== '/api/openapi.json') {
       throw path === '/'
         ? new RequestError(
             404,
@@ -164,14 +212,37 @@ export class HttpServer {
     }
     allow(request, response, ['GET', 'HEAD'])
     if (file !== undefined) return sendFile(request, response, file)
-    if (route !== undefined) {
-      const args = queryArguments(query, route.numbers)
-      return sendJson(response, 200, await this.#options.methods.call(route.method, args, caller))
+    if (path === '/api/openapi.json') {
+      const { methods, version = '0.0.0' } = this.#options
+      return sendJson(response, 200, openApi(methods.list(), version))
     }
     if (request.method === 'HEAD') return void response.writeHead(200).end()
     if (!this.live.join(response)) {
       throw new RequestError(503, 'too_many', 'too many pages follow this agent already; close one')
     }
+  }
+
+  /** Reads by `GET` with a query, changes by `POST` with a body of JSON. */
+  async #ask(
+    request: IncomingMessage,
+    response: ServerResponse,
+    { verb, method }: Route,
+    query: string,
+    caller: Caller,
+  ): Promise<void> {
+    allow(request, response, verb === 'GET' ? ['GET', 'HEAD'] : ['POST'])
+    if (verb === 'POST' && query !== '') {
+      throw new RequestError(
+        400,
+        'invalid_arguments',
+        'send arguments in the body, not in the query',
+      )
+    }
+    const args =
+      verb === 'GET'
+        ? queryArguments(query, this.#numbers.get(method) ?? [])
+        : await readJsonBody(request)
+    sendJson(response, 200, await this.#options.methods.call(method, args, caller))
   }
 
   async #rpc(request: IncomingMessage, response: ServerResponse, caller: Caller): Promise<void> {
@@ -189,6 +260,16 @@ export class HttpServer {
       () => `a request failed: ${error instanceof Error ? (error.stack ?? error.message) : error}`,
     )
   }
+}
+
+function makeServer(listener: RequestListener): Server {
+  const server = createNodeServer(
+    { headersTimeout: 10_000, requestTimeout: 30_000, keepAliveTimeout: 5000 },
+    listener,
+  )
+  server.maxConnections = MAX_CONNECTIONS
+  server.maxHeadersCount = 100
+  return server
 }
 
 function allow(

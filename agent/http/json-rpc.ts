@@ -24,6 +24,7 @@ const CODE_OF: Record<MethodErrorCode, number> = {
   not_found: -32002,
   conflict: -32003,
   unavailable: -32004,
+  refused: -32005,
 }
 
 /**

@@ -1,13 +1,26 @@
 // `GET api/live`: server-sent events. Each frame is made once for all clients; a client that does not read gets
 // frames left out, later a fresh snapshot, and is cut when it stays behind.
 import type { ServerResponse } from 'node:http'
+import type { BlockedBatch, Connection, Incident } from '../../protocol/act.ts'
 import type { DeviceList, DeviceRate, LiveEvents } from '../../protocol/http.ts'
-import type { AgentEvent, Device, Flow, Info } from '../../protocol/messages.ts'
-import type { Interval } from '../interval.ts'
+import type { AgentEvent, Device, Info } from '../../protocol/messages.ts'
+import type { Group, JournalEntry, RuleView } from '../../protocol/policy.ts'
+import type { ChangedFlows, Interval } from '../interval.ts'
+
+/** All that holds at this moment. */
+export interface LiveSnapshot {
+  info: Info
+  devices: DeviceList
+  /** Absent where nothing can be ordered. */
+  rules?: readonly RuleView[]
+  groups?: readonly Group[]
+  /** Those that are open. */
+  incidents?: readonly Incident[]
+}
 
 export interface LiveFeedOptions {
   /** What a new client, or one that fell behind, gets first. */
-  snapshot: () => { info: Info; devices: DeviceList }
+  snapshot: () => LiveSnapshot
   /** Default 16. */
   maxClients?: number
   /** Bytes that may wait for one client, besides one frame. Default 1 MiB: a busy second is half of that. */
@@ -26,6 +39,11 @@ interface Client {
 
 /** Flows in one frame. */
 const MAX_FLOWS = 1000
+/** Of a batch that has so many flows there are several a second. */
+const MANY_FLOWS = 4096
+const FLOWS_OF_MANY = 250
+const LINE_FEED = 10
+const COMMA = Buffer.from(',')
 
 /** Tells every connected page what happens. */
 export class LiveFeed {
@@ -73,13 +91,8 @@ export class LiveFeed {
   /** One second of traffic, with the rates of the devices over it. */
   interval(interval: Interval, rates: readonly DeviceRate[]): void {
     if (this.#clients.size === 0) return
-    const { flows, complete, to_ms } = interval
-    this.#send('flows', {
-      flows: largest(flows, MAX_FLOWS),
-      changed: flows.length,
-      complete,
-      to_ms,
-    })
+    this.#sendFrame(flowsFrame(interval))
+    const { to_ms } = interval
     this.#send('rates', { rates: [...rates], to_ms })
   }
 
@@ -95,13 +108,41 @@ export class LiveFeed {
     this.#send('info', info)
   }
 
+  /** All rules, whenever one of them or its state has changed. */
+  rules(rules: readonly RuleView[]): void {
+    this.#send('rules', { rules: [...rules] })
+  }
+
+  groups(groups: readonly Group[]): void {
+    this.#send('groups', { groups: [...groups] })
+  }
+
+  journal(entry: JournalEntry): void {
+    this.#send('journal', entry)
+  }
+
+  incident(incident: Incident): void {
+    this.#send('incident', incident)
+  }
+
+  blocked(batch: BlockedBatch): void {
+    this.#send('blocked', batch)
+  }
+
+  connection(connection: Connection): void {
+    this.#send('connection', connection)
+  }
+
   #send<Name extends keyof LiveEvents>(name: Name, data: LiveEvents[Name]): void {
     if (this.#clients.size === 0) return
-    const frame = frameOf(name, data)
+    this.#sendFrame(frameOf(name, data))
+  }
+
+  #sendFrame(frame: string | Buffer): void {
     for (const client of this.#clients) this.#write(client, frame)
   }
 
-  #write(client: Client, frame: string): void {
+  #write(client: Client, frame: string | Buffer): void {
     if (this.#isBehind(client)) return
     client.response.write(frame)
   }
@@ -126,8 +167,12 @@ export class LiveFeed {
   }
 
   #sendSnapshot({ response }: Client): void {
-    const { info, devices } = this.#options.snapshot()
-    response.write(frameOf('info', info) + frameOf('devices', devices))
+    const { info, devices, rules, groups, incidents = [] } = this.#options.snapshot()
+    let frames = frameOf('info', info) + frameOf('devices', devices)
+    if (rules !== undefined) frames += frameOf('rules', { rules: [...rules] })
+    if (groups !== undefined) frames += frameOf('groups', { groups: [...groups] })
+    for (const incident of incidents) frames += frameOf('incident', incident)
+    response.write(frames)
   }
 
   #beat(): void {
@@ -140,8 +185,32 @@ function frameOf<Name extends keyof LiveEvents>(name: Name, data: LiveEvents[Nam
   return `event: ${name}\ndata: ${JSON.stringify(data)}\n\n`
 }
 
-function largest(flows: readonly Flow[], limit: number): Flow[] {
-  const bytes = (flow: Flow): number => flow.sent_bytes + flow.received_bytes
-  const sorted = [...flows].sort((a, b) => bytes(b) - bytes(a))
-  return sorted.length > limit ? sorted.slice(0, limit) : sorted
+/** The event `flows`, put together from lines of JSON that are there. */
+function flowsFrame({ flows, complete, to_ms }: Interval): Buffer {
+  const head = Buffer.from('event: flows\ndata: {"flows":[')
+  const end = `],"changed":${flows.count},"complete":${complete},"to_ms":${to_ms}}\n\n`
+  const pieces: Buffer[] = []
+  for (const line of largest(flows)) pieces.push(pieces.length === 0 ? head : COMMA, line)
+  if (pieces.length === 0) pieces.push(head)
+  return Buffer.concat([...pieces, Buffer.from(end)])
+}
+
+/** The lines of the flows with most bytes, those first; without their line feeds. */
+function largest(flows: ChangedFlows): Buffer[] {
+  const { count } = flows
+  const limit = count < MANY_FLOWS ? MAX_FLOWS : FLOWS_OF_MANY
+  const order = Uint32Array.from({ length: count }, (_, i) => i)
+  order.sort((a, b) => flows.bytes(b) - flows.bytes(a))
+  const ranks = new Map<number, number>()
+  for (const [rank, i] of order.subarray(0, limit).entries()) ranks.set(i, rank)
+  const lines: Buffer[] = []
+  let i = 0
+  for (const piece of flows.lines(true)) {
+    for (let at = 0, end = 0; at < piece.length; at = end + 1, i++) {
+      end = piece.indexOf(LINE_FEED, at)
+      const rank = ranks.get(i)
+      if (rank !== undefined) lines[rank] = Buffer.from(piece.subarray(at, end))
+    }
+  }
+  return lines
 }

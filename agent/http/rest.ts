@@ -1,20 +1,49 @@
 // REST: which path asks which method, and what of a query is a number. The methods' schemas check the rest.
+import { z } from 'zod'
+import type { AnyMethod } from '../methods/registry.ts'
 import { RequestError } from './answer.ts'
 
 export interface Route {
+  /** Verb of HTTP. */
+  verb: 'GET' | 'POST'
+  /** Name of a method of the registry. */
   method: string
-  /** Keys of the query whose values are numbers. */
-  numbers: readonly string[]
 }
 
-/** `GET` routes by path. */
-export const ROUTES: ReadonlyMap<string, Route> = new Map([
-  ['/api/info', { method: 'get-info', numbers: [] }],
-  ['/api/devices', { method: 'get-devices', numbers: [] }],
-  ['/api/flows', { method: 'get-flows', numbers: ['limit'] }],
-  ['/api/history', { method: 'get-history', numbers: ['from_ms', 'to_ms'] }],
-  ['/api/history/remotes', { method: 'get-remotes', numbers: ['from_ms', 'to_ms', 'limit'] }],
-])
+/** Reads whose path is not their name without `get-`. */
+const PATHS: Readonly<Record<string, string>> = {
+  'get-remotes': '/api/history/remotes',
+}
+
+/** Where a method is: reads under their subject by `GET`, changes under their name by `POST`. */
+export function pathOf({ name, role }: Pick<AnyMethod, 'name' | 'role'>): string {
+  return PATHS[name] ?? `/api/${role === 'view' ? name.replace(/^get-/, '') : name}`
+}
+
+/** The routes of methods by path. Throws an Error where two would have one path. */
+export function routesOf(
+  methods: readonly Pick<AnyMethod, 'name' | 'role'>[],
+): ReadonlyMap<string, Route> {
+  const routes = new Map<string, Route>()
+  for (const method of methods) {
+    const path = pathOf(method)
+    if (routes.has(path)) throw new Error(`two methods are at ${path}`)
+    routes.set(path, { verb: method.role === 'view' ? 'GET' : 'POST', method: method.name })
+  }
+  return routes
+}
+
+/** Keys of a method's arguments that are numbers. */
+export function numbersOf(schema: z.ZodType): string[] {
+  if (!(schema instanceof z.ZodObject)) return []
+  return Object.entries(schema.shape).flatMap(([key, of]) => (isNumber(of) ? [key] : []))
+}
+
+function isNumber(schema: unknown): boolean {
+  if (schema instanceof z.ZodOptional || schema instanceof z.ZodDefault)
+    return isNumber(schema.unwrap())
+  return schema instanceof z.ZodNumber
+}
 
 /** The arguments in a query (without `?`). Throws a RequestError for a key that comes twice or a number that is none. */
 export function queryArguments(query: string, numbers: readonly string[]): Record<string, unknown> {

@@ -2,6 +2,8 @@
 import { createHash } from 'node:crypto'
 import type { Device, DeviceNameSource } from '../../protocol/messages.ts'
 import { formatMac, isRandomMac } from '../address.ts'
+import { DeviceEntry } from './device-entry.ts'
+import { MacTable } from './mac-table.ts'
 
 /** Where names come from, the best first. */
 const SOURCES: readonly DeviceNameSource[] = [
@@ -20,29 +22,7 @@ const MAX_IPS = 32
 const SHARED_IPV4 = 8
 const SHARED_WINDOW_MS = 3_600_000
 
-/** A device as the pipeline keeps it; counters are added to directly. */
-export interface DeviceEntry {
-  readonly id: string
-  /** See `macKey`; 0 for a device that is known by its address alone. */
-  readonly mac: number
-  /** Address → when it was last seen, oldest first. */
-  readonly ips: Map<string, number>
-  name: string
-  nameSource: DeviceNameSource
-  readonly vendor: string | undefined
-  shared: boolean
-  /** Seen within the last `gone_after_s`. */
-  present: boolean
-  sentBytes: number
-  receivedBytes: number
-  sentPackets: number
-  receivedPackets: number
-  firstSeenMs: number
-  lastSeenMs: number
-  /** The address it was seen with last: spares the map a look-up a packet. */
-  lastIp: string
-  lastIp6: string
-}
+export type { DeviceEntry }
 
 /** What happened to a device. `changed` lists keys of `Device`. */
 export type InventoryChange =
@@ -59,7 +39,7 @@ export interface InventoryOptions {
 
 /** Knows every device by its MAC, or by its address where there is no MAC. */
 export class Inventory {
-  readonly #byMac = new Map<number, DeviceEntry>()
+  readonly #byMac = new MacTable()
   readonly #byAddress = new Map<string, DeviceEntry>()
   readonly #byId = new Map<string, DeviceEntry>()
   readonly #vendorOf: (mac: string) => string | undefined
@@ -169,7 +149,7 @@ export class Inventory {
   #add(mac: number, ip: string, timeMs: number): DeviceEntry {
     if (this.#byId.size >= this.#maxDevices) this.#evict()
     const macText = mac === 0 ? undefined : formatMac(mac)
-    const entry: DeviceEntry = {
+    const entry = new DeviceEntry({
       id: macText?.replaceAll(':', '') ?? addressId(ip),
       mac,
       ips: new Map(ip === '' ? [] : [[ip, timeMs]]),
@@ -178,15 +158,11 @@ export class Inventory {
       vendor: macText === undefined || isRandomMac(mac) ? undefined : this.#vendorOf(macText),
       shared: false,
       present: true,
-      sentBytes: 0,
-      receivedBytes: 0,
-      sentPackets: 0,
-      receivedPackets: 0,
       firstSeenMs: timeMs,
       lastSeenMs: timeMs,
       lastIp: ip.includes(':') ? '' : ip,
       lastIp6: ip.includes(':') ? ip : '',
-    }
+    })
     this.#rename(entry)
     this.#insert(entry)
     this.#tell({ kind: 'device_new', entry })
@@ -199,6 +175,12 @@ export class Inventory {
     if (entry.name === name && entry.nameSource === source) return
     entry.name = name
     entry.nameSource = source
+    this.#change(entry, 'name')
+  }
+
+  /** Takes back a name: the device is called by its vendor or address until a better one is seen. */
+  unname(entry: DeviceEntry): void {
+    this.#rename(entry)
     this.#change(entry, 'name')
   }
 
@@ -258,7 +240,7 @@ export class Inventory {
     for (const device of devices) {
       const mac = device.mac === undefined ? 0 : (macOf(device.mac) ?? 0)
       if (this.#byId.size >= this.#maxDevices || this.#byId.has(device.id)) continue
-      const entry: DeviceEntry = {
+      const entry = new DeviceEntry({
         id: device.id,
         mac,
         ips: new Map(device.ips.toReversed().map((ip) => [ip, device.last_seen_ms])),
@@ -267,15 +249,18 @@ export class Inventory {
         vendor: device.vendor,
         shared: device.shared ?? false,
         present: false,
-        sentBytes: device.sent_bytes,
-        receivedBytes: device.received_bytes,
-        sentPackets: device.sent_packets,
-        receivedPackets: device.received_packets,
         firstSeenMs: device.first_seen_ms,
         lastSeenMs: device.last_seen_ms,
         lastIp: '',
         lastIp6: '',
-      }
+      })
+      entry.count(
+        device.sent_bytes,
+        device.received_bytes,
+        device.sent_packets,
+        device.received_packets,
+        device.last_seen_ms,
+      )
       this.#insert(entry)
     }
   }

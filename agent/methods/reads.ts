@@ -1,4 +1,4 @@
-// What may be read of the agent: the same for HTTP, the socket and, later, MQTT.
+// What may be read of the agent: the same for HTTP, the socket and MQTT.
 import { z } from 'zod'
 import type { DeviceList, FlowList, History, RemoteList, Resolution } from '../../protocol/http.ts'
 import type { Info } from '../../protocol/messages.ts'
@@ -64,19 +64,25 @@ export function readMethods(from: Readable): AnyMethod[] {
   return [
     defineMethod({
       name: 'get-info',
+      description: 'what this agent is and what it can do here',
       role: 'view',
+      safe: true,
       schema: z.strictObject({}),
       handler: () => from.info(),
     }),
     defineMethod({
       name: 'get-devices',
+      description: 'every device with its counters and rates',
       role: 'view',
+      safe: true,
       schema: z.strictObject({}),
       handler: () => from.devices(),
     }),
     defineMethod({
       name: 'get-flows',
+      description: 'the live flows, those that changed last first',
       role: 'view',
+      safe: true,
       schema: z.strictObject({
         device: device.optional(),
         limit: z.number().int().min(1).max(5000).default(500),
@@ -85,13 +91,17 @@ export function readMethods(from: Readable): AnyMethod[] {
     }),
     defineMethod({
       name: 'get-history',
+      description: 'traffic over time, of one device or of all',
       role: 'view',
+      safe: true,
       schema: z.strictObject(spanShape),
       handler: (args) => from.history(span(args)),
     }),
     defineMethod({
       name: 'get-remotes',
+      description: 'the remotes with most bytes in a span of time',
       role: 'view',
+      safe: true,
       schema: z.strictObject({
         ...spanShape,
         limit: z.number().int().min(1).max(1000).default(50),

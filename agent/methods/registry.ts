@@ -8,6 +8,8 @@ export type Role = 'view' | 'admin'
 export interface Caller {
   role: Role
   via: 'http' | 'socket' | 'mqtt'
+  /** The address from which the client asks, where the transport knows it; it is never blocked by its own order. */
+  address?: string
 }
 
 /** Why a method was not carried out; transports turn it into their own kind of answer. */
@@ -18,6 +20,8 @@ export type MethodErrorCode =
   | 'not_found'
   | 'conflict'
   | 'unavailable'
+  /** Protected, too wide, or not to be enforced here: the message says which. */
+  | 'refused'
 
 export class MethodError extends Error {
   readonly code: MethodErrorCode
@@ -39,8 +43,12 @@ export interface Methods {
 export interface Method<Schema extends z.ZodType = z.ZodType> {
   /** A verb of the contract, such as `get-devices`. */
   name: string
-  /** The least role that may call it. */
+  /** One English sentence without its end, for the command line's help and for OpenAPI. */
+  description: string
+  /** The least role that may call it; `view` changes nothing. */
   role: Role
+  /** Taken over MQTT with `mqtt.commands: safe`, where every account of the broker may ask. */
+  safe: boolean
   /** Of the arguments, by name; use `z.strictObject`, so that a misspelt key is refused. */
   schema: Schema
   handler(args: z.infer<Schema>, caller: Caller): unknown
@@ -49,7 +57,9 @@ export interface Method<Schema extends z.ZodType = z.ZodType> {
 /** A method whose arguments' type is known to its own schema alone. */
 export interface AnyMethod {
   readonly name: string
+  readonly description: string
   readonly role: Role
+  readonly safe: boolean
   readonly schema: z.ZodType
   run(args: unknown, caller: Caller): Promise<unknown>
 }
@@ -58,7 +68,9 @@ export interface AnyMethod {
 export function defineMethod<Schema extends z.ZodType>(method: Method<Schema>): AnyMethod {
   return {
     name: method.name,
+    description: method.description,
     role: method.role,
+    safe: method.safe,
     schema: method.schema,
     run: async (args, caller) => {
       const checked = method.schema.safeParse(args)
@@ -95,5 +107,6 @@ function sentenceOf(name: string, error: z.ZodError): string {
     const where = issue.path.map(String).join('.').slice(0, 100)
     return `${where === '' ? '' : `${where}: `}${issue.message.slice(0, 200)}`
   })
-  return `${name}: ${issues.join('; ')}`
+  // Keys come from outside: nothing in them may reach a terminal or turn the sentence round.
+  return `${name}: ${issues.join('; ')}`.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, '\ufffd')
 }

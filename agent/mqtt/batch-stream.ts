@@ -2,17 +2,19 @@
 import { MAX_PAYLOAD_BYTES } from '../../protocol/topics.ts'
 import type { Backlog } from './backlog.ts'
 import type { BatchSpan } from './batch.ts'
-import { batchMessage, packRecords } from './batch.ts'
+import { batchHead, packRecords } from './batch.ts'
 import type { PublishOutcome } from './mqtt-link.ts'
-import { PACKET_OVERHEAD } from './mqtt-link.ts'
+import { PACKET_OVERHEAD, PackedLines, readRecords } from './packed-lines.ts'
 
 /** The part of a link that a stream needs. */
 export interface StreamLink {
   readonly connected: boolean
   readonly maxPacketBytes: number
+  /** Bytes of what was published that are still held: none, and what they were in can be used again. */
+  readonly bufferedBytes: number
   publish(
     topic: string,
-    payload: string,
+    payload: string | Buffer,
     options: { qos: 0 | 1; retain: boolean },
   ): Promise<PublishOutcome>
 }
@@ -27,6 +29,8 @@ export class BatchStream {
   #unnamed = 0
   #unsendable = 0
   #sending = false
+  #work: Promise<void> | undefined
+  #packed = new PackedLines()
 
   constructor(link: StreamLink, topic: string, key: 'flows' | 'dns', backlog: Backlog) {
     this.#link = link
@@ -43,9 +47,29 @@ export class BatchStream {
     this.#backlog.trim()
   }
 
+  /** Takes an interval's flows, each a line of JSON; the pieces need not stay as they are. */
+  addLines(span: BatchSpan, lines: Iterable<Buffer>): void {
+    if (this.#sending || !this.#link.connected || !this.#backlog.empty) {
+      const { keys, records } = readRecords(lines)
+      this.add(span, keys, records)
+      return
+    }
+    if (this.#link.bufferedBytes > 0) this.#packed = new PackedLines()
+    this.#packed.pack(lines, this.#maxBytes())
+    this.#sending = true
+    this.#work = this.#sendPacked(span).then(() => this.#sendAll())
+  }
+
   /** Sends what waits, where a connection stands. */
   flush(): void {
-    if (!this.#sending && this.#link.connected) void this.#sendAll()
+    if (this.#sending || !this.#link.connected) return
+    this.#sending = true
+    this.#work = this.#sendAll()
+  }
+
+  /** While messages are under way, resolves when they have gone. */
+  get busy(): Promise<void> | undefined {
+    return this.#sending ? this.#work : undefined
   }
 
   /** Records dropped since the start. */
@@ -53,16 +77,33 @@ export class BatchStream {
     return this.#backlog.dropped + this.#unsendable
   }
 
+  #maxBytes(): number {
+    const { maxPacketBytes } = this.#link
+    return Math.min(MAX_PAYLOAD_BYTES, maxPacketBytes - this.#topic.length - PACKET_OVERHEAD)
+  }
+
+  async #sendPacked(whole: BatchSpan): Promise<void> {
+    const packed = this.#packed
+    const { messages, oversize } = packed
+    this.#unsendable += oversize
+    const span = oversize === 0 ? whole : { ...whole, complete: false }
+    for (let i = 0; i < messages; i++) {
+      const message = packed.message(i, this.#head(span, i + 1, messages))
+      const outcome = await this.#publish(message)
+      if (outcome !== 'lost') continue
+      const { keys, records } = packed.rest(i)
+      this.#backlog.putBack(span, keys, records)
+      this.#backlog.trim()
+      return
+    }
+  }
+
+  /** Whoever calls has set `#sending`. */
   async #sendAll(): Promise<void> {
-    this.#sending = true
     while (this.#link.connected) {
       const waiting = this.#backlog.take()
       if (waiting === undefined) break
-      const maxBytes = Math.min(
-        MAX_PAYLOAD_BYTES,
-        this.#link.maxPacketBytes - this.#topic.length - PACKET_OVERHEAD,
-      )
-      const { runs, oversize } = packRecords(waiting.records, maxBytes)
+      const { runs, oversize } = packRecords(waiting.records, this.#maxBytes())
       this.#unsendable += oversize
       const span = oversize === 0 ? waiting.span : { ...waiting.span, complete: false }
       const sent = await this.#sendRuns(span, runs)
@@ -78,11 +119,20 @@ export class BatchStream {
   async #sendRuns(span: BatchSpan, runs: readonly string[][]): Promise<number> {
     let sent = 0
     for (const [i, run] of runs.entries()) {
-      const message = batchMessage(this.#key, ++this.#seq, span, i + 1, runs.length, run)
-      const outcome = await this.#link.publish(this.#topic, message, { qos: 0, retain: false })
+      const outcome = await this.#publish(
+        `${this.#head(span, i + 1, runs.length)}${run.join(',')}]}`,
+      )
       if (outcome === 'lost') return sent
       sent += run.length
     }
     return sent
+  }
+
+  #head(span: BatchSpan, part: number, parts: number): string {
+    return batchHead(this.#key, ++this.#seq, span, part, parts)
+  }
+
+  #publish(message: string | Buffer): Promise<PublishOutcome> {
+    return this.#link.publish(this.#topic, message, { qos: 0, retain: false })
   }
 }

@@ -1,5 +1,6 @@
 // Records, each serialised once, gathered into messages that fit.
-import type { Dns, Flow } from '../../protocol/messages.ts'
+import type { Dns } from '../../protocol/messages.ts'
+import { HEADER_BYTES } from './packed-lines.ts'
 
 /** What a batch says about itself besides its records. */
 export interface BatchSpan {
@@ -7,9 +8,6 @@ export interface BatchSpan {
   to_ms: number
   complete: boolean
 }
-
-/** Room for everything in a batch but its records: type, seq, times, part, parts, names and brackets. */
-const HEADER_BYTES = 256
 
 /** `records` in the fewest runs, in order, that each fit `maxBytes` with a header; those that alone don't fit are left out and counted. */
 export function packRecords(
@@ -39,26 +37,18 @@ export function packRecords(
   return { runs, oversize }
 }
 
-/** One message of a batch, as JSON. `key` names the list: `flows` or `dns`. */
-export function batchMessage(
+/** One message of a batch up to its records, as JSON. `key` names the list: `flows` or `dns`. */
+export function batchHead(
   key: 'flows' | 'dns',
   seq: number,
   span: BatchSpan,
   part: number,
   parts: number,
-  run: readonly string[],
 ): string {
   const type = key === 'flows' ? 'flow_batch' : 'dns_batch'
   const { from_ms, to_ms, complete } = span
   const head = JSON.stringify({ type, seq, from_ms, to_ms, part, parts, complete })
-  return `${head.slice(0, -1)},"${key}":[${run.join(',')}]}`
-}
-
-/** A flow as JSON, with or without the names of its remote end. */
-export function flowRecord(flow: Flow, withNames: boolean): string {
-  if (withNames) return JSON.stringify(flow)
-  const { remote_name, remote_name_source, sni, ...rest } = flow
-  return JSON.stringify(rest)
+  return `${head.slice(0, -1)},"${key}":[`
 }
 
 /** A DNS query as JSON. */

@@ -7,6 +7,7 @@ import type { ListenAddress } from '../listen.ts'
 import { isLoopback, listenNear, urlHost } from '../listen.ts'
 import type { Log } from '../log.ts'
 import { limitFrames } from './frame-limit.ts'
+import type { PublishOutcome } from './mqtt-link.ts'
 
 export interface EmbeddedBrokerOptions {
   listen: ListenAddress
@@ -36,6 +37,8 @@ export class EmbeddedBroker {
   readonly #retained = new RetainedLedger()
   #server: Server | undefined
   #aedes: Aedes | undefined
+  /** Settles with the last message that was published from within; never rejects. */
+  #publishing: Promise<unknown> = Promise.resolve()
   #port = 0
 
   constructor(options: EmbeddedBrokerOptions) {
@@ -114,6 +117,50 @@ export class EmbeddedBroker {
   /** Clients that are connected now. */
   get clients(): number {
     return this.#aedes?.connectedClients ?? 0
+  }
+
+  /** Bytes that wait for clients: none, and no message is held any more but those that are retained. */
+  get bufferedBytes(): number {
+    let bytes = 0
+    for (const socket of this.#sockets) bytes += socket.writableLength
+    return bytes
+  }
+
+  /** Publishes from within; resolves when it has gone to every client, or waits for one that is slow. */
+  publish(
+    topic: string,
+    payload: Buffer,
+    { qos, retain }: { qos: 0 | 1; retain: boolean },
+  ): Promise<PublishOutcome> {
+    const aedes = this.#aedes
+    if (aedes === undefined) return Promise.resolve('lost')
+    if (retain && !this.#retained.admit(topic, payload.length)) return Promise.resolve('refused')
+    const packet = { cmd: 'publish', topic, payload, qos, retain, dup: false } as const
+    // One after the other: aedes numbers messages as they are given, keeps the retained ones first, and takes one that
+    // then comes after a higher number for a second copy.
+    const outcome = this.#publishing.then(
+      () =>
+        new Promise<PublishOutcome>((resolve) => {
+          aedes.publish(packet, (error) => resolve(error ? 'refused' : 'done'))
+        }),
+    )
+    this.#publishing = outcome
+    return outcome
+  }
+
+  /** Calls back with each message that this filter matches, from now until the end; `retained` as it was published. */
+  hear(
+    filter: string,
+    onMessage: (payload: Buffer, topic: string, retained: boolean) => void,
+  ): void {
+    const deliver = (
+      packet: { payload: string | Buffer; topic: string; retain: boolean },
+      done: () => void,
+    ): void => {
+      onMessage(Buffer.from(packet.payload as Buffer), packet.topic, packet.retain)
+      done()
+    }
+    this.#aedes?.subscribe(filter, deliver, () => {})
   }
 
   #admit(socket: Socket, aedes: Aedes): void {

@@ -51,6 +51,8 @@ function refusal(code: number, where: string): string | undefined {
 
 function failure(code: string, where: string): string | undefined {
   switch (code) {
+    case 'HOMESPIN_NO_BROKER':
+      return 'there is no MQTT broker yet: install the app Mosquitto broker in Home Assistant, or name a broker in the options of Homespin'
     case 'ECONNREFUSED':
       return `nothing listens at ${where}: is the broker running, and are host and port of broker right?`
     case 'ENOTFOUND':

@@ -4,19 +4,24 @@ import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import type { Socket } from 'node:net'
 import { connect as connectTcp } from 'node:net'
-import { connect as connectTls } from 'node:tls'
 import type { IClientOptions } from 'mqtt'
 import { MqttClient } from 'mqtt'
+import { MAX_COMMAND_BYTES } from '../../protocol/commands.ts'
 import type { Log } from '../log.ts'
 import { backOffMs } from './back-off.ts'
-import { limitFrames } from './frame-limit.ts'
+import type { BrokerAt, Endpoint } from './broker-at.ts'
+import { parseBrokerUrl } from './broker-at.ts'
+import { cutFrames } from './frame-cut.ts'
 import { linkFault, refusesVersion } from './link-fault.ts'
+import { PACKET_OVERHEAD } from './packed-lines.ts'
 
 export interface MqttLinkOptions {
   /** `mqtt://host[:1883]` or `mqtts://host[:8883]`; a user and a password in it are used, never logged. */
   url: string
   user?: string
   password?: string
+  /** Instead of these three, asked before each try; undefined: there is no broker yet. */
+  find?: () => BrokerAt | undefined
   /** PEM files: authorities to trust instead of the system's, and this client's own certificate and key. */
   caFile?: string
   certFile?: string
@@ -25,8 +30,10 @@ export interface MqttLinkOptions {
   clientIdPrefix: string
   /** What the broker publishes (QoS 1, retained) when this client is lost. */
   will: { topic: string; payload: string }
-  /** Exact topics to subscribe to, QoS 1, on each connect. */
+  /** Filters of topics to subscribe to, QoS 1, on each connect. */
   subscribe: readonly string[]
+  /** Filter of orders, subscribed too; where the broker can, it tells which were published as retained (MQTT 5, 3.8.3.1). */
+  commands?: string
   log: Log
   /** Default 20. */
   keepaliveSeconds?: number
@@ -40,20 +47,39 @@ export interface MqttLinkOptions {
 /** `done`: acknowledged (QoS 1) or handed to the socket (QoS 0). `refused`: the broker said no, for good. `lost`: the connection went first. */
 export type PublishOutcome = 'done' | 'refused' | 'lost'
 
+/** Where and with what a message wants to be answered (MQTT 5, 3.3.2.3.5 and .6). */
+export interface ReplyTo {
+  responseTopic?: string
+  correlation?: Buffer
+}
+
+/** A message as it came. */
+export interface Incoming extends ReplyTo {
+  topic: string
+  payload: Buffer
+  retained: boolean
+}
+
+export interface PublishOptions {
+  qos: 0 | 1
+  retain: boolean
+  /** Given back to who asked; only MQTT 5 carries it. */
+  correlation?: Buffer
+}
+
 export interface LinkHandlers {
   connected(): void
   disconnected(): void
-  message(topic: string, payload: Buffer, retained: boolean): void
+  message(topic: string, payload: Buffer, retained: boolean, reply?: ReplyTo): void
 }
 
-/** Bytes of an MQTT packet besides topic and payload, with room for MQTT 5 properties. */
-export const PACKET_OVERHEAD = 16
 const MAX_INCOMING_BYTES = 256 * 1024
 
 /** Keeps a connection to a broker: MQTT 5 first, 3.1.1 where that is refused. */
 export class MqttLink {
   readonly #options: MqttLinkOptions
-  readonly #endpoint: Endpoint
+  #endpoint: Endpoint
+  #credentials: { user?: string; password?: string } = {}
   #handlers: LinkHandlers | undefined
   #client: MqttClient | undefined
   #socket: Socket | undefined
@@ -63,6 +89,8 @@ export class MqttLink {
   #refusedTopics = new Set<string>()
   #retry: NodeJS.Timeout | undefined
   #stopped = true
+  /** A connection was given up for another one. */
+  #hurried = false
   #maxPacketBytes = Number.POSITIVE_INFINITY
 
   /** Throws an Error with a sentence for a URL that is not a broker's. */
@@ -95,6 +123,19 @@ export class MqttLink {
     this.#socket?.destroy()
   }
 
+  /** The broker is another one now, or this is another user there: gives up what stands and connects at once. */
+  reconnect(): void {
+    if (this.#stopped) return
+    this.#attempt = 0
+    this.#version = 5
+    if (this.#retry !== undefined) {
+      this.#connect()
+      return
+    }
+    this.#hurried = true
+    this.#socket?.destroy()
+  }
+
   get connected(): boolean {
     return this.#client?.connected === true
   }
@@ -117,8 +158,8 @@ export class MqttLink {
   /** Publishes now or not at all; never throws. */
   publish(
     topic: string,
-    payload: string,
-    options: { qos: 0 | 1; retain: boolean },
+    payload: string | Buffer,
+    { qos, retain, correlation }: PublishOptions,
   ): Promise<PublishOutcome> {
     const client = this.#client
     if (client === undefined || !client.connected) return Promise.resolve('lost')
@@ -130,7 +171,11 @@ export class MqttLink {
     return new Promise((resolve) => {
       const onClose = (): void => resolve('lost')
       client.once('close', onClose)
-      client.publish(topic, payload, options, (error) => {
+      const properties =
+        correlation === undefined || this.#version !== 5
+          ? {}
+          : { properties: { correlationData: correlation } }
+      client.publish(topic, payload, { qos, retain, ...properties }, (error) => {
         client.off('close', onClose)
         if (!error) return resolve('done')
         const code = (error as { code?: unknown }).code
@@ -142,10 +187,13 @@ export class MqttLink {
   }
 
   #connect(): void {
+    clearTimeout(this.#retry)
+    this.#retry = undefined
     let fault: Error | undefined
     let wasConnected = false
     let client: MqttClient
     try {
+      this.#locate()
       client = new MqttClient(() => this.#openSocket(), this.#clientOptions())
     } catch (error) {
       this.#plan(error as Error, false)
@@ -177,7 +225,7 @@ export class MqttLink {
       this.#handlers?.connected()
     })
     client.on('message', (topic, payload, packet) =>
-      this.#handlers?.message(topic, payload, packet.retain),
+      this.#handlers?.message(topic, payload, packet.retain, replyOf(packet.properties)),
     )
     client.once('close', () => {
       clearTimeout(timeout)
@@ -187,8 +235,28 @@ export class MqttLink {
     })
   }
 
+  /** Takes up where the broker is now, and who this is there. */
+  #locate(): void {
+    const { find, url, user, password } = this.#options
+    const at = find === undefined ? { url, user, password } : find()
+    if (at === undefined)
+      throw Object.assign(new Error('no broker'), { code: 'HOMESPIN_NO_BROKER' })
+    const endpoint = parseBrokerUrl(at.url)
+    this.#endpoint = endpoint
+    const who = { user: at.user ?? endpoint.user, password: at.password ?? endpoint.password }
+    this.#credentials = {
+      ...(who.user !== undefined && { user: who.user }),
+      ...(who.password !== undefined && { password: who.password }),
+    }
+  }
+
   /** After a connection or a try has ended. */
   #plan(fault: Error | undefined, wasConnected: boolean): void {
+    if (this.#hurried) {
+      this.#hurried = false
+      this.#retry = setTimeout(() => this.#connect(), 0)
+      return
+    }
     const refused = refusesVersion(fault)
     // Old brokers answer MQTT 5 with a closed connection: then the two versions take turns until one gets through.
     if (!wasConnected && (refused || fault === undefined || isReset(fault))) {
@@ -212,10 +280,17 @@ export class MqttLink {
   #openSocket(): Socket {
     const { host, port, tls } = this.#endpoint
     const socket = tls
-      ? connectTls({ host, port, ...(isName(host) && { servername: host }), ...this.#readFiles() })
+      ? // Not imported: with a broker of this network there is mostly no TLS, and it takes 5 MB.
+        process
+          .getBuiltinModule('node:tls')
+          .connect({ host, port, ...(isName(host) && { servername: host }), ...this.#readFiles() })
       : connectTcp({ host, port })
     socket.setNoDelay(true)
-    limitFrames(socket, MAX_INCOMING_BYTES)
+    cutFrames(socket, {
+      maxBytes: MAX_INCOMING_BYTES,
+      keptBytes: MAX_COMMAND_BYTES + 1,
+      hasProperties: this.#version === 5,
+    })
     this.#socket = socket
     return socket
   }
@@ -231,8 +306,7 @@ export class MqttLink {
   }
 
   #clientOptions(): IClientOptions {
-    const user = this.#options.user ?? this.#endpoint.user
-    const password = this.#options.password ?? this.#endpoint.password
+    const { user, password } = this.#credentials
     return {
       protocolVersion: this.#version,
       clientId: `${this.#options.clientIdPrefix}-${randomBytes(4).toString('hex')}`,
@@ -253,16 +327,20 @@ export class MqttLink {
         qos: 1,
         retain: true,
       },
-      ...(this.#version === 5 && { properties: { maximumPacketSize: MAX_INCOMING_BYTES } }),
     }
   }
 
   #subscribe(client: MqttClient): void {
-    if (this.#options.subscribe.length === 0) return
-    client.subscribe([...this.#options.subscribe], { qos: 1 }, (error) => {
+    const { subscribe, commands, log } = this.#options
+    const topics: Record<string, { qos: 1; rap?: boolean }> = {}
+    for (const topic of subscribe) topics[topic] = { qos: 1 }
+    if (commands !== undefined) topics[commands] = { qos: 1, rap: true }
+    const names = Object.keys(topics)
+    if (names.length === 0) return
+    client.subscribe(topics, (error) => {
       if (error && client.connected) {
-        this.#options.log.warn(
-          `the broker does not let this user read ${this.#options.subscribe.join(', ')}: grant it in its access list`,
+        log.warn(
+          `the broker does not let this user read ${names.join(', ')}: grant it in its access list`,
         )
       }
     })
@@ -291,37 +369,13 @@ export class MqttLink {
   }
 }
 
-interface Endpoint {
-  host: string
-  port: number
-  tls: boolean
-  user?: string
-  password?: string
-  /** For people and logs: no password. */
-  shown: string
-}
-
-/** The parts of a broker's URL. Throws an Error with a sentence for anything but `mqtt://` and `mqtts://`. */
-export function parseBrokerUrl(text: string): Endpoint {
-  const url = URL.canParse(text) ? new URL(text) : undefined
-  const tls = url?.protocol === 'mqtts:' || url?.protocol === 'ssl:'
-  if (
-    url === undefined ||
-    url.hostname === '' ||
-    !(tls || url.protocol === 'mqtt:' || url.protocol === 'tcp:')
-  ) {
-    throw new Error(
-      'broker must be embedded or a URL such as mqtt://192.0.2.1:1883 or mqtts://broker.example:8883',
-    )
-  }
-  const port = url.port === '' ? (tls ? 8883 : 1883) : Number(url.port)
+function replyOf(
+  properties: { responseTopic?: string; correlationData?: Buffer } | undefined,
+): ReplyTo {
+  const { responseTopic, correlationData } = properties ?? {}
   return {
-    host: url.hostname.replace(/^\[|\]$/g, ''),
-    port,
-    tls,
-    ...(url.username !== '' && { user: decodeURIComponent(url.username) }),
-    ...(url.password !== '' && { password: decodeURIComponent(url.password) }),
-    shown: `${tls ? 'mqtts' : 'mqtt'}://${url.hostname}:${port}`,
+    ...(responseTopic === undefined ? {} : { responseTopic }),
+    ...(correlationData === undefined ? {} : { correlation: correlationData }),
   }
 }
 

@@ -1,19 +1,35 @@
 // MQTT as the agent sees it: the embedded broker where that was chosen, the link, and what is published.
+import { join } from 'node:path'
+import type { BlockedBatch, Connection, Incident } from '../../protocol/act.ts'
+import { HOME_ASSISTANT_VERBS } from '../../protocol/commands.ts'
 import type { AgentEvent, Device, Info } from '../../protocol/messages.ts'
+import type { Topics } from '../../protocol/topics.ts'
 import { topicsOf } from '../../protocol/topics.ts'
 import type { Clock } from '../clock.ts'
 import type { Config } from '../config.ts'
 import type { Interval } from '../interval.ts'
 import { isLoopback } from '../listen.ts'
 import type { Log } from '../log.ts'
+import type { Methods } from '../methods/registry.ts'
+import type { BrokerFinder } from './broker-at.ts'
+import { CommandAnswers } from './command-answers.ts'
+import { CommandDesk } from './command-desk.ts'
+import { CommandMemory } from './command-memory.ts'
+import { CommandFile } from './command-store.ts'
 import { EmbeddedBroker } from './embedded-broker.ts'
-import { MqttLink } from './mqtt-link.ts'
+import { EmbeddedLink } from './embedded-link.ts'
+import type { Guest } from './guest.ts'
+import { withGuest } from './guest.ts'
 import type { OtherInstance } from './other-instance.ts'
 import { keepNoPacketNumbers } from './packet-numbers.ts'
+import type { Link } from './publisher.ts'
 import { linkNeeds, Publisher } from './publisher.ts'
 
 /** A home has one agent: its broker is not overrun when it returns, and people wait for it. */
 const MAX_BACK_OFF_MS = 10_000
+
+/** What `broker` of the configuration says where the Supervisor knows it. */
+const SUPERVISOR = 'supervisor'
 
 /** The port of MQTT (IANA), tried first. */
 const MQTT_PORT = 1883
@@ -25,6 +41,20 @@ export interface MqttRoomParts {
   clock: Clock
   log: Log
   onOtherInstance: (other: OtherInstance) => void
+  /** Tells where the broker is, where the configuration leaves that to the Supervisor. */
+  finder?: BrokerFinder
+  /** What may be ordered by MQTT; absent: nothing. */
+  commands?: CommandParts
+  /** Who listens along and publishes too. */
+  guest?: Guest
+}
+
+export interface CommandParts {
+  methods: Methods
+  /** Folder in which the ids of orders are kept. */
+  data: string
+  /** Whether the clock on the wall is synchronised. */
+  isSynchronised: () => boolean
 }
 
 /** Starts broker and publisher in order, and passes on what happens. */
@@ -32,7 +62,9 @@ export class MqttRoom {
   readonly #parts: MqttRoomParts
   #broker: EmbeddedBroker | undefined
   #publisher: Publisher | undefined
+  #desk: CommandDesk | undefined
   #url = ''
+  #namesPublished = false
 
   constructor(parts: MqttRoomParts) {
     this.#parts = parts
@@ -42,21 +74,13 @@ export class MqttRoom {
   async start(): Promise<void> {
     const { config, log, clock, instance, startedMs, onOtherInstance } = this.#parts
     keepNoPacketNumbers()
-    this.#url = config.broker === 'embedded' ? await this.#startBroker() : config.broker
     const topics = topicsOf(config.agent, config.mqtt.prefix)
-    const { username, password, ca_file, cert_file, key_file } = config.mqtt
-    const link = new MqttLink({
-      url: this.#url,
-      clientIdPrefix: `homespin-${config.agent}`,
-      maxBackOffMs: MAX_BACK_OFF_MS,
-      ...linkNeeds(topics),
-      log,
-      ...(username === undefined ? {} : { user: username }),
-      ...(password === undefined ? {} : { password }),
-      ...(ca_file === undefined ? {} : { caFile: ca_file }),
-      ...(cert_file === undefined ? {} : { certFile: cert_file }),
-      ...(key_file === undefined ? {} : { keyFile: key_file }),
-    })
+    const own = await (config.broker === 'embedded'
+      ? this.#startBroker(topics)
+      : this.#linkTo(config.broker, topics))
+    const { guest } = this.#parts
+    const link = guest === undefined ? own : withGuest(own, guest, topics.commands.slice(0, -1))
+    this.#namesPublished = this.#publishNames()
     this.#publisher = new Publisher({
       link,
       topics,
@@ -64,13 +88,21 @@ export class MqttRoom {
       startedMs,
       clock,
       log,
-      publishNames: this.#publishNames(),
-      onOtherInstance,
+      publishNames: this.#namesPublished,
+      onOtherInstance: (other) => {
+        if (other.this_is_later && this.#desk !== undefined) this.#desk.readOnly = true
+        onOtherInstance(other)
+      },
+      onCommand: (message) => this.#desk?.take(message),
     })
+    this.#desk = this.#commandDesk(link, topics)
+    this.#desk?.start()
     this.#publisher.start()
   }
 
   async stop(): Promise<void> {
+    this.#desk?.stop()
+    this.#desk = undefined
     await this.#publisher?.stop()
     await this.#broker?.stop()
     this.#publisher = undefined
@@ -82,14 +114,24 @@ export class MqttRoom {
     return this.#url
   }
 
+  /** Whether names of remotes are published. */
+  get publishesNames(): boolean {
+    return this.#namesPublished
+  }
+
   /** Messages dropped since the start. */
   get dropped(): number {
     return this.#publisher?.spoolDropped ?? 0
   }
 
-  /** False only where it is sure that nobody listens: the embedded broker has no client but this agent. */
+  /** False only where it is sure that nobody listens: the embedded broker has no client. */
   get heard(): boolean {
-    return this.#broker === undefined || this.#broker.clients > 1
+    return this.#broker === undefined || this.#broker.clients > 0
+  }
+
+  /** While flows are on their way to the broker, resolves when they have gone. */
+  get busy(): Promise<void> | undefined {
+    return this.#publisher?.busy
   }
 
   interval(interval: Interval): void {
@@ -112,7 +154,39 @@ export class MqttRoom {
     this.#publisher?.publishEvent(event)
   }
 
-  async #startBroker(): Promise<string> {
+  incident(incident: Incident): void {
+    this.#publisher?.publishIncident(incident)
+  }
+
+  blocked(batch: BlockedBatch): void {
+    this.#publisher?.publishBlocked(batch)
+  }
+
+  connection(connection: Connection): void {
+    this.#publisher?.publishConnection(connection)
+  }
+
+  #commandDesk(link: Link, topics: Topics): CommandDesk | undefined {
+    const { config, commands, clock, log } = this.#parts
+    if (commands === undefined) return undefined
+    const answers = new CommandAnswers(link, log)
+    const { command_key, ha_controls, prefix } = config.mqtt
+    return new CommandDesk({
+      agent: config.agent,
+      policy: config.mqtt.commands,
+      ...(command_key === undefined ? {} : { key: command_key }),
+      ...(ha_controls === 'unsigned' ? { unsigned: HOME_ASSISTANT_VERBS } : {}),
+      methods: commands.methods,
+      memory: new CommandMemory(new CommandFile(join(commands.data, 'commands'))),
+      clock,
+      isSynchronised: commands.isSynchronised,
+      answer: (verb, payload, to) => answers.send(topics.response(verb), payload, to, prefix),
+      clear: (topic) => void link.publish(topic, '', { qos: 1, retain: true }),
+      log,
+    })
+  }
+
+  async #startBroker(topics: Topics): Promise<Link> {
     const { config, log } = this.#parts
     const port = config.mqtt.embedded_port
     this.#broker = new EmbeddedBroker({
@@ -120,7 +194,37 @@ export class MqttRoom {
       log,
     })
     await this.#broker.start()
-    return this.#broker.url
+    this.#url = this.#broker.url
+    const { subscribe, commands } = this.#needs(topics)
+    return new EmbeddedLink(this.#broker, subscribe, commands)
+  }
+
+  async #linkTo(url: string, topics: Topics): Promise<Link> {
+    const { config, log, finder } = this.#parts
+    const { username, password, ca_file, cert_file, key_file } = config.mqtt
+    this.#url = url
+    // Loaded here, because whoever uses the embedded broker needs none of it in memory.
+    const { MqttLink } = await import('./mqtt-link.ts')
+    const link = new MqttLink({
+      url: url === SUPERVISOR ? 'mqtt://supervisor' : url,
+      clientIdPrefix: `homespin-${config.agent}`,
+      maxBackOffMs: MAX_BACK_OFF_MS,
+      ...this.#needs(topics),
+      log,
+      ...(username === undefined ? {} : { user: username }),
+      ...(password === undefined ? {} : { password }),
+      ...(ca_file === undefined ? {} : { caFile: ca_file }),
+      ...(cert_file === undefined ? {} : { certFile: cert_file }),
+      ...(key_file === undefined ? {} : { keyFile: key_file }),
+      ...(finder === undefined ? {} : { find: finder.find }),
+    })
+    if (finder !== undefined) finder.onChange = () => link.reconnect()
+    return link
+  }
+
+  #needs(topics: Topics): ReturnType<typeof linkNeeds> {
+    const needs = linkNeeds(topics)
+    return { ...needs, subscribe: [...needs.subscribe, ...(this.#parts.guest?.subscribe ?? [])] }
   }
 
   /** Names tell what a household does: a broker elsewhere gets them only when told to. */
@@ -128,6 +232,7 @@ export class MqttRoom {
     const { config, log } = this.#parts
     const { publish_names } = config.mqtt
     if (publish_names !== undefined) return publish_names
+    if (this.#url === SUPERVISOR) return false
     if (isLoopback(new URL(this.#url).hostname.replace(/^\[|\]$/g, ''))) return true
     log.warn(
       `names of remotes and DNS queries are not published, as every account of ${this.#url} could read them; ` +

@@ -23,6 +23,8 @@ interface Item {
   suspect: boolean
   /** Connections lost while this was the only one under way. */
   cuts: number
+  /** Called once it has been delivered or dropped. */
+  onGone?: () => void
 }
 
 interface State extends Item {
@@ -85,9 +87,19 @@ export class Outbox {
     this.#pump()
   }
 
-  /** Appends an event; when too many wait, the oldest go. */
-  addEvent(topic: string, payload: string): void {
-    this.#events.set(++this.#lastEvent, { topic, payload, retain: false, suspect: false, cuts: 0 })
+  /** Forgets a retained topic without a word: somebody else took it off the broker. */
+  abandon(topic: string): void {
+    const state = this.#states.get(topic)
+    if (state === undefined) return
+    this.#states.delete(topic)
+    this.#dirty.delete(state)
+  }
+
+  /** Appends an event; when too many wait, the oldest go. `onGone` is called once it has gone, either way. */
+  addEvent(topic: string, payload: string, onGone?: () => void): void {
+    const event: Item = { topic, payload, retain: false, suspect: false, cuts: 0 }
+    if (onGone !== undefined) event.onGone = onGone
+    this.#events.set(++this.#lastEvent, event)
     this.#eventBytes += payload.length
     for (const id of this.#events.keys()) {
       if (
@@ -176,7 +188,7 @@ export class Outbox {
     state.flying = false
     if (outcome === 'lost') {
       if (state.payload === payload && this.#isPoison(state)) state.poison = true
-      else this.#dirty.add(state)
+      else if (this.#states.get(topic) === state) this.#dirty.add(state)
     } else if (payload === '' && state.payload === '') {
       this.#states.delete(topic)
       this.#dirty.delete(state)
@@ -217,5 +229,6 @@ export class Outbox {
     this.#events.delete(id)
     this.#eventBytes -= event.payload.length
     if (this.#nextEvent <= id) this.#nextEvent = id + 1
+    event.onGone?.()
   }
 }

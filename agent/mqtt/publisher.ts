@@ -1,15 +1,17 @@
 // Says over MQTT what happens: topics from protocol/topics.ts alone, nothing larger than MAX_PAYLOAD_BYTES,
 // nothing kept without a bound.
+import { isIP } from 'node:net'
+import type { Blocked, BlockedBatch, Connection, Incident } from '../../protocol/act.ts'
 import type { AgentEvent, Device, Info } from '../../protocol/messages.ts'
 import type { Topics } from '../../protocol/topics.ts'
 import { MAX_PAYLOAD_BYTES } from '../../protocol/topics.ts'
 import type { Interval } from '../interval.ts'
 import type { Log } from '../log.ts'
 import { Backlog } from './backlog.ts'
-import { dnsRecord, flowRecord } from './batch.ts'
+import { dnsRecord } from './batch.ts'
 import { BatchStream } from './batch-stream.ts'
 import { DeviceBoard } from './device-board.ts'
-import type { LinkHandlers, PublishOutcome } from './mqtt-link.ts'
+import type { Incoming, LinkHandlers, PublishOptions, PublishOutcome } from './mqtt-link.ts'
 import type { OtherInstance } from './other-instance.ts'
 import { readOtherInstance } from './other-instance.ts'
 import type { OutboxLimits } from './outbox.ts'
@@ -19,13 +21,10 @@ import { Outbox } from './outbox.ts'
 export interface Link {
   readonly connected: boolean
   readonly maxPacketBytes: number
+  readonly bufferedBytes: number
   start(handlers: LinkHandlers): void
   stop(): Promise<void>
-  publish(
-    topic: string,
-    payload: string,
-    options: { qos: 0 | 1; retain: boolean },
-  ): Promise<PublishOutcome>
+  publish(topic: string, payload: string | Buffer, options: PublishOptions): Promise<PublishOutcome>
 }
 
 export interface PublisherOptions {
@@ -40,6 +39,8 @@ export interface PublisherOptions {
   publishNames: boolean
   /** Called once for each other instance that is heard. */
   onOtherInstance: (other: OtherInstance) => void
+  /** Called with each message on a command topic, also with those that are retained. */
+  onCommand?: (message: Incoming) => void
   /** Least time between two messages about a device's counters. Default 30000. */
   counterIntervalMs?: number
   limits?: OutboxLimits & { maxFlows?: number; maxDns?: number; maxBacklogBytes?: number }
@@ -49,10 +50,12 @@ export interface PublisherOptions {
 export function linkNeeds(topics: Topics): {
   will: { topic: string; payload: string }
   subscribe: string[]
+  commands: string
 } {
   return {
     will: { topic: topics.status, payload: 'offline' },
     subscribe: [topics.status, topics.info],
+    commands: topics.commands,
   }
 }
 
@@ -67,6 +70,8 @@ export class Publisher {
   readonly #board: DeviceBoard
   readonly #streams: { flows: BatchStream; dns: BatchStream }
   readonly #others = new Set<string>()
+  /** Topics of orders begin with it. */
+  readonly #commandBase: string
   #info: Info | undefined
   #answeredMs = Number.NEGATIVE_INFINITY
   #timer: NodeJS.Timeout | undefined
@@ -76,6 +81,7 @@ export class Publisher {
   constructor(options: PublisherOptions) {
     const { link, topics, limits = {} } = options
     this.#options = options
+    this.#commandBase = topics.commands.slice(0, -1)
     this.#board = new DeviceBoard(options.counterIntervalMs ?? 30_000)
     const send = (topic: string, payload: string, retain: boolean): Promise<PublishOutcome> =>
       link.publish(topic, payload, { qos: 1, retain })
@@ -109,7 +115,11 @@ export class Publisher {
         this.#streams.dns.flush()
       },
       disconnected: () => this.#outbox.close(),
-      message: (topic, payload, retained) => this.#onMessage(topic, payload, retained),
+      message: (topic, payload, retained, reply) => {
+        if (topic.startsWith(this.#commandBase)) {
+          if (!this.#stopping) this.#options.onCommand?.({ topic, payload, retained, ...reply })
+        } else this.#onMessage(topic, payload, retained)
+      },
     })
     this.#timer = setInterval(() => {
       for (const device of this.#board.takeDue(clock.now())) this.#showDevice(device)
@@ -134,13 +144,13 @@ export class Publisher {
     const { publishNames } = this.#options
     const { from_ms, to_ms, complete, flows, dns } = interval
     const span = { from_ms, to_ms, complete }
-    const keys = flows.map((flow) => flow.id)
-    this.#streams.flows.add(
-      span,
-      keys,
-      flows.map((flow) => flowRecord(flow, publishNames)),
-    )
+    this.#streams.flows.addLines(span, flows.lines(publishNames))
     if (publishNames && dns.length > 0) this.#streams.dns.add(span, undefined, dns.map(dnsRecord))
+  }
+
+  /** While flows are under way, resolves when they have gone. */
+  get busy(): Promise<void> | undefined {
+    return this.#streams.flows.busy
   }
 
   publishInfo(info: Info): void {
@@ -162,6 +172,37 @@ export class Publisher {
   publishEvent(event: AgentEvent): void {
     const payload = JSON.stringify(event)
     if (this.#fits(payload)) this.#outbox.addEvent(this.#options.topics.event, payload)
+  }
+
+  /** Publishes an incident: retained while it is open; at its end once unretained, and then it is cleared. */
+  publishIncident(incident: Incident): void {
+    const topic = this.#options.topics.incident(incident.id)
+    const payload = JSON.stringify(incident)
+    const clear = (): void => this.#setState(topic, '')
+    if (incident.state === 'open') this.#setState(topic, payload)
+    else if (this.#fits(payload)) this.#outbox.addEvent(topic, payload, clear)
+    else clear()
+  }
+
+  /** Publishes what was dropped, once: whoever is away has the rules' counters. */
+  publishBlocked(batch: BlockedBatch): void {
+    const { topics, publishNames } = this.#options
+    const blocked = publishNames ? batch.blocked : batch.blocked.map(withoutName)
+    this.#publishOnce(topics.blocked, JSON.stringify({ ...batch, blocked }))
+  }
+
+  /** Publishes a first packet that waits: now or never. */
+  publishConnection(connection: Connection): void {
+    const { topics, publishNames } = this.#options
+    const { remote_name, ...nameless } = connection
+    this.#publishOnce(topics.connection, JSON.stringify(publishNames ? connection : nameless))
+  }
+
+  #publishOnce(topic: string, payload: string): void {
+    const { link } = this.#options
+    if (!link.connected) return
+    if (link.bufferedBytes > MEBIBYTE) this.#oversize++
+    else if (this.#fits(payload)) void link.publish(topic, payload, { qos: 0, retain: false })
   }
 
   /** What was dropped since the start, for `Info.loss`: events, states, flows and DNS queries. */
@@ -221,6 +262,12 @@ export class Publisher {
     )
     this.#options.onOtherInstance(other)
   }
+}
+
+/** What a name can't be told of: an address stays. */
+function withoutName(blocked: Blocked): Blocked {
+  const { remote, ...nameless } = blocked
+  return remote === undefined || isIP(remote.replace(/\/\d+$/, '')) !== 0 ? blocked : nameless
 }
 
 async function within(ms: number, work: Promise<unknown>): Promise<void> {

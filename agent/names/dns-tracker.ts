@@ -17,6 +17,9 @@ interface Pending {
   done: boolean
 }
 
+/** A device was told where a name is: the name, then its aliases in order; addresses; the shortest of their TTLs. */
+export type OnAnswer = (names: readonly string[], ips: readonly string[], ttlS: number) => void
+
 /** Pairs queries with answers. An answer counts only if its flow asked the same name and type under the same id. */
 export class DnsTracker {
   /** By flow: most have one query, some (a resolver's, TCP) many. */
@@ -24,15 +27,21 @@ export class DnsTracker {
   /** In the order of time; those that are done stay until they come to the front. */
   #queue: Pending[] = []
   #first = 0
+  #latestMs = 0
   readonly #names: NameCache
+  readonly #onAnswer: OnAnswer | undefined
   #done: Dns[] = []
 
-  constructor(names: NameCache) {
+  constructor(names: NameCache, onAnswer?: OnAnswer) {
     this.#names = names
+    this.#onAnswer = onAnswer
   }
 
   /** Takes the `dns` record at `offset`; `client` is the asking device's id and address. */
   record(bytes: Buffer, offset: number, client: { id: string; ip: string }, timeMs: number): void {
+    // A clock that was set back, or an older capture: no answer to what waits will come.
+    if (timeMs < this.#latestMs - ANSWER_TIMEOUT_MS) this.#finishAll()
+    this.#latestMs = timeMs
     const at = offset + NAME_HEAD_BYTES
     const slot = bytes.readUInt32LE(offset + NAME.SLOT)
     const id = bytes.readUInt16LE(at + DNS.ID)
@@ -107,18 +116,29 @@ export class DnsTracker {
     this.#first = 0
   }
 
+  #finishAll(): void {
+    while (this.#first < this.#queue.length) this.#finishFirst()
+  }
+
   /** Only addresses of the name that was asked, by way of its CNAMEs, teach a name. */
   #learn(dns: Dns, timeMs: number): void {
     if (dns.rcode !== 'NOERROR' || dns.query === '.') return
     let chain: Set<string> | undefined
+    const ips: string[] = []
+    let ttlS = Number.POSITIVE_INFINITY
     for (const answer of dns.answers) {
       const { data, name } = answer
       if (data === undefined || (name !== dns.query && chain?.has(name) !== true)) continue
       if (answer.rtype === 'CNAME') {
         chain ??= new Set()
         chain.add(data)
-      } else this.#names.add(dns.device_id, data, dns.query, timeMs)
+      } else {
+        this.#names.add(dns.device_id, data, dns.query, timeMs)
+        ips.push(data)
+        ttlS = Math.min(ttlS, answer.ttl_s)
+      }
     }
+    if (ips.length > 0) this.#onAnswer?.([dns.query, ...(chain ?? [])], ips, ttlS)
   }
 
   /** What is complete by now; with Infinity everything. */

@@ -11,47 +11,63 @@ interface Answer {
   timeMs: number
 }
 
+/** What one device knows. */
+interface Known {
+  addresses: Map<string, Answer | Answer[]>
+  /** When it heard something new, by the count of all that is new. */
+  newest: number
+}
+
 /** Names by device and address, from DNS answers. Programs keep addresses longer than the TTL, so answers are kept until displaced. */
 export class NameCache {
-  readonly #byDevice = new Map<string, Map<string, Answer | Answer[]>>()
+  readonly #byDevice = new Map<string, Known>()
   #size = 0
+  #news = 0
+  /** Who is to be forgotten next, last first: looked up for many at once, as looking takes long. */
+  #stale: { device: string; newest: number }[] = []
 
   /** `device` was told at `timeMs` that `name` is at `ip`. */
   add(device: string, ip: string, name: string, timeMs: number): void {
-    let addresses = this.#byDevice.get(device)
-    if (addresses === undefined) addresses = new Map()
-    const known = addresses.get(ip)
+    let known = this.#byDevice.get(device)
     if (known === undefined) {
-      // At the end of the order: the last to be forgotten.
-      this.#byDevice.delete(device)
-      this.#byDevice.set(device, addresses)
-      this.#makeRoom(addresses)
+      known = { addresses: new Map(), newest: 0 }
+      this.#byDevice.set(device, known)
+    }
+    const { addresses } = known
+    const answers = addresses.get(ip)
+    if (answers === undefined) {
+      known.newest = ++this.#news
+      if (addresses.size >= ADDRESSES_PER_DEVICE) {
+        addresses.delete(addresses.keys().next().value as string)
+        this.#size--
+      }
+      while (this.#size >= ADDRESSES) this.#forgetStale()
       addresses.set(ip, { name, timeMs })
       this.#size++
       return
     }
     addresses.delete(ip)
-    addresses.set(ip, append(known, name, timeMs))
+    addresses.set(ip, append(answers, name, timeMs))
   }
 
-  #makeRoom(addresses: Map<string, unknown>): void {
-    if (addresses.size >= ADDRESSES_PER_DEVICE) {
-      addresses.delete(addresses.keys().next().value as string)
-      this.#size--
-    }
-    while (this.#size >= ADDRESSES) {
-      const [device, oldest] = this.#byDevice.entries().next().value as [
-        string,
-        Map<string, unknown>,
-      ]
-      this.#size -= oldest.size
-      this.#byDevice.delete(device)
-    }
+  /** Forgets the device that heard nothing new for longest. */
+  #forgetStale(): void {
+    if (this.#stale.length === 0) this.#stale = this.#stalest()
+    const { device, newest } = this.#stale.pop() as { device: string; newest: number }
+    if (this.#byDevice.get(device)?.newest === newest) this.forget(device)
+  }
+
+  /** A quarter of all devices, the stalest at the end. */
+  #stalest(): { device: string; newest: number }[] {
+    return Array.from(this.#byDevice, ([device, { newest }]) => ({ device, newest }))
+      .sort((one, other) => one.newest - other.newest)
+      .slice(0, Math.ceil(this.#byDevice.size / 4))
+      .reverse()
   }
 
   /** The name under which `device` knew `ip` at `timeMs`, if it had asked by then. */
   at(device: string, ip: string, timeMs: number): string | undefined {
-    const known = this.#byDevice.get(device)?.get(ip)
+    const known = this.#byDevice.get(device)?.addresses.get(ip)
     if (known === undefined) return undefined
     if (!Array.isArray(known)) return known.timeMs <= timeMs ? known.name : undefined
     for (let i = known.length - 1; i >= 0; i--) {
@@ -62,7 +78,7 @@ export class NameCache {
   }
 
   forget(device: string): void {
-    this.#size -= this.#byDevice.get(device)?.size ?? 0
+    this.#size -= this.#byDevice.get(device)?.addresses.size ?? 0
     this.#byDevice.delete(device)
   }
 }

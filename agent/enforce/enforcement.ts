@@ -1,0 +1,351 @@
+// The enforcement on a kernel: what policy/ asks for, put together out of the parts of this room.
+import type { Blocked } from '../../protocol/act.ts'
+import type { Capability } from '../../protocol/messages.ts'
+import type { Box } from '../capture/box.ts'
+import type { Plan } from '../capture/plan.ts'
+import type { Log } from '../log.ts'
+import type { Desired, DesiredDevice } from '../policy/desired.ts'
+import type {
+  ActualDevice,
+  Applied,
+  Enforcement,
+  EnforcementChange,
+  Order,
+  Refusal,
+} from './contract.ts'
+import type { DnsGating } from './gate/dns-gate.ts'
+import type { GateSurroundings } from './gate/dns-policy.ts'
+import type { FirstPacketDesk } from './gate/first-packets.ts'
+import type { ElementChange, Kernel, KernelProbes } from './kernel/kernel.ts'
+import { capabilitiesOf } from './place/capabilities.ts'
+import type { Place } from './place/place.ts'
+import type { PlaceOptions, Standing } from './place/place-watch.ts'
+import { PlaceWatch } from './place/place-watch.ts'
+import { ProtectedList } from './place/protected.ts'
+import { rulesOfDesired } from './place/protected-desired.ts'
+import { refusalOf } from './place/refusals.ts'
+import { actualOf } from './reconcile/actual.ts'
+import { BlockedCounter } from './reconcile/blocked.ts'
+import { Reconciler } from './reconcile/reconciler.ts'
+import type { Ruleset } from './reconcile/reconciler-ruleset.ts'
+import type { Written } from './reconcile/reconciler-writer.ts'
+import { KernelWriter } from './reconcile/reconciler-writer.ts'
+
+/** Something in the way of what a gateway routes, such as Docker's FORWARD policy. */
+export interface ForwardDoor {
+  /** Opens it for a place; the reason where it can't be. Undefined: nothing is in the way any more. */
+  open: (standing: Standing) => Promise<string | undefined>
+  /** Takes back all that was done. */
+  close: () => Promise<void>
+}
+
+/** Where what the kernel took is kept for the next boot. */
+export interface KeptRules {
+  keep: (desired: Desired, place: Place) => void
+  /** Resolves once it is kept; `forget`: once nothing is. */
+  stop: (forget: boolean) => Promise<void>
+}
+
+export interface EnforcementParts {
+  kernel: Kernel
+  ruleset: Ruleset
+  /** Fed by capture/; `boxChanged` says when. */
+  box: Box
+  /** What is captured now. */
+  plan: () => Plan | undefined
+  resolvConf: () => Promise<string | undefined>
+  /** Addresses of the broker now, besides those of the options; does not reject. */
+  brokers?: () => Promise<readonly string[]>
+  /** Addresses of this agent's machine, where that is not the box. */
+  agents?: () => readonly string[]
+  /** What can't be done here, whatever the kernel can. */
+  missing?: Readonly<Record<string, Capability>>
+  door?: ForwardDoor
+  /** Names. Absent: nothing can be ordered about them. */
+  gate?: DnsGating
+  /** First packets. Absent: nobody can be asked. */
+  first?: FirstPacketDesk
+  /** Keeps what the kernel took for the next boot. */
+  kept?: KeptRules
+  /** Resolvers that are believed besides the home's own machines. */
+  resolvers?: readonly string[]
+  /** Whether bridged packets pass the inet hooks now. */
+  bridgeNetfilter?: () => Promise<boolean>
+  /** Milliseconds of CLOCK_BOOTTIME. */
+  bootMs: () => number
+  log: Log
+}
+
+/** So long after others changed nftables it is looked whether they drop what is routed: Docker may have begun. */
+const DOOR_MS = 3000
+
+/** The second, unless the first is there and not well. */
+function unless(needed: Capability | undefined, capability: Capability): Capability {
+  return needed?.ok === false ? needed : capability
+}
+
+export class KernelEnforcement implements Enforcement {
+  readonly #parts: EnforcementParts
+  readonly #protected = new ProtectedList()
+  readonly #writer: KernelWriter
+  readonly #reconciler: Reconciler
+  readonly #watch: PlaceWatch
+  readonly #blocked: BlockedCounter
+  #standing: Standing | undefined
+  /** As it was told, before what is in the way was looked at. */
+  #asked: Standing | undefined
+  #doorTimer: NodeJS.Timeout | undefined
+  #probes: KernelProbes | undefined
+  #written: Written | undefined
+  #problem: string | undefined = 'Enforcement has not started yet.'
+  #told = ''
+  #taken = false
+  #watching = false
+  #stopped = false
+  #beginning: Promise<void> = Promise.resolve()
+  #placing: Promise<void> = Promise.resolve()
+  onChange: (change: EnforcementChange) => void = () => {}
+
+  constructor(options: PlaceOptions, parts: EnforcementParts) {
+    this.#parts = parts
+    const { kernel, ruleset, bootMs, log } = parts
+    this.#writer = new KernelWriter({
+      kernel,
+      ruleset,
+      protected: this.#protected,
+      dynamic: (place, now) => parts.gate?.elements(place, now) ?? new Map(),
+      replaced: () => parts.gate?.restore(),
+      bootMs,
+    })
+    this.#blocked = new BlockedCounter(kernel, ruleset, this.#writer)
+    this.#reconciler = new Reconciler({
+      writer: this.#writer,
+      ruleset,
+      log,
+      onTampering: (sentence, problem) =>
+        this.onChange({
+          kind: 'tampering',
+          sentence,
+          ...(problem === undefined ? {} : { problem }),
+        }),
+      onWritten: (written) => {
+        this.#written = written
+        // Where nothing had to be written the kernel was not asked.
+        this.#setProblem(kernel.away)
+        const place = this.#standing?.place
+        if (place !== undefined) parts.kept?.keep(written.desired, place)
+        this.onChange({ kind: 'changed', sentence: 'The kernel has what was ordered.' })
+      },
+      onFailure: (why) => this.#setProblem(why),
+    })
+    if (parts.gate) {
+      parts.gate.elsewhere.onFound = () =>
+        this.onChange({ kind: 'changed', sentence: 'A device asks for names past the gate.' })
+    }
+    this.#watch = new PlaceWatch(options, {
+      box: parts.box,
+      plan: parts.plan,
+      probe: (interfaces) => kernel.probe(interfaces),
+      resolvConf: parts.resolvConf,
+      ...(parts.brokers === undefined ? {} : { brokers: parts.brokers }),
+      ...(parts.agents === undefined ? {} : { agents: parts.agents }),
+      ...(parts.bridgeNetfilter === undefined ? {} : { bridgeNetfilter: parts.bridgeNetfilter }),
+      log,
+      onPlace: (standing, probes) => {
+        this.#placing = this.#placing.then(() => this.#take(standing, probes))
+      },
+      onSurroundings: (surroundings) => {
+        this.#protected.follow(surroundings)
+        parts.gate?.follow(this.#around())
+      },
+    })
+  }
+
+  async start(): Promise<void> {
+    const { kernel, log } = this.#parts
+    kernel.onForeignChange = (change) => {
+      this.#reconciler.foreign(change)
+      this.#lookAtDoor()
+    }
+    kernel.onAway = (away) => {
+      this.#setProblem(away)
+      if (away !== undefined) return
+      // It could not be reached when this began.
+      if (!this.#watching) this.#beginning = this.#beginning.then(() => this.#begin())
+      // Anything may have happened meanwhile.
+      else this.#reconciler.refresh()
+      this.boxChanged()
+    }
+    try {
+      await kernel.start()
+      await this.#begin()
+    } catch (error) {
+      this.#problem = (error as Error).message
+      log.warn(`nothing can be enforced here: ${this.#problem}`)
+    }
+    this.#told = JSON.stringify(this.capabilities())
+  }
+
+  /** Once the kernel can be reached. */
+  async #begin(): Promise<void> {
+    const { kernel, log } = this.#parts
+    if (this.#watching || this.#stopped) return
+    try {
+      this.#problem = kernel.away
+      this.#watching = true
+      await this.#watch.start()
+      await this.#placing
+    } catch (error) {
+      // Where it has gone away again, it begins when it is back.
+      this.#watching = kernel.away === undefined
+      this.#problem = (error as Error).message
+      log.warn(`nothing can be enforced here: ${this.#problem}`)
+    }
+    this.#tellCapabilities()
+  }
+
+  async stop(remove: boolean): Promise<void> {
+    const { kernel, door, gate, first, kept, log } = this.#parts
+    this.#stopped = true
+    await this.#watch.stop()
+    await this.#beginning
+    clearTimeout(this.#doorTimer)
+    await this.#placing
+    await this.#reconciler.stop()
+    await kept?.stop(remove)
+    gate?.stop()
+    first?.stop()
+    kernel.onForeignChange = () => {}
+    kernel.onAway = () => {}
+    if (remove && this.#probes !== undefined) {
+      await door?.close()
+      await this.#writer
+        .remove(this.#probes?.bridge.works ?? false)
+        .catch((error: Error) => log.warn(`what was ordered stays in force: ${error.message}`))
+    }
+    await kernel.stop()
+    this.#problem = 'Enforcement was stopped.'
+  }
+
+  /** The box that capture/ follows, or its plan, has changed. */
+  boxChanged(): void {
+    if (this.#watching) this.#watch.changed()
+  }
+
+  capabilities(): Record<string, Capability> {
+    const { ruleset, gate, first, missing } = this.#parts
+    const found = capabilitiesOf(this.#standing, this.#probes, this.#problem, ruleset)
+    if (!found.enforce?.ok) return found
+    return {
+      ...found,
+      ...missing,
+      ...(gate && { dns_gate: gate.capability() }),
+      // The gate's thread says for both that they are served.
+      ...(first && { first_packets: unless(gate?.capability(), first.capability()) }),
+    }
+  }
+
+  refusal(order: Order): Refusal | undefined {
+    return refusalOf(order, {
+      capabilities: this.capabilities(),
+      place: this.#standing?.place,
+      protected: this.#protected,
+    })
+  }
+
+  async apply(desired: Desired): Promise<Applied> {
+    this.#parts.gate?.apply(desired, this.#around())
+    this.#parts.first?.apply(desired)
+    const { enforce } = capabilitiesOf(this.#standing, this.#probes, undefined, this.#parts.ruleset)
+    const reached = this.#parts.kernel.away === undefined
+    if (enforce?.ok && this.#taken && reached) return await this.#reconciler.apply(desired)
+    this.#reconciler.want(desired)
+    const why = this.#problem ?? enforce?.reason ?? 'Nothing can be enforced here.'
+    return { failed: new Map(rulesOfDesired(desired).map((rule) => [rule, why])) }
+  }
+
+  actual(): ReadonlyMap<string, ActualDevice> {
+    const place = this.#standing?.place
+    if (this.#written === undefined || place === undefined) return new Map()
+    const { ruleset, gate } = this.#parts
+    const uncovered = (device: DesiredDevice): string | undefined => {
+      const said = [ruleset.uncovered(place, device), gate?.elsewhere.uncovered(device.deviceId)]
+      return said.filter((each) => each !== undefined).join(' ') || undefined
+    }
+    return actualOf(this.#written, this.#writer.held, this.#parts.bootMs(), uncovered)
+  }
+
+  async takeBlocked(): Promise<readonly Blocked[]> {
+    const counted = await this.#blocked.take(this.#written)
+    return [...counted, ...(this.#parts.gate?.takeBlocked() ?? [])]
+  }
+
+  /** For the DNS gate: addresses of names, in sets that are for them. Resolves when the kernel has them. */
+  async writeDynamic(changes: readonly ElementChange[]): Promise<void> {
+    await this.#writer.writeDynamic(changes)
+  }
+
+  async #take(standing: Standing, probes: KernelProbes): Promise<void> {
+    const { log, ruleset } = this.#parts
+    this.#probes = probes
+    this.#asked = standing
+    this.#standing = await this.#behindDoor(standing)
+    const { place } = this.#standing
+    if (place !== undefined) {
+      const levels = new Set(ruleset.levels(place).values)
+      if (!this.#taken) {
+        this.#writer.setPlace(place, levels)
+        await this.#writer.lookAgain().catch((error: Error) => {
+          log.warn(`what an earlier run left could not be read: ${error.message}`)
+        })
+      }
+      this.#taken = true
+      this.#parts.gate?.start(place)
+      this.#parts.first?.start(place)
+      this.#reconciler.begin(place, levels, this.#standing.links)
+      this.#parts.gate?.restore()
+    }
+    this.#tellCapabilities()
+  }
+
+  /** What the gate has to know of where it stands. */
+  #around(): GateSurroundings {
+    const { resolvers = [] } = this.#parts
+    const { prefixes, hosts } = this.#protected
+    return { protect: prefixes, resolvers: [...new Set([...hosts, ...resolvers])], local: [] }
+  }
+
+  async #behindDoor(standing: Standing): Promise<Standing> {
+    const shut = standing.place && (await this.#parts.door?.open(standing))
+    return shut === undefined ? standing : { reason: shut }
+  }
+
+  /** Somebody changed something in nftables: maybe what we route is dropped now. */
+  #lookAtDoor(): void {
+    if (this.#parts.door === undefined || this.#doorTimer !== undefined) return
+    this.#doorTimer = setTimeout(() => {
+      this.#placing = this.#placing.then(async () => {
+        this.#doorTimer = undefined
+        const [asked, probes] = [this.#asked, this.#probes]
+        if (asked?.place === undefined || probes === undefined) return
+        const found = await this.#behindDoor(asked)
+        const isSame = (found.place === undefined) === (this.#standing?.place === undefined)
+        if (!isSame) await this.#take(asked, probes)
+      })
+    }, DOOR_MS)
+  }
+
+  #setProblem(problem: string | undefined): void {
+    if (problem === this.#problem) return
+    this.#problem = problem
+    this.#tellCapabilities()
+  }
+
+  #tellCapabilities(): void {
+    const now = JSON.stringify(this.capabilities())
+    if (this.#told === '' || now === this.#told) return
+    this.#told = now
+    const { enforce } = this.capabilities()
+    this.onChange({ kind: 'capability', sentence: enforce?.reason ?? '' })
+  }
+}

@@ -1,0 +1,40 @@
+// Where this box stands, as far as its rules depend on it. Facts only: probed and followed elsewhere.
+
+/** How packets are put to user space, where at all: nft's own `queue`, or the xt target through nft_compat. */
+export type QueueWay = 'nft' | 'xt'
+
+export interface Place {
+  /** Routes between a LAN and an uplink, routes on one port, or bridges. */
+  position: 'two_armed' | 'one_armed' | 'bridge'
+  /** LAN interfaces: of a gateway those towards devices, of a bridge the bridges themselves. */
+  interfaces: readonly string[]
+  /** Ports of those interfaces that are bridges (a gateway's LAN is often one). */
+  ports: readonly string[]
+  /** One-armed: also where the uplink is. */
+  uplinks: readonly string[]
+  /** Prefixes of the home, CIDR. */
+  lan: readonly string[]
+  /** Addresses of this box. */
+  own: readonly string[]
+  /** MACs of this box's interfaces and of its default gateways: infrastructure, never unknown devices. */
+  infrastructure: readonly string[]
+  /** Addresses of Home Assistant and of chosen controllers, not of this box. */
+  controllers: readonly string[]
+  features: {
+    /** netdev egress hook (Linux 5.16). */
+    egress: boolean
+    /** Tables of family bridge. */
+    bridge: boolean
+    /** Conntrack in family bridge (nf_conntrack_bridge). */
+    bridgeConntrack: boolean
+    queue: QueueWay | undefined
+    /** Sets of parts of a packet that no protocol names (nft 1.0.3): makes it cheaper not to be meant. */
+    tails?: boolean
+  }
+  /** What passes a bridge of this box from port to port passes the inet hooks, and with them the queues. */
+  bridgeNetfilter?: boolean
+  /** Numbers of the queues, where there is a way to them. */
+  queues: { dns: number; first: number }
+  /** One-armed: source addresses are this box's own towards the uplink, so that answers come back here. */
+  masquerade: boolean
+}

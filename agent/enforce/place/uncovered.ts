@@ -1,0 +1,50 @@
+// What of a device's orders this place leaves open, in sentences for people: by how the box stands, and by what was seen.
+import type { DesiredDevice } from '../../policy/desired.ts'
+import type { Place } from './place.ts'
+
+/** Whether anything is ordered for it that could be gone round. */
+function isShut({ level, restrictions, matches }: DesiredDevice): boolean {
+  const isClosed = level !== undefined && level.level !== 'observe'
+  return isClosed || matches.length > 0 || Object.keys(restrictions).length > 0
+}
+
+/** Whether what it asks names for matters: at `local_only` nothing of the internet is open anyway. */
+export function needsNames({ restrictions, matches }: DesiredDevice): boolean {
+  const { allow_list, no_dns_no_connect } = restrictions
+  const byName = matches.some(({ domain }) => domain !== undefined)
+  return byName || allow_list !== undefined || no_dns_no_connect !== undefined
+}
+
+function isGlobal(address: string): boolean {
+  return address.includes(':') && !/^(?:fe[89ab]|ff|f[cd]|::)/i.test(address)
+}
+
+/** Neighbour discovery and advertisements of routers give devices and this box such addresses: IPv6 is used here. */
+function usesIpv6(place: Place, device: DesiredDevice): boolean {
+  return [...device.ips, ...place.lan].some(isGlobal)
+}
+
+function oneArmed(place: Place, device: DesiredDevice): string[] {
+  const routed = usesIpv6(place, device)
+    ? 'Only IPv4 that this box routes is covered; IPv6 and other routers go round it.'
+    : 'Only what this box routes is covered; other routers go round it.'
+  const names =
+    'Names that it asks its router or another machine of its own network for are not gated.'
+  return needsNames(device) ? [routed, names] : [routed]
+}
+
+/** What is open for a device though ordered, by where this box stands; undefined: nothing. */
+export function uncoveredAt(place: Place, device: DesiredDevice): string | undefined {
+  if (!isShut(device)) return undefined
+  const said = place.position === 'one_armed' ? oneArmed(place, device) : []
+  const asks = device.restrictions.ask !== undefined
+  if (place.features.queue === undefined) {
+    if (needsNames(device)) said.push('Names are not gated: the kernel queues no packets.')
+    if (asks) said.push('Connections are not asked about: the kernel queues no packets.')
+  } else if (place.position === 'bridge' && place.bridgeNetfilter !== true) {
+    const why = 'bridged packets pass no queue here (net.bridge.bridge-nf-call-iptables)'
+    if (needsNames(device)) said.push(`Only names that it asks this box for are gated: ${why}.`)
+    if (asks) said.push(`Only connections to this box are asked about: ${why}.`)
+  }
+  return said.length === 0 ? undefined : said.join(' ')
+}

@@ -1,0 +1,137 @@
+// Elements that follow from the place itself, and switches: interfaces on which more than single devices are held.
+import type { Desired, DesiredDevice } from '../../policy/desired.ts'
+import { ENCRYPTED_RESOLVER_ADDRESSES } from '../gate/encrypted-resolvers.ts'
+import type { Place } from '../place/place.ts'
+import { disjoint } from './elements-boxes.ts'
+import { addressKey, addressSpan, macText } from './elements-keys.ts'
+import { sidesOf, TABLE } from './ruleset-sets.ts'
+import type { ElementSpec, Family, SetId } from './sets.ts'
+
+/** Never the internet, wherever the home is: link-local, multicast, broadcast, and no address yet. */
+const ALWAYS_HOME = [
+  ...['0.0.0.0', '169.254.0.0/16', '224.0.0.0/4', '255.255.255.255'],
+  ...['::', 'fe80::/10', 'ff00::/8'],
+]
+
+function withoutOverlap(texts: readonly string[]): { version: 4 | 6; key: string }[] {
+  return ([4, 6] as const).flatMap((version) => {
+    const boxes = texts.flatMap((text) => {
+      const address = addressSpan(text)
+      if (address?.version !== version) return []
+      return [{ spans: [address.span], untilBootMs: undefined, ruleIds: [] }]
+    })
+    return disjoint(boxes).flatMap(({ spans: [span] }) =>
+      span ? [{ version, key: addressKey(span, version) }] : [],
+    )
+  })
+}
+
+function single(texts: readonly string[]): { version: 4 | 6; key: string }[] {
+  return texts.flatMap((text) => {
+    const address = addressSpan(text)
+    if (!address || address.span[0] !== address.span[1]) return []
+    const { version, span } = address
+    return [{ version, key: addressKey(span, version) }]
+  })
+}
+
+/** MACs of devices that are known: an id of 12 hex digits is a MAC. */
+function knownMacs({ devices, unknown }: Desired): string[] {
+  if (!unknown) return []
+  const texts = [...devices.flatMap(({ mac, deviceId }) => [mac ?? deviceId]), ...unknown.free]
+  return texts.flatMap((text) => macText(text) ?? [])
+}
+
+/** Whether a device is judged by rules of its own. */
+function isHeld({ level, restrictions, matches }: DesiredDevice): boolean {
+  const { ask: _, ...others } = restrictions
+  const shut = level !== undefined && level.level !== 'observe'
+  return shut || matches.length > 0 || Object.keys(others).length > 0
+}
+
+/** Interfaces as a table's chains see them: in a bridge's table its ports. */
+function interfacesOf(family: Family, place: Place): readonly string[] {
+  return family === 'bridge' ? place.ports : place.interfaces
+}
+
+/** Why packets of devices that are not held by MAC are looked at at all. */
+function generalRules({ devices, everyone, unknown }: Desired, place: Place): string[] {
+  const byAddress = devices.filter(({ mac }) => mac === undefined || !place.features.egress)
+  return [
+    ...byAddress.flatMap(({ level, restrictions, matches }) => [
+      ...(level ? [level.ruleId] : []),
+      ...Object.values(restrictions).map(({ ruleId }) => ruleId),
+      ...matches.map(({ ruleId }) => ruleId),
+    ]),
+    ...everyone.map(({ ruleId }) => ruleId),
+    ...(unknown?.level ? [unknown.level.ruleId] : []),
+  ]
+}
+
+/** Elements of the sets that say what is home, own, infrastructure, known, and where more than single devices are held. */
+export function placeElements(
+  desired: Desired,
+  place: Place,
+): Map<SetId, Map<string, ElementSpec>> {
+  const found = new Map<SetId, Map<string, ElementSpec>>()
+  const sides = sidesOf(place)
+  const { unknown, everyone } = desired
+  const level = unknown?.level
+  const add = (
+    family: Family,
+    name: string,
+    key: string,
+    ruleIds: readonly string[] = [],
+  ): void => {
+    const set: SetId = `${family} ${TABLE} ${name}`
+    const elements = found.get(set) ?? new Map<string, ElementSpec>()
+    found.set(set, elements.set(key, { ruleIds }))
+  }
+  const own = single(place.own)
+  const controllers = single(place.controllers)
+  const home = withoutOverlap([...ALWAYS_HOME, ...place.lan, ...place.own])
+  const infrastructure = place.infrastructure.flatMap((mac) => macText(mac) ?? [])
+  const known = knownMacs(desired)
+  const held = new Set(
+    desired.devices.filter(isHeld).flatMap(({ mac }) => (mac === undefined ? [] : macText(mac))),
+  )
+  const free =
+    level === undefined || level.level === 'observe'
+      ? []
+      : [...known, ...infrastructure].filter((mac) => !held.has(mac))
+  const encrypted = desired.devices.flatMap(
+    ({ restrictions }) => restrictions.no_encrypted_dns?.ruleId ?? [],
+  )
+  const resolvers = encrypted.length > 0 ? single(ENCRYPTED_RESOLVER_ADDRESSES) : []
+  const asked = desired.devices.flatMap(({ ips, restrictions: { ask } }) =>
+    ask === undefined ? [] : single(ips).map((one) => ({ ...one, ruleIds: [ask.ruleId] })),
+  )
+  for (const family of new Set(sides.map((side) => side.family))) {
+    for (const mac of infrastructure) add(family, 'infrastructure', mac)
+    for (const mac of known) add(family, 'known', mac)
+    for (const mac of free) add(family, 'free', mac)
+    for (const { version, key } of own) add(family, `own${version}`, key)
+    for (const { version, key } of controllers) add(family, `controllers${version}`, key)
+    for (const { version, key } of home) add(family, `home${version}`, key)
+    if (family === 'netdev') continue
+    if (family === 'inet') {
+      for (const { version, key, ruleIds } of asked) add(family, `asked${version}`, key, ruleIds)
+    }
+    for (const { version, key } of resolvers) add(family, `doh${version}`, key, encrypted)
+  }
+  const general = [...new Set(generalRules(desired, place))]
+  for (const { family, direction } of sides) {
+    for (const name of interfacesOf(family, place)) {
+      if (general.length > 0) add(family, `${direction}_guarded`, name, general)
+      if (!level || level.level === 'observe') continue
+      add(family, `${direction}_unknown`, name, [level.ruleId])
+      add(family, `${direction}_unknown_${level.level}`, name, [level.ruleId])
+    }
+  }
+  const named = everyone.filter(({ domain }) => domain !== undefined).map(({ ruleId }) => ruleId)
+  for (const name of place.interfaces) {
+    if (named.length > 0) add('inet', 'gate_all', name, named)
+    if (level?.level === 'local_only') add('inet', 'gate_unknown', name, [level.ruleId])
+  }
+  return found
+}
