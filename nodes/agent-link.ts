@@ -1,8 +1,10 @@
-// What the nodes of one config node share: one connection, the agent's state, and the list of its devices.
+// What the nodes of one config node share: one connection, the agent's state, its devices, its incidents, and orders to it.
+import type { BlockedBatch, Connection as Waiting } from '../protocol/act.ts'
 import type { Dns, DnsBatch, FlowBatch } from '../protocol/messages.ts'
 import { PROTOCOL } from '../protocol/messages.ts'
+import type { Level } from '../protocol/policy.ts'
 import type { Topics } from '../protocol/topics.ts'
-import { DEVICE_ID, topicsOf } from '../protocol/topics.ts'
+import { DEVICE_ID, INCIDENT_ID, topicsOf } from '../protocol/topics.ts'
 import type { BackOff, BrokerOptions, ConnectionState } from './connection.ts'
 import { Connection } from './connection.ts'
 import type { FlowStep } from './flow-memory.ts'
@@ -17,8 +19,12 @@ import {
   MAX_DEVICE_BYTES,
   readJson,
 } from './guard.ts'
+import { asBlockedBatch, asConnection, asIncident, asResponse } from './guard-act.ts'
+import type { IncidentChange } from './incident-board.ts'
+import { IncidentBoard } from './incident-board.ts'
 import type { DeviceChange } from './inventory.ts'
 import { Inventory } from './inventory.ts'
+import { OrderDesk } from './order-desk.ts'
 
 /**
  * `waiting`: the broker is there, and nothing was heard of the agent yet. `offline`: the agent has left.
@@ -32,16 +38,34 @@ export type LinkState =
   | 'online'
 
 /** Topics that are followed only while a node wants them. */
-export type Want = 'flow' | 'dns' | 'event'
+export type Want = 'flow' | 'dns' | 'event' | 'blocked' | 'connection' | 'incidents'
 
 /** A node that uses a link. */
 export interface LinkUser {
   wants: readonly Want[]
+  /** Orders that it gives: their answers are followed. */
+  verbs?: readonly string[]
   state: (state: LinkState) => void
   /** `complete`: nothing was lost up to here. */
   flows?: (steps: FlowStep[], complete: boolean) => void
   dns?: (dns: Dns[]) => void
   device?: (change: DeviceChange) => void
+  /** The agent has spoken of a device, whether or not anything about it changed. */
+  heard?: (id: string) => void
+  blocked?: (batch: BlockedBatch) => void
+  connection?: (connection: Waiting) => void
+  incident?: (change: IncidentChange) => void
+}
+
+/** Which agent, and where. */
+export interface AgentLinkOptions {
+  broker: BrokerOptions
+  agent: string
+  prefix: string
+  /** `mqtt.command_key` of the agent; absent: orders are not signed. */
+  commandKey?: string
+  log: LinkLog
+  backOff?: BackOff
 }
 
 /** Where a link tells what a person should know; each problem at most once a minute. */
@@ -54,11 +78,13 @@ export interface LinkLog {
 /** How long after the agent's `info` its retained devices may take to come. */
 const SWEEP_AFTER_MS = 10000
 const REPEAT_AFTER_MS = 60000
-const QOS = { flow: 0, dns: 0, event: 1 } as const
+const QOS = { flow: 0, dns: 0, event: 1, blocked: 0, connection: 0, incidents: 1 } as const
 
 /** One agent, seen through one broker. */
 export class AgentLink {
   readonly inventory: Inventory = new Inventory()
+  readonly board: IncidentBoard = new IncidentBoard()
+  readonly orders: OrderDesk
   readonly #agent: string
   readonly #topics: Topics
   readonly #connection: Connection
@@ -70,24 +96,26 @@ export class AgentLink {
   #connectionState: ConnectionState = 'disconnected'
   #status: string | undefined
   #protocol: number | undefined
+  #levels: Level[] | undefined
   #instance: string | undefined
   #state: LinkState = 'disconnected'
   #sweepTimer: NodeJS.Timeout | undefined
 
   /** Throws a RangeError for an impossible `agent` or `prefix`. */
-  constructor(
-    broker: BrokerOptions,
-    agent: string,
-    prefix: string,
-    log: LinkLog,
-    backOff?: BackOff,
-  ) {
+  constructor({ broker, agent, prefix, commandKey, log, backOff }: AgentLinkOptions) {
     this.#agent = agent
     this.#topics = topicsOf(agent, prefix)
     this.#log = log
+    this.orders = new OrderDesk({
+      agent,
+      topics: this.#topics,
+      ...(commandKey && { key: commandKey }),
+      publish: (...order) => this.#connection.publish(...order),
+    })
     const listener = {
       state: (state: ConnectionState, reason?: string) => this.#onConnection(state, reason),
-      message: (topic: string, payload: Uint8Array) => this.#onMessage(topic, payload),
+      message: (topic: string, payload: Uint8Array, retained: boolean) =>
+        this.#onMessage(topic, payload, retained),
     }
     this.#connection = new Connection(broker, listener, backOff)
     // Devices first: a broker that answers in order has sent them all before `info`.
@@ -100,10 +128,17 @@ export class AgentLink {
     return this.#state
   }
 
+  /** The levels of quarantine that the agent can hold where it is; undefined: it has not said. */
+  get levels(): readonly Level[] | undefined {
+    return this.#levels
+  }
+
   /** Adds a node; the first one opens the connection. It is told the state at once. */
   use(user: LinkUser): void {
     this.#users.add(user)
     for (const want of user.wants) this.#connection.subscribe(this.#topics[want], QOS[want])
+    for (const verb of user.verbs ?? []) this.#connection.subscribe(this.#topics.response(verb), 1)
+    if (user.wants.includes('incidents')) this.#sweepSoon()
     if (this.#users.size === 1) this.#connection.start()
     this.#call(() => user.state(this.#state))
   }
@@ -116,6 +151,11 @@ export class AgentLink {
       this.#connection.unsubscribe(this.#topics[want])
       this.#lastSeq.delete(want)
       if (want === 'flow') this.#memory.clear()
+      if (want === 'incidents') this.board.forget()
+    }
+    for (const verb of user.verbs ?? []) {
+      if ([...this.#users].some((other) => other.verbs?.includes(verb))) continue
+      this.#connection.unsubscribe(this.#topics.response(verb))
     }
     if (this.#users.size === 0) await this.#close()
   }
@@ -128,6 +168,7 @@ export class AgentLink {
 
   async #close(): Promise<void> {
     clearTimeout(this.#sweepTimer)
+    this.orders.stop()
     const stopped = this.#connection.stop()
     this.#onConnection('disconnected')
     await stopped
@@ -141,6 +182,7 @@ export class AgentLink {
       this.#protocol = undefined
       this.#lastSeq.clear()
       this.inventory.beginSession()
+      this.board.beginSession()
       this.#told.delete('connection')
       this.#log.log('connected to the broker')
     } else if (reason !== undefined) {
@@ -153,6 +195,7 @@ export class AgentLink {
     const state = this.#nextState()
     if (state === this.#state) return
     this.#state = state
+    this.orders.setOpen(state === 'online')
     for (const user of this.#users) this.#call(() => user.state(state))
   }
 
@@ -163,7 +206,7 @@ export class AgentLink {
     return this.#status === 'online' && this.#protocol !== undefined ? 'online' : 'waiting'
   }
 
-  #onMessage(topic: string, payload: Uint8Array): void {
+  #onMessage(topic: string, payload: Uint8Array, retained: boolean): void {
     const name = topic.slice(topic.lastIndexOf('/') + 1)
     try {
       if (topic === this.#topics.status) this.#onStatus(payload)
@@ -172,9 +215,14 @@ export class AgentLink {
       else if (topic === this.#topics.flow) this.#onFlow(asFlowBatch(readJson(payload)))
       else if (topic === this.#topics.dns) this.#onDns(asDnsBatch(readJson(payload)))
       else if (topic === this.#topics.event) this.#onEvent(asEvent(readJson(payload)))
-      else this.#onDevice(name, payload)
+      else if (topic === this.#topics.blocked) this.#onBlocked(asBlockedBatch(readJson(payload)))
+      else if (topic === this.#topics.connection) this.#onWaiting(asConnection(readJson(payload)))
+      else if (this.#isBelow(this.#topics.incidents, topic)) {
+        this.#onIncident(name, payload, retained)
+      } else if (this.#isBelow(this.#topics.devices, topic)) this.#onDevice(name, payload)
+      else this.#onResponse(name, payload)
     } catch (error) {
-      const kind = DEVICE_ID.test(name) ? 'device' : name
+      const kind = topic.split('/').at(-2) === this.#agent ? name : (topic.split('/').at(-2) ?? '')
       this.#tell(kind, 'warn', `${kind}: ${error instanceof Error ? error.message : error}`)
     }
   }
@@ -188,6 +236,7 @@ export class AgentLink {
   #onInfo(payload: Uint8Array): void {
     const info = payload.byteLength === 0 ? undefined : asInfo(readJson(payload))
     this.#protocol = info?.protocol
+    this.#levels = info?.levels
     if (info && info.instance !== this.#instance) {
       this.#instance = info.instance
       this.#memory.clear()
@@ -234,6 +283,41 @@ export class AgentLink {
     const device = asDevice(readJson(payload, MAX_DEVICE_BYTES))
     if (device?.id !== id) throw new Error('the message has not the shape of a device')
     this.#onChange(this.inventory.take(device))
+    for (const user of this.#users) this.#call(() => user.heard?.(id))
+  }
+
+  #onBlocked(checked: Checked<BlockedBatch> | undefined): void {
+    const batch = this.#checked('blocked', checked)
+    if (!batch) return
+    for (const user of this.#users) this.#call(() => user.blocked?.(batch))
+  }
+
+  #onWaiting(connection: Waiting | undefined): void {
+    if (!connection) throw new Error('the message has not the shape of a connection')
+    if (this.#protocol === undefined) return
+    for (const user of this.#users) this.#call(() => user.connection?.(connection))
+  }
+
+  #onIncident(id: string, payload: Uint8Array, retained: boolean): void {
+    if (!INCIDENT_ID.test(id)) return
+    if (payload.byteLength === 0) {
+      this.#onIncidentChange(this.board.clear(id))
+      return
+    }
+    const incident = asIncident(readJson(payload))
+    if (incident?.id !== id) throw new Error('the message has not the shape of an incident')
+    this.#onIncidentChange(this.board.take(incident, retained))
+  }
+
+  #onIncidentChange(change: IncidentChange | undefined): void {
+    if (!change) return
+    for (const user of this.#users) this.#call(() => user.incident?.(change))
+  }
+
+  #onResponse(verb: string, payload: Uint8Array): void {
+    const response = asResponse(readJson(payload))
+    if (!response) throw new Error('the message has not the shape of an answer')
+    this.orders.take(verb, response)
   }
 
   #onChange(change: DeviceChange | undefined): void {
@@ -262,8 +346,15 @@ export class AgentLink {
     if (this.#state !== 'online') return
     this.#sweepTimer = setTimeout(() => {
       for (const change of this.inventory.sweep()) this.#onChange(change)
+      for (const change of this.board.sweep()) this.#onIncidentChange(change)
     }, SWEEP_AFTER_MS)
     this.#sweepTimer.unref()
+  }
+
+  /** Whether `topic` is one level below the filter `<topic>/+`. */
+  #isBelow(filter: string, topic: string): boolean {
+    const parent = filter.slice(0, -1)
+    return topic.startsWith(parent) && !topic.includes('/', parent.length)
   }
 
   /** A node that throws does so alone. */

@@ -16,7 +16,13 @@ export interface AgentUserDef extends NodeDef {
   output?: string
 }
 
-type BadgeShape = { fill: 'green' | 'yellow' | 'red'; shape: 'dot' | 'ring'; text: string }
+/** How a badge looks. */
+export interface Look {
+  fill: 'green' | 'yellow' | 'red' | 'blue' | 'grey'
+  shape: 'dot' | 'ring'
+}
+
+type BadgeShape = Look & { text: string }
 
 const BADGES: Record<LinkState, BadgeShape> = {
   connecting: { fill: 'yellow', shape: 'ring', text: 'homespin.status.connecting' },
@@ -34,6 +40,7 @@ export class Badge {
   #state: LinkState = 'connecting'
   #fault: string | undefined
   #last = ''
+  #look: Look | undefined
   #shown: string | undefined
 
   constructor(node: Node) {
@@ -52,9 +59,10 @@ export class Badge {
     this.#show()
   }
 
-  /** What passed last, in words. */
-  setLast(text: string): void {
+  /** What passed last, in words; where it has a look of its own, in that. */
+  setLast(text: string, look?: Look): void {
     this.#last = text
+    this.#look = look
     this.#show()
   }
 
@@ -62,7 +70,9 @@ export class Badge {
     const state = BADGES[this.#state]
     const badge: BadgeShape = this.#fault
       ? { fill: 'red', shape: 'dot', text: this.#fault }
-      : { ...state, text: (this.#state === 'online' && this.#last) || state.text }
+      : this.#state === 'online' && this.#last
+        ? { ...state, ...this.#look, text: this.#last }
+        : state
     // Batches come every second, and each status is sent to every editor that is open.
     const shown = JSON.stringify(badge)
     if (shown === this.#shown) return

@@ -21,7 +21,8 @@ export type ConnectionState = 'connecting' | 'connected' | 'disconnected' | 'ref
 export interface ConnectionListener {
   /** `reason`: a sentence, for `disconnected` and `refused`. */
   state: (state: ConnectionState, reason?: string) => void
-  message: (topic: string, payload: Uint8Array) => void
+  /** `retained`: the broker has kept it for us. */
+  message: (topic: string, payload: Uint8Array, retained: boolean) => void
 }
 
 /** How long to wait before the next try: doubled each time, from `firstMs` to `maxMs`. */
@@ -96,6 +97,22 @@ export class Connection {
     if (this.#topics.delete(topic) && this.#client?.connected) this.#client.unsubscribe(topic)
   }
 
+  /**
+   * Publishes `payload` at QoS 1, unretained. False: there is no connection, and nothing is kept for later. True does not
+   * mean that it has arrived: who must know waits for an answer. `refused` is called where the broker says no, which one of
+   * MQTT 3.1.1 cannot.
+   */
+  publish(topic: string, payload: string, refused: (reason: string) => void): boolean {
+    const client = this.#client
+    if (!client?.connected) return false
+    client.publish(topic, payload, { qos: 1, retain: false }, (error) => {
+      const code = (error as { code?: unknown } | undefined)?.code
+      // A connection that is lost meanwhile ends here too, with no number.
+      if (error && typeof code === 'number') refused(error.message)
+    })
+    return true
+  }
+
   #open(): void {
     let failure: (Error & { code?: unknown }) | undefined
     let upSince: number | undefined
@@ -112,8 +129,8 @@ export class Connection {
       this.#listener.state('connected')
       if (this.#topics.size > 0) this.#ask(client, this.#topics)
     })
-    client.on('message', (topic, payload) => {
-      if (isCurrent()) this.#listener.message(topic, payload)
+    client.on('message', (topic, payload, packet) => {
+      if (isCurrent()) this.#listener.message(topic, payload, packet.retain)
     })
     client.on('close', () => {
       if (!isCurrent()) return

@@ -37,9 +37,16 @@ const ONLY = ['all', 'failed', 'nxdomain'] as const
 
 type Test<Item> = (item: Item) => boolean
 
+/** What of a flow is asked; a held first packet has it too, and no bytes yet. */
+export type FlowHead = Pick<
+  Flow,
+  'device_id' | 'peer_device_id' | 'direction' | 'originator' | 'responder' | 'remote_name'
+> &
+  Partial<Pick<Flow, 'sent_bytes' | 'received_bytes'>>
+
 /** Compiles `filter`. Throws an Error that says which entry is wrong and how it should look. */
-export function flowTest(filter: FlowFilter): Test<Flow> {
-  const tests: Test<Flow>[] = []
+export function flowTest(filter: FlowFilter): Test<FlowHead> {
+  const tests: Test<FlowHead>[] = []
   const devices = deviceSet(filter.devices)
   if (devices.size > 0) tests.push((flow) => devicesOf(flow).some((id) => devices.has(id)))
   const direction = oneOf(filter.direction, DIRECTIONS, 'any', 'direction')
@@ -52,7 +59,7 @@ export function flowTest(filter: FlowFilter): Test<Flow> {
     tests.push((flow) => matches(flow.responder.port))
   }
   const minBytes = byteCount(filter.min_bytes)
-  if (minBytes > 0) tests.push((flow) => flow.sent_bytes + flow.received_bytes >= minBytes)
+  if (minBytes > 0) tests.push((flow) => bytesOf(flow) >= minBytes)
   return (flow) => tests.every((test) => test(flow))
 }
 
@@ -75,14 +82,14 @@ export function dnsTest(filter: DnsFilter): Test<Dns> {
 }
 
 /** The devices of a flow: one, and of a local flow the other one too. */
-export function devicesOf(flow: Flow): string[] {
+export function devicesOf(flow: FlowHead): string[] {
   return flow.peer_device_id === undefined
     ? [flow.device_id]
     : [flow.device_id, flow.peer_device_id]
 }
 
 /** The end of a flow that is not its device; of a local flow the responder. */
-export function remoteOf(flow: Flow): Endpoint {
+export function remoteOf(flow: FlowHead): Endpoint {
   return flow.direction === 'inbound' ? flow.originator : flow.responder
 }
 
@@ -103,12 +110,16 @@ export function filterOf(value: unknown, keys: readonly string[]): Record<string
   return value as Record<string, unknown>
 }
 
-function remoteTest(remotes: string[]): Test<Flow> {
+function remoteTest(remotes: string[]): Test<FlowHead> {
   const isPrefix = (entry: string): boolean => isIP(entry.split('/')[0] ?? '') !== 0
   const addresses = addressMatch(remotes.filter(isPrefix))
   const names = nameMatch(remotes.filter((entry) => !isPrefix(entry)))
   return (flow) =>
     (flow.remote_name !== undefined && names(flow.remote_name)) || addresses(remoteOf(flow).ip)
+}
+
+function bytesOf({ sent_bytes = 0, received_bytes = 0 }: FlowHead): number {
+  return sent_bytes + received_bytes
 }
 
 function byteCount(value: unknown): number {

@@ -1,15 +1,29 @@
 // What comes from a broker may come from anyone who can reach it: every message is checked here before a node sees it.
-import { isIP } from 'node:net'
 import type { AgentEvent, Device, DnsBatch, FlowBatch, Info } from '../protocol/messages.ts'
-import { DEVICE_ID, MAX_PAYLOAD_BYTES } from '../protocol/topics.ts'
+import type { Level } from '../protocol/policy.ts'
+import { LEVELS } from '../protocol/policy.ts'
+import { MAX_PAYLOAD_BYTES } from '../protocol/topics.ts'
+import {
+  hasShape,
+  isAbsentOr,
+  isAddress,
+  isCount,
+  isDeviceId,
+  isEndpoint,
+  isFlag,
+  isListOf,
+  isMac,
+  isName,
+  isOneOf,
+  isText,
+  isWord,
+} from './shape.ts'
 
 /** How deep objects and arrays may nest in a message. */
 export const MAX_DEPTH = 16
 
 /** The largest `device` message that is kept: the inventory holds one per device. */
 export const MAX_DEVICE_BYTES = 16384
-
-type Check = (value: unknown) => boolean
 
 /** A batch whose every item has its shape, and how many items had not. */
 export interface Checked<Batch> {
@@ -64,11 +78,19 @@ export function asEvent(value: unknown): AgentEvent | undefined {
 }
 
 /** The keys of `info` that the nodes go by; the rest is not looked at, because another `protocol` may shape it otherwise. */
-export type InfoHead = Pick<Info, 'protocol' | 'instance' | 'version'>
+export interface InfoHead extends Pick<Info, 'protocol' | 'instance' | 'version'> {
+  /** The levels of quarantine that can be held there; absent: it does not say. */
+  levels?: Level[]
+}
 
 /** `value` as the head of an `info`, or undefined where its shape is another. */
 export function asInfo(value: unknown): InfoHead | undefined {
-  return isInfo(value) ? (value as InfoHead) : undefined
+  if (!isInfo(value)) return undefined
+  const { protocol, instance, version, capabilities } = value as Info
+  if (!isLevelCapability(capabilities)) return { protocol, instance, version }
+  const { ok, values } = capabilities.levels as { ok: boolean; values?: string[] }
+  const levels = LEVELS.filter((level) => ok && values?.includes(level))
+  return { protocol, instance, version, levels }
 }
 
 function checkTree(value: unknown, depth: number): void {
@@ -77,48 +99,6 @@ function checkTree(value: unknown, depth: number): void {
   if (Object.hasOwn(value, '__proto__')) throw new Error('the message has a key __proto__')
   for (const part of Object.values(value)) checkTree(part, depth + 1)
 }
-
-const isText =
-  (max: number): Check =>
-  (value) =>
-    typeof value === 'string' && value.length <= max
-const isWord: Check = (value) => isText(64)(value) && value !== ''
-// 255 octets in the presentation of RFC 1035, where one octet takes up to four characters.
-const isName = isText(1024)
-const isCount: Check = (value) => typeof value === 'number' && Number.isFinite(value) && value >= 0
-const isPort: Check = (value) => isCount(value) && Number.isInteger(value) && Number(value) <= 65535
-const isFlag: Check = (value) => typeof value === 'boolean'
-const isAddress: Check = (value) => typeof value === 'string' && isIP(value) !== 0
-const isMac: Check = (value) =>
-  typeof value === 'string' && /^[0-9a-f]{2}(?::[0-9a-f]{2}){5}$/.test(value)
-const isDeviceId: Check = (value) => typeof value === 'string' && DEVICE_ID.test(value)
-
-const isOneOf =
-  (...words: unknown[]): Check =>
-  (value) =>
-    words.includes(value)
-const isAbsentOr =
-  (check: Check): Check =>
-  (value) =>
-    value === undefined || check(value)
-const isListOf =
-  (check: Check, max: number): Check =>
-  (value) =>
-    Array.isArray(value) && value.length <= max && value.every(check)
-
-/** Keys that are not in the table pass: later agents may say more. */
-function hasShape(table: Record<string, Check>): Check {
-  const checks = Object.entries(table)
-  return (value) =>
-    typeof value === 'object' &&
-    value !== null &&
-    !Array.isArray(value) &&
-    checks.every(([key, check]) =>
-      check(Object.hasOwn(value, key) ? (value as Record<string, unknown>)[key] : undefined),
-    )
-}
-
-const isEndpoint = hasShape({ ip: isAddress, port: isAbsentOr(isPort), mac: isAbsentOr(isMac) })
 
 const counters = {
   sent_bytes: isCount,
@@ -163,6 +143,20 @@ const batchHead = { seq: isCount, from_ms: isCount, to_ms: isCount, complete: is
 const isFlowBatch = hasShape({ type: isOneOf('flow_batch'), ...batchHead, flows: Array.isArray })
 const isDnsBatch = hasShape({ type: isOneOf('dns_batch'), ...batchHead, dns: Array.isArray })
 
+/** What holds for a device, as the kernel has it. */
+export const isDevicePolicy = hasShape({
+  accepted: isFlag,
+  desired_level: isAbsentOr(isOneOf(...LEVELS)),
+  level: isAbsentOr(isOneOf(...LEVELS)),
+  level_until_ms: isAbsentOr(isCount),
+  level_reason: isAbsentOr(isText(4096)),
+  rules: isListOf(isWord, 4096),
+  restrictions: isListOf(isWord, 64),
+  in_force: isFlag,
+  problem: isAbsentOr(isText(4096)),
+  uncovered: isAbsentOr(isText(4096)),
+})
+
 const isDevice = hasShape({
   type: isOneOf('device'),
   id: isDeviceId,
@@ -177,6 +171,7 @@ const isDevice = hasShape({
   ...counters,
   first_seen_ms: isCount,
   last_seen_ms: isCount,
+  policy: isAbsentOr(isDevicePolicy),
 })
 
 const isEvent = hasShape({
@@ -196,4 +191,8 @@ const isInfo = hasShape({
   protocol: isCount,
   instance: isWord,
   version: isText(64),
+})
+
+const isLevelCapability = hasShape({
+  levels: hasShape({ ok: isFlag, values: isAbsentOr(isListOf(isWord, 64)) }),
 })

@@ -17,6 +17,8 @@ interface AgentDef extends NodeDef {
 interface AgentCredentials {
   user?: string
   password?: string
+  /** `mqtt.command_key` of the agent: orders are signed with it. */
+  commandKey?: string
 }
 
 type ConfigNode = AgentNode & Node<AgentCredentials>
@@ -38,6 +40,8 @@ export interface ListedDevice {
 export interface DeviceListing {
   state: string
   devices: ListedDevice[]
+  /** The levels of quarantine that the agent can hold where it is; absent: it has not said. */
+  levels?: readonly string[]
 }
 
 export default function register(RED: NodeAPI): void {
@@ -57,7 +61,11 @@ export default function register(RED: NodeAPI): void {
     'homespin-agent',
     HomespinAgent,
     {
-      credentials: { user: { type: 'text' }, password: { type: 'password' } },
+      credentials: {
+        user: { type: 'text' },
+        password: { type: 'password' },
+        commandKey: { type: 'password' },
+      },
     },
   )
 
@@ -72,6 +80,7 @@ export default function register(RED: NodeAPI): void {
       }
       const listing: DeviceListing = {
         state: node.link.state,
+        ...(node.link.levels && { levels: node.link.levels }),
         devices: node.link.inventory.devices().map(({ id, name, vendor, ips, mac }) => ({
           id,
           name,
@@ -98,14 +107,15 @@ function linkOf(RED: NodeAPI, node: ConfigNode, def: AgentDef): AgentLink {
     username: node.credentials?.user,
     password: node.credentials?.password,
   }
-  return new AgentLink(
+  return new AgentLink({
     broker,
-    (def.agent || 'home').trim(),
-    (def.prefix || DEFAULT_PREFIX).trim(),
-    {
+    agent: (def.agent || 'home').trim(),
+    prefix: (def.prefix || DEFAULT_PREFIX).trim(),
+    commandKey: node.credentials?.commandKey,
+    log: {
       log: (sentence) => node.log(sentence),
       warn: (sentence) => node.warn(sentence),
       error: (sentence) => node.error(sentence),
     },
-  )
+  })
 }

@@ -4,7 +4,7 @@ import type { Node, NodeAPI, NodeMessage } from 'node-red'
 /** One part of a filter: what the editor stored as value and type. */
 export interface TypedField {
   value: unknown
-  /** A type of Node-RED's typed input: `str`, `num`, `env`, `flow`, `global`; `raw` stands for the value itself. */
+  /** A type of Node-RED's typed input: `str`, `num`, `msg`, `flow`, `global`, `env`, `jsonata`; `raw`: the value itself. */
   type: string
 }
 
@@ -25,6 +25,25 @@ export function evaluate(
   } catch (error) {
     done(error instanceof Error ? error : new Error(String(error)))
   }
+}
+
+/** The values of several typed inputs for one message. Rejects with what Node-RED says of the first that has none. */
+export async function evaluateAll<Key extends string>(
+  RED: NodeAPI,
+  node: Node,
+  fields: Readonly<Record<Key, TypedField>>,
+  msg: NodeMessage,
+): Promise<Record<Key, unknown>> {
+  const evaluated = Object.entries<TypedField>(fields).map(
+    ([key, field]) =>
+      new Promise<[string, unknown]>((resolve, reject) => {
+        evaluate(RED, node, field, msg, (error, value) => {
+          if (error) reject(error)
+          else resolve([key, value])
+        })
+      }),
+  )
+  return Object.fromEntries(await Promise.all(evaluated)) as Record<Key, unknown>
 }
 
 /** Compiles a filter, and again whenever one of its values has changed. */
