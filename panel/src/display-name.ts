@@ -45,6 +45,14 @@ export function shownText(raw: string | undefined, fallback = '?'): string {
   return shownName(raw, fallback).text
 }
 
+/** Most characters of a sentence of the agent, or of a reason that somebody gave. */
+export const MAX_SENTENCE = 300
+
+/** Like `shownName`, for a whole sentence. */
+export function shownSentence(raw: string | undefined, fallback = ''): string {
+  return cut(shownName(raw, fallback).title, MAX_SENTENCE)
+}
+
 /** The longest end of `text` that is at most `width` wide, by `measure`. */
 export function fitEnd(text: string, width: number, measure: (text: string) => number): string {
   const { length } = [...text]

@@ -5,10 +5,17 @@ import { ApiError, wantsToken } from './api.ts'
 import type { ServerEvent } from './sse.ts'
 import { EventParser } from './sse.ts'
 
-/** What comes in: the named events of the agent, and the listing of flows that follows each connect. */
+/** A verdict that the agent took from this page. */
+export interface Decision {
+  connection: string
+  verdict: 'accept' | 'drop'
+}
+
+/** What comes in: the named events of the agent, the listing of flows that follows each connect, and own verdicts. */
 export type FeedEvent =
   | { [Name in keyof LiveEvents]: { name: Name; data: LiveEvents[Name] } }[keyof LiveEvents]
   | { name: 'flow_list'; data: FlowList }
+  | { name: 'decided'; data: Decision }
 
 /** `away`: the agent cannot be reached, and is tried again; `locked`: it wants a token; `paused`: the page is hidden. */
 export type FeedState = 'connecting' | 'live' | 'away' | 'locked' | 'paused'
@@ -36,6 +43,12 @@ const NAMES: ReadonlySet<string> = new Set<keyof LiveEvents>([
   'rates',
   'device',
   'event',
+  'rules',
+  'groups',
+  'journal',
+  'incident',
+  'blocked',
+  'connection',
 ])
 
 /** Reads an event of the stream; undefined for one of a later version. Throws on data that is not JSON. */

@@ -29,6 +29,10 @@ export const listIcon = stroke(
   svg`<path d="M5.4 4h8.4M5.4 8h8.4M5.4 12h8.4M2.2 4h.1M2.2 8h.1M2.2 12h.1" />`,
   20,
 )
+export const controlIcon = stroke(
+  svg`<path d="M8 1.8 13.4 4v4c0 3.2-2.2 5.4-5.4 6.4C4.8 13.4 2.6 11.2 2.6 8V4z" /><path d="m5.6 8 1.8 1.8 3.2-3.4" />`,
+  20,
+)
 export const logoIcon = svg`
   <svg width="26" height="26" viewBox="0 0 32 32" aria-hidden="true">
     <rect width="32" height="32" rx="8" fill="#1f5fbf" />

@@ -15,6 +15,8 @@ export interface Palette {
   good: string
   warn: string
   warnGround: string
+  bad: string
+  badGround: string
   /** Of devices, in the order in which they were first seen. */
   tints: readonly string[]
 }
@@ -33,6 +35,8 @@ export const LIGHT: Palette = {
   good: '#1a7f4b',
   warn: '#8a5a00',
   warnGround: '#fff3d6',
+  bad: '#b3261e',
+  badGround: '#fdeceb',
   tints: [
     '#2f6fde',
     '#d0603c',
@@ -63,6 +67,8 @@ export const DARK: Palette = {
   good: '#5fcb93',
   warn: '#f2c14e',
   warnGround: '#3a2f12',
+  bad: '#ff9a91',
+  badGround: '#3d1c1a',
   tints: [
     '#6ea2ff',
     '#f28b66',

@@ -2,6 +2,8 @@
 import type { DeviceRate, FlowList, LiveEvents } from '../../protocol/http.ts'
 import type { Device, Flow, Info } from '../../protocol/messages.ts'
 import type { FeedEvent } from './feed.ts'
+import type { PolicyState } from './policy-state.ts'
+import { NO_POLICY, receivePolicy } from './policy-state.ts'
 
 /** Seconds of rates that are kept. */
 export const KEPT_FRAMES = 60
@@ -40,10 +42,17 @@ export interface PanelState {
   complete?: boolean
   /** The latest time that the agent named. */
   agent_ms?: number
+  /** What is ordered, what came of it, and what was found. */
+  policy: PolicyState
 }
 
 /** Nothing known yet. */
-export const EMPTY: PanelState = { devices: new Map(), flows: new Map(), frames: [] }
+export const EMPTY: PanelState = {
+  devices: new Map(),
+  flows: new Map(),
+  frames: [],
+  policy: NO_POLICY,
+}
 
 /** The state after an event. */
 export function receive(state: PanelState, event: FeedEvent): PanelState {
@@ -51,7 +60,11 @@ export function receive(state: PanelState, event: FeedEvent): PanelState {
     case 'info':
       return receiveInfo(state, event.data)
     case 'devices':
-      return { ...state, devices: boundDevices(event.data.devices) }
+      return {
+        ...state,
+        devices: boundDevices(event.data.devices),
+        policy: receivePolicy(state.policy, event),
+      }
     case 'device':
       return withDevice(state, event.data)
     case 'event':
@@ -62,6 +75,8 @@ export function receive(state: PanelState, event: FeedEvent): PanelState {
       return receiveFlows(state, event.data)
     case 'flow_list':
       return receiveList(state, event.data)
+    default:
+      return { ...state, policy: receivePolicy(state.policy, event) }
   }
 }
 

@@ -4,6 +4,7 @@ import type { Device } from '../../protocol/messages.ts'
 import type { Api } from './api.ts'
 import type { Today } from './device-list.ts'
 import { sumOf } from './history-span.ts'
+import { bytesOf } from './links.ts'
 
 /** A device's bytes since midnight, and its counters at that time. */
 export interface TodayBase {
@@ -15,6 +16,40 @@ export interface TodayBase {
 
 /** The most devices that are asked for, busiest first. */
 export const MAX_ASKED = 100
+
+/** How often the history is asked. */
+const EVERY_MS = 300_000
+
+/** Asks now and then for what each device sent and received since midnight. */
+export class TodayWatch {
+  readonly #api: Api
+  readonly #tell: (bases: ReadonlyMap<string, TodayBase>) => void
+  #askedAt = Number.NEGATIVE_INFINITY
+  #abort: AbortController | undefined
+
+  constructor(api: Api, tell: (bases: ReadonlyMap<string, TodayBase>) => void) {
+    this.#api = api
+    this.#tell = tell
+  }
+
+  /** Asks anew where the last answer is old; the busiest devices first. */
+  async refresh(devices: Iterable<Device>, now_ms: number): Promise<void> {
+    const busiest = [...devices].sort((a, b) => bytesOf(b) - bytesOf(a))
+    if (performance.now() - this.#askedAt < EVERY_MS || busiest.length === 0) return
+    this.#askedAt = performance.now()
+    this.stop()
+    this.#abort = new AbortController()
+    try {
+      this.#tell(await loadToday(this.#api, busiest, now_ms, this.#abort.signal))
+    } catch {
+      // Without it the list shows no figures of today; it is asked for again.
+    }
+  }
+
+  stop(): void {
+    this.#abort?.abort()
+  }
+}
 
 /** When the day of `now_ms` began, here. */
 export function midnightBefore(now_ms: number): number {

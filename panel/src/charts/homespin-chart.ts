@@ -1,5 +1,6 @@
 // A canvas that shows a chart: owns the ECharts instance, its size and its pointer; what it shows comes from outside.
 import { css, html, LitElement } from 'lit'
+import { define } from '../define.ts'
 import { sharedStyles } from '../styles.ts'
 import type { ChartOption, EChartsType } from './echarts.ts'
 import { initChart } from './echarts.ts'
@@ -177,4 +178,4 @@ export class HomespinChart extends LitElement {
   }
 }
 
-customElements.define('homespin-chart', HomespinChart)
+define('homespin-chart', HomespinChart)

@@ -10,6 +10,7 @@ import { downIcon, upIcon } from '../icons.ts'
 import type { Selection } from '../links.ts'
 import { bytesOf } from '../links.ts'
 import { currentRate, rateSeries } from '../rates.ts'
+import { closureOf } from '../rule-text.ts'
 import type { PanelState } from '../store.ts'
 import { sharedStyles } from '../styles.ts'
 import './homespin-sparkline.ts'
@@ -102,6 +103,16 @@ export class HomespinDevices extends LitElement {
         font-size: 11px;
         font-weight: 450;
         color: var(--hs-muted);
+      }
+      .badge.shut {
+        border-color: transparent;
+        background: var(--hs-badGround);
+        color: var(--hs-bad);
+      }
+      .badge.new {
+        border-color: transparent;
+        background: var(--hs-warnGround);
+        color: var(--hs-warn);
       }
       .line {
         display: flex;
@@ -241,6 +252,7 @@ export class HomespinDevices extends LitElement {
               ? html`<span class="badge" title=${i18n.t('badge_shared_hint')}>${i18n.t('badge_shared')}</span>`
               : nothing
           }
+          ${this.#closure(device)}
           ${
             device.random_mac
               ? html`<span class="badge" title=${i18n.t('badge_random_hint')}>${i18n.t('badge_random')}</span>`
@@ -255,6 +267,23 @@ export class HomespinDevices extends LitElement {
         </span>
         ${this.#totals(device)}
       </button>
+    `
+  }
+
+  /** What of it is closed, as the kernel has it. */
+  #closure({ policy }: Device) {
+    if (policy === undefined) return nothing
+    const { i18n, state } = this
+    const closure = closureOf(policy, state.policy.rules ?? [])
+    const isShut = closure.kind === 'blocked' || closure.kind === 'level'
+    const text =
+      closure.kind === 'level'
+        ? i18n.t(`level_${closure.level}`)
+        : i18n.t(`closure_${closure.kind}`)
+    return html`
+      ${isShut && policy.accepted ? html`<span class="badge shut">${text}</span>` : nothing}
+      ${policy.in_force ? nothing : html`<span class="badge shut">${i18n.t('not_in_force')}</span>`}
+      ${policy.accepted ? nothing : html`<span class="badge new">${i18n.t('new_device')}</span>`}
     `
   }
 

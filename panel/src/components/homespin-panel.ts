@@ -1,14 +1,17 @@
 import type { PropertyValues } from 'lit'
 import { html, LitElement, nothing } from 'lit'
-import type { Api } from '../api.ts'
+import type { Scene } from '../acting.ts'
+import type { Api, Role, RoleReason } from '../api.ts'
 import { createApi } from '../api.ts'
-import type { FeedEvent, FeedState } from '../feed.ts'
+import type { Told } from '../events.ts'
+import type { Decision, FeedEvent, FeedState } from '../feed.ts'
 import { Feed } from '../feed.ts'
-import type { I18n, Key } from '../i18n.ts'
+import type { I18n } from '../i18n.ts'
 import { createI18n, pickLanguage } from '../i18n.ts'
-import { devicesIcon, historyIcon, listIcon, mapIcon } from '../icons.ts'
 import type { Selection } from '../links.ts'
-import { bytesOf } from '../links.ts'
+import { Look } from '../look.ts'
+import type { OrderState } from '../orders.ts'
+import { OrderDesk, readPolicy } from '../orders.ts'
 import { DARK, LIGHT, tintsOf } from '../palette.ts'
 import type { Settings } from '../settings.ts'
 import { loadSettings, loadToken, saveSettings, saveToken } from '../settings.ts'
@@ -16,31 +19,30 @@ import type { PanelState } from '../store.ts'
 import { EMPTY, loseSight, receive } from '../store.ts'
 import { sharedStyles, themeStyles } from '../styles.ts'
 import type { TodayBase } from '../today.ts'
-import { loadToday, todayOf } from '../today.ts'
+import { TodayWatch, todayOf } from '../today.ts'
 import './homespin-connections.ts'
+import './homespin-control.ts'
+import './homespin-device-control.ts'
 import './homespin-devices.ts'
 import './homespin-header.ts'
 import './homespin-history.ts'
 import './homespin-map.ts'
+import './homespin-notices.ts'
+import './homespin-remote-control.ts'
+import './homespin-sections.ts'
 import './homespin-selection.ts'
 import './homespin-summary.ts'
+import './homespin-tabs.ts'
 import './homespin-token.ts'
+import type { Section } from './homespin-sections.ts'
+import { SECTIONS } from './homespin-sections.ts'
+import type { View } from './homespin-tabs.ts'
 import { panelStyles } from './panel-styles.ts'
 
-const TODAY_MS = 300_000
 // A tab that is looked away from for a moment keeps its feed; one that is forgotten does not bother the agent.
 const HIDDEN_MS = 30_000
 // Rates come every second: older ones are not drawn as if they were of now.
 const STALE_MS = 5000
-
-const VIEWS = [
-  { id: 'devices', text: 'devices', icon: devicesIcon },
-  { id: 'map', text: 'map_tab', icon: mapIcon },
-  { id: 'history', text: 'history_tab', icon: historyIcon },
-  { id: 'connections', text: 'connections', icon: listIcon },
-] as const satisfies readonly { id: string; text: Key; icon: unknown }[]
-
-type View = (typeof VIEWS)[number]['id']
 
 /** The whole page: owns the feed, the state, the selection and the settings, and hands them down. */
 export class HomespinPanel extends LitElement {
@@ -54,6 +56,9 @@ export class HomespinPanel extends LitElement {
     settings: { state: true },
     todayBases: { state: true },
     nowMs: { state: true },
+    orders: { state: true },
+    role: { state: true },
+    isControl: { type: Boolean, reflect: true, attribute: 'control' },
   }
   declare theme: 'light' | 'dark'
   declare view: View
@@ -64,21 +69,30 @@ export class HomespinPanel extends LitElement {
   declare settings: Settings
   declare todayBases: ReadonlyMap<string, TodayBase>
   declare nowMs: number
+  declare orders: ReadonlyMap<string, OrderState>
+  /** What whoever looks may do, as far as the agent has said. */
+  declare role: Role
+  #viewerWhy: RoleReason = 'token'
+  declare isControl: boolean
 
   static override styles = [themeStyles, sharedStyles, panelStyles]
 
   readonly #api: Api
   readonly #feed: Feed
-  readonly #dark = matchMedia('(prefers-color-scheme: dark)')
-  readonly #still = matchMedia('(prefers-reduced-motion: reduce)')
+  readonly #desk: OrderDesk
+  readonly #today: TodayWatch
+  readonly #look = new Look(() => {
+    this.theme = this.#look.theme(this.settings)
+    this.requestUpdate()
+  })
   #latest: PanelState = EMPTY
+  #latestOrders: ReadonlyMap<string, OrderState> = new Map()
+  #section: Section = 'rules'
   #frame = 0
   #clock: ReturnType<typeof setInterval> | undefined
   #hiding: ReturnType<typeof setTimeout> | undefined
   #offsetMs: number | undefined
-  #todayAt = Number.NEGATIVE_INFINITY
   #ratesAt = Number.NEGATIVE_INFINITY
-  #today: AbortController | undefined
   #token: string | undefined
   #i18n: I18n
   #tints: ReadonlyMap<string, number> = new Map()
@@ -93,47 +107,64 @@ export class HomespinPanel extends LitElement {
     this.todayBases = new Map()
     this.nowMs = 0
     this.#token = loadToken()
-    this.#api = createApi(document.baseURI, () => this.#token)
+    this.orders = this.#latestOrders
+    this.role = 'admin'
+    this.isControl = false
+    this.#api = createApi(document.baseURI, () => this.#token, this.#setRole)
+    this.#desk = new OrderDesk({
+      send: (verb, args, signal) => this.#api.order(verb, args, signal),
+      state: () => this.#latest,
+      refresh: async (signal) => {
+        for (const event of await readPolicy(this.#api, signal)) this.#receive(event)
+      },
+      onChange: (orders) => {
+        this.#latestOrders = orders
+        this.#flush()
+      },
+      onTaken: ({ verb }, result) => {
+        // A verdict shows nowhere else: what the agent took is all there is to know of it.
+        if (verb === 'verdict') this.#receive({ name: 'decided', data: result as Decision })
+      },
+      onForbidden: () => this.#setRole('view'),
+    })
     this.#feed = new Feed(this.#api, {
       onEvent: (event) => this.#receive(event),
       onState: (state, reason) => this.#hear(state, reason),
     })
+    this.#today = new TodayWatch(this.#api, (bases) => {
+      this.todayBases = bases
+    })
     this.#i18n = this.#words()
-    this.theme = this.#themeNow()
+    this.theme = this.#look.theme(this.settings)
   }
 
   override connectedCallback(): void {
     super.connectedCallback()
     this.#feed.start()
     this.#clock = setInterval(() => this.#tick(), 1000)
-    this.#dark.addEventListener('change', this.#restyle)
-    this.#still.addEventListener('change', this.#restyle)
+    this.#look.start()
     document.addEventListener('visibilitychange', this.#onVisibility)
-    this.addEventListener('homespin-select', this.#onSelect)
-    this.addEventListener('homespin-settings', this.#onSettings)
-    this.addEventListener('homespin-token', this.#onToken)
+    for (const [name, hear] of this.#told) this.addEventListener(name, hear as EventListener)
   }
 
   override disconnectedCallback(): void {
     super.disconnectedCallback()
     this.#feed.stop()
-    this.#today?.abort()
+    this.#desk.stop()
+    this.#today.stop()
     clearInterval(this.#clock)
     clearTimeout(this.#hiding)
     cancelAnimationFrame(this.#frame)
     this.#frame = 0
-    this.#dark.removeEventListener('change', this.#restyle)
-    this.#still.removeEventListener('change', this.#restyle)
+    this.#look.stop()
     document.removeEventListener('visibilitychange', this.#onVisibility)
-    this.removeEventListener('homespin-select', this.#onSelect)
-    this.removeEventListener('homespin-settings', this.#onSettings)
-    this.removeEventListener('homespin-token', this.#onToken)
+    for (const [name, hear] of this.#told) this.removeEventListener(name, hear as EventListener)
   }
 
   override willUpdate(changed: PropertyValues<this>): void {
     if (changed.has('settings')) {
       this.#i18n = this.#words()
-      this.theme = this.#themeNow()
+      this.theme = this.#look.theme(this.settings)
     }
     const before = changed.get('state')
     if (before?.devices !== this.state.devices) this.#tints = tintsOf(this.state.devices.values())
@@ -152,9 +183,18 @@ export class HomespinPanel extends LitElement {
     const palette = this.theme === 'dark' ? DARK : LIGHT
     const tints = this.#tints
     const isLive = this.feedState === 'live' && performance.now() - this.#ratesAt < STALE_MS
-    const isStill = this.#still.matches
+    const isStill = this.#look.isStill
     const today = todayOf(this.todayBases, state.devices, nowMs)
     const device = selection.device_id ? state.devices.get(selection.device_id) : undefined
+    const scene: Scene = {
+      i18n,
+      state,
+      orders: this.orders,
+      mayAct: this.role === 'admin',
+      viewerWhy: this.#viewerWhy,
+      isLive: this.feedState === 'live',
+      nowMs,
+    }
     return html`
       <homespin-header
         .i18n=${i18n}
@@ -187,6 +227,21 @@ export class HomespinPanel extends LitElement {
                   .nowMs=${nowMs}
                 ></homespin-devices>
                 <div class="rest">
+                  <homespin-notices .scene=${scene}></homespin-notices>
+                  <homespin-sections
+                    .scene=${scene}
+                    .section=${this.#sectionShown()}
+                    @section=${(event: CustomEvent<Section | undefined>) => this.#show(event.detail ?? 'devices')}
+                  ></homespin-sections>
+                  ${
+                    this.isControl
+                      ? html`<homespin-control
+                          .scene=${scene}
+                          .api=${this.#api}
+                          .section=${this.#section}
+                        ></homespin-control>`
+                      : nothing
+                  }
                   <homespin-selection
                     ?hidden=${device === undefined && selection.remote === undefined}
                     .i18n=${i18n}
@@ -196,6 +251,23 @@ export class HomespinPanel extends LitElement {
                     .tint=${tints.get(selection.device_id ?? '')}
                     .nowMs=${nowMs}
                   ></homespin-selection>
+                  ${
+                    device === undefined
+                      ? nothing
+                      : html`<homespin-device-control
+                          .scene=${scene}
+                          .device=${device}
+                        ></homespin-device-control>`
+                  }
+                  ${
+                    selection.remote === undefined
+                      ? nothing
+                      : html`<homespin-remote-control
+                          .scene=${scene}
+                          .remote=${selection.remote}
+                          .device=${device}
+                        ></homespin-remote-control>`
+                  }
                   <homespin-map
                     .i18n=${i18n}
                     .state=${state}
@@ -222,44 +294,37 @@ export class HomespinPanel extends LitElement {
                   ></homespin-connections>
                 </div>
               </main>
-              ${this.#tabs()}
+              <homespin-tabs
+                .i18n=${i18n}
+                .view=${this.view}
+                .section=${this.#section}
+                @view=${(event: CustomEvent<View>) => this.#show(event.detail)}
+              ></homespin-tabs>
             `
       }
     `
   }
 
-  // Only a narrow page shows one view at a time; a wide one hides the tabs and shows everything.
-  #tabs() {
-    const i18n = this.#i18n
-    return html`
-      <nav class="tabs" aria-label=${i18n.t('views')}>
-        ${VIEWS.map(
-          ({ id, text, icon }) => html`
-            <button
-              type="button"
-              aria-current=${this.view === id ? 'page' : nothing}
-              @click=${() => this.#show(id)}
-            >
-              ${icon}<span>${i18n.t(text)}</span>
-            </button>
-          `,
-        )}
-      </nav>
-    `
+  #sectionShown(): Section | undefined {
+    return SECTIONS.find((section) => section === this.view)
   }
 
   #show(view: View): void {
     this.view = view
+    const section = this.#sectionShown()
+    this.isControl = section !== undefined
+    this.#section = section ?? this.#section
     window.scrollTo({ top: 0 })
   }
 
   #receive(event: FeedEvent): void {
     this.#latest = receive(this.#latest, event)
+    this.#desk.notice(this.#latest)
     const { agent_ms } = this.#latest
     if (agent_ms !== undefined) this.#offsetMs = agent_ms - Date.now()
     if (event.name === 'rates') {
       this.#ratesAt = performance.now()
-      void this.#refreshToday()
+      void this.#today.refresh(this.#latest.devices.values(), this.#now())
     }
     this.#flush()
   }
@@ -277,6 +342,7 @@ export class HomespinPanel extends LitElement {
     this.#frame = requestAnimationFrame(() => {
       this.#frame = 0
       this.state = this.#latest
+      this.orders = this.#latestOrders
       this.nowMs = this.#now()
     })
   }
@@ -291,22 +357,9 @@ export class HomespinPanel extends LitElement {
     return this.#offsetMs === undefined ? 0 : Date.now() + this.#offsetMs
   }
 
-  async #refreshToday(): Promise<void> {
-    if (performance.now() - this.#todayAt < TODAY_MS || this.#latest.devices.size === 0) return
-    this.#todayAt = performance.now()
-    this.#today?.abort()
-    this.#today = new AbortController()
-    const busiest = [...this.#latest.devices.values()].sort((a, b) => bytesOf(b) - bytesOf(a))
-    try {
-      this.todayBases = await loadToday(this.#api, busiest, this.#now(), this.#today.signal)
-    } catch {
-      // Without it the list shows no figures of today; it is asked for again.
-    }
-  }
-
-  readonly #restyle = (): void => {
-    this.theme = this.#themeNow()
-    this.requestUpdate()
+  readonly #setRole = (role: Role, why: RoleReason = this.#viewerWhy): void => {
+    this.#viewerWhy = why
+    this.role = role
   }
 
   readonly #onVisibility = (): void => {
@@ -315,31 +368,32 @@ export class HomespinPanel extends LitElement {
     else if (this.feedState !== 'locked') this.#feed.start()
   }
 
-  readonly #onSelect = ({ detail }: CustomEvent<Selection>): void => {
-    const isNew = detail.device_id !== undefined && detail.device_id !== this.selection.device_id
-    this.selection = detail
-    if (isNew && this.view === 'devices') this.#show('map')
-  }
+  readonly #told = Object.entries({
+    'homespin-select': ({ detail }) => this.#select(detail),
+    'homespin-settings': ({ detail }) => {
+      this.settings = detail
+      saveSettings(detail)
+    },
+    'homespin-token': ({ detail }) => {
+      this.#token = detail
+      saveToken(detail)
+      this.role = 'admin'
+      this.#feed.start()
+    },
+    'homespin-order': ({ detail }) => void this.#desk.give(detail),
+    'homespin-dismiss': ({ detail }) => this.#desk.dismiss(detail),
+  } satisfies { [Name in keyof Told]: (event: CustomEvent<Told[Name]>) => void })
 
-  readonly #onSettings = ({ detail }: CustomEvent<Settings>): void => {
-    this.settings = detail
-    saveSettings(detail)
-  }
-
-  readonly #onToken = ({ detail }: CustomEvent<string>): void => {
-    this.#token = detail
-    saveToken(detail)
-    this.#feed.start()
+  #select(selection: Selection): void {
+    const { device_id } = selection
+    const isNew = device_id !== undefined && device_id !== this.selection.device_id
+    this.selection = selection
+    if (isNew && (this.view === 'devices' || this.isControl)) this.#show('map')
   }
 
   #words(): I18n {
     const { language, locale } = pickLanguage(this.settings.language, navigator.languages)
     return createI18n(language, locale)
-  }
-
-  #themeNow(): 'light' | 'dark' {
-    if (this.settings.theme !== 'auto') return this.settings.theme
-    return this.#dark.matches ? 'dark' : 'light'
   }
 }
 

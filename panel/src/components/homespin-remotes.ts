@@ -70,7 +70,7 @@ export class HomespinRemotes extends LitElement {
   override render() {
     const { i18n, remotes } = this
     if (remotes.length === 0) return html`<p class="muted small">${i18n.t('no_remotes')}</p>`
-    const most = Math.max(...remotes.map(bytesOf))
+    const most = Math.max(1, ...remotes.map(bytesOf))
     return html`
       <h3>${i18n.t('top_remotes')}</h3>
       <ol>

@@ -32,7 +32,16 @@ export const panelStyles = css`
     align-content: start;
     min-width: 0;
   }
-  .tabs {
+  /* A section takes the place of what is seen of traffic. */
+  :host([control])
+    :is(
+      homespin-selection,
+      homespin-device-control,
+      homespin-remote-control,
+      homespin-map,
+      homespin-history,
+      homespin-connections
+    ) {
     display: none;
   }
   @media (max-width: 860px) {
@@ -54,35 +63,12 @@ export const panelStyles = css`
     :host(:not([view='map'])) homespin-map,
     :host(:not([view='history'])) homespin-history,
     :host(:not([view='connections'])) homespin-connections,
-    :host([view='devices']) homespin-selection {
+    :host(:not([view='map'])) homespin-device-control,
+    :host(:not([view='map'])) homespin-remote-control,
+    :host([view='devices']) homespin-selection,
+    :host(:not([control])) homespin-sections,
+    :host([control]) homespin-summary {
       display: none;
-    }
-    .tabs {
-      position: fixed;
-      inset: auto 0 0;
-      z-index: 4;
-      display: grid;
-      grid-template-columns: repeat(4, 1fr);
-      padding-bottom: env(safe-area-inset-bottom);
-      background: var(--hs-surface);
-      border-top: 1px solid var(--hs-line);
-    }
-    .tabs button {
-      display: grid;
-      justify-items: center;
-      gap: 2px;
-      padding: 8px 2px 7px;
-      border: 0;
-      background: none;
-      color: var(--hs-muted);
-      font-size: 11.5px;
-    }
-    .tabs button[aria-current] {
-      color: var(--hs-accent);
-      font-weight: 600;
-    }
-    .tabs button:focus-visible {
-      outline-offset: -3px;
     }
   }
 `
