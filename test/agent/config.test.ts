@@ -27,6 +27,35 @@ const VALUES: Record<string, unknown> = {
   'mqtt.prefix': 'home/spin',
   'mqtt.publish_names': false,
   'mqtt.embedded_port': 1884,
+  'mqtt.commands': 'all',
+  'mqtt.command_key': 'a key that is long enough',
+  'mqtt.ha_controls': 'unsigned',
+  'home_assistant.discovery': 'on',
+  'home_assistant.prefix': 'ha/discovery',
+  'home_assistant.announce': 'all',
+  'home_assistant.url': 'https://ha.example:8123',
+  'home_assistant.token': 'a token of Home Assistant',
+  view_token: 'seventeen-characters',
+  admin_addresses: ['192.0.2.10', '2001:db8::10'],
+  'enforce.on_stop': 'remove',
+  'enforce.controllers': ['192.0.2.20', '192.0.2.21'],
+  'enforce.masquerade': false,
+  'enforce.resolvers': ['192.0.2.53'],
+  'enforce.verdict_default': 'drop',
+  'enforce.verdict_deadline_ms': 250,
+  'policy.time_zone': 'Asia/Kathmandu',
+  'remote.host': 'root@192.0.2.1',
+  'remote.port': 2222,
+  'remote.identity_file': '/etc/homespin/router.key',
+  'remote.known_hosts_file': '/etc/homespin/known_hosts',
+  'remote.sudo': true,
+  'remote.interfaces': ['br-lan', 'br-guest'],
+  'reverse_firewall.connections': 201,
+  'reverse_firewall.remotes': 51,
+  'reverse_firewall.window_s': 11,
+  'reverse_firewall.policy': 'quarantine',
+  'reverse_firewall.level': 'local_only',
+  'reverse_firewall.for_s': 3601,
   'flows.max': 4096,
   'flows.tcp_idle_s': 700,
   'flows.udp_idle_s': 70,
@@ -83,9 +112,29 @@ describe('the configuration', () => {
       lan: [],
       files: [],
       promiscuous: false,
+      remote: { sudo: false, interfaces: [] },
       data: defaultData(),
       broker: 'embedded',
-      mqtt: { prefix: 'homespin' },
+      mqtt: { prefix: 'homespin', commands: 'safe', ha_controls: 'signed' },
+      home_assistant: { discovery: 'auto', prefix: 'homeassistant', announce: 'known' },
+      admin_addresses: [],
+      enforce: {
+        on_stop: 'keep',
+        resolvers: [],
+        controllers: [],
+        masquerade: true,
+        verdict_default: 'accept',
+        verdict_deadline_ms: 200,
+      },
+      policy: {},
+      reverse_firewall: {
+        connections: 150,
+        remotes: 100,
+        window_s: 10,
+        policy: 'notify',
+        level: 'full',
+        for_s: 3600,
+      },
       flows: { max: 131072, tcp_idle_s: 600, udp_idle_s: 60, other_idle_s: 60 },
       devices: { max: 16384, gone_after_s: 600 },
       history: {
@@ -111,26 +160,39 @@ describe('the configuration', () => {
 
   for (const { path, schema } of keysOf()) {
     const value = VALUES[path]
-    const files = path === 'files' ? {} : { files: ['a.pcap'] }
+    const files: Flags = {
+      ...(path === 'files' ? {} : { files: ['a.pcap'] }),
+      ...(path === 'view_token' ? { token: 'sixteen-characters-long' } : {}),
+      ...(path === 'home_assistant.url'
+        ? { 'home_assistant.token': 'a long token of Home Assistant' }
+        : {}),
+    }
     it(`${path} can be given in file, environment and flags, the later over the earlier`, () => {
       const wanted = path === 'data' ? resolve(String(value)) : value
       const file = fileOf(nested(path, value))
       assert.deepEqual(at(loadConfig(file, {}, files), path), wanted, 'file')
       assert.deepEqual(
-        at(loadConfig(undefined, inEnvironment(path, value), {}), path),
+        at(loadConfig(undefined, inEnvironment(path, value), files), path),
         wanted,
         'environment',
       )
-      assert.deepEqual(at(loadConfig(undefined, {}, asFlag(path, value)), path), wanted, 'flag')
+      assert.deepEqual(
+        at(loadConfig(undefined, {}, { ...files, ...asFlag(path, value) }), path),
+        wanted,
+        'flag',
+      )
       // What is overridden is not looked at any more, even if it is wrong.
       const wrong = inEnvironment(path, ' ')
       assert.deepEqual(
-        at(loadConfig(undefined, wrong, asFlag(path, value)), path),
+        at(loadConfig(undefined, wrong, { ...files, ...asFlag(path, value) }), path),
         wanted,
         'flag over environment',
       )
       assert.deepEqual(
-        at(loadConfig(fileOf(nested(path, { wrong: true })), inEnvironment(path, value), {}), path),
+        at(
+          loadConfig(fileOf(nested(path, { wrong: true })), inEnvironment(path, value), files),
+          path,
+        ),
         wanted,
         'environment over file',
       )
@@ -153,7 +215,19 @@ describe('the configuration', () => {
       { HOMESPIN_MQTT_PASSWORD: 'env', HOMESPIN_MQTT_PREFIX: 'env' },
       { 'mqtt.prefix': 'flag' },
     )
-    assert.deepEqual(mqtt, { username: 'file', password: 'env', prefix: 'flag' })
+    assert.deepEqual(mqtt, {
+      username: 'file',
+      password: 'env',
+      prefix: 'flag',
+      commands: 'safe',
+      ha_controls: 'signed',
+    })
+  })
+
+  it('lets nobody look with a token where everyone may change things', () => {
+    const token = 'sixteen-characters-long'
+    assert.throws(() => loadConfig(undefined, {}, { view_token: token }), /view_token needs token/)
+    assert.throws(() => loadConfig(undefined, {}, { view_token: token, token }), /must differ/)
   })
 
   it('takes no heed of variables of others, nor of flags that were not given', () => {

@@ -14,6 +14,7 @@ class Bench {
       this.said.push(`save ${devices.map((d) => d.id.slice(-2)).join()}`)
       return this.saves
     },
+    changed: () => {},
     tell: (device) => this.said.push(`tell ${device.id.slice(-2)}`),
     forget: (id) => this.said.push(`forget ${id.slice(-2)}`),
     event: (event) => {

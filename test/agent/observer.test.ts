@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict'
+import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises'
+import { addon } from '../../agent/addon.ts'
+import { FlowLines } from '../../agent/flows/flow-lines.ts'
 import { Inventory } from '../../agent/inventory/inventory.ts'
 import type { Prefix } from '../../agent/inventory/locality.ts'
 import { Locality, parsePrefix } from '../../agent/inventory/locality.ts'
@@ -7,7 +10,7 @@ import type { Tick } from '../../agent/observer.ts'
 import { Observer } from '../../agent/observer.ts'
 import { Pipeline } from '../../agent/pipeline.ts'
 import type { Batch, Capture, Counters } from '../../native/index.ts'
-import type { Loss } from '../../protocol/messages.ts'
+import type { Flow, Loss } from '../../protocol/messages.ts'
 import { A, A_ID, ROUTER } from './flows/flow-bench.ts'
 import { flowRecords, macBytes } from './flows/flow-records.ts'
 import { dnsPayload, nameRecord, nameRecords, TYPE } from './names/name-records.ts'
@@ -51,6 +54,13 @@ function sent(bytes: number): Partial<Batch> {
   return { flowCount: 1, flows: flowRecords({ orig, resp, sent: [bytes, 1], lastMs: 1000 }) }
 }
 
+/** The flows of the latest tick. */
+function flowsOf({ interval }: Tick, names = true): Flow[] {
+  const lines = [...interval.flows.lines(names)].join('').split('\n').slice(0, -1)
+  assert.equal(lines.length, interval.flows.count)
+  return lines.map((line) => JSON.parse(line) as Flow)
+}
+
 class Bench {
   readonly ticks: Tick[] = []
   readonly inventory = new Inventory({ vendorOf: () => undefined })
@@ -61,6 +71,7 @@ class Bench {
   stopped = 0
   lost = 0
   wanted = true
+  busy: Promise<void> | undefined
 
   constructor() {
     const locality = new Locality()
@@ -93,7 +104,10 @@ class Bench {
         flows_evicted: 0,
         spool_messages: 0,
       }),
+      run: 'r',
+      lines: new FlowLines(addon.flowLines),
       wanted: () => this.wanted,
+      busy: () => this.busy,
       onTick: (tick) => this.ticks.push(tick),
     })
   }
@@ -111,7 +125,7 @@ describe('the observer', () => {
     bench.observer.start(10_000)
     const first = bench.tick(batchOf(12_000.4, sent(1000)))
     assert.deepEqual([first.interval.from_ms, first.interval.to_ms], [10_000, 12_000])
-    assert.equal(first.interval.flows[0]?.sent_bytes, 1000)
+    assert.equal(flowsOf(first)[0]?.sent_bytes, 1000)
     assert.deepEqual(first.rates, [{ device_id: A_ID, sent_rate: 500, received_rate: 0 }])
     const second = bench.tick(batchOf(13_000, sent(1500)))
     assert.deepEqual([second.interval.from_ms, second.interval.to_ms], [12_000, 13_000])
@@ -163,11 +177,16 @@ describe('the observer', () => {
         dnsPayload(answer),
       ),
     )
-    const { interval } = bench.tick(batchOf(1000, { ...sent(10), names }))
-    assert.equal(interval.flows[0]?.remote_name, 'www.example.com')
-    assert.equal(interval.flows[0]?.sni, 'tls.example')
+    const tick = bench.tick(batchOf(1000, { ...sent(10), names }))
+    assert.equal(flowsOf(tick)[0]?.remote_name, 'www.example.com')
+    assert.equal(flowsOf(tick)[0]?.sni, 'tls.example')
+    assert.equal(tick.interval.flows.bytes(0), 10)
+    const [discreet] = flowsOf(tick, false)
+    assert.equal(discreet?.sent_bytes, 10)
+    assert.ok(!('remote_name' in discreet || 'remote_name_source' in discreet || 'sni' in discreet))
+    assert.equal(flowsOf(tick)[0]?.sni, 'tls.example')
     assert.deepEqual(
-      interval.dns.map((d) => [d.device_id, d.query, d.rcode]),
+      tick.interval.dns.map((d) => [d.device_id, d.query, d.rcode]),
       [[A_ID, 'www.example.com', 'NOERROR']],
     )
     assert.equal(bench.inventory.byAddress('192.0.2.12')?.id, '02000000000c')
@@ -189,10 +208,9 @@ describe('the observer', () => {
         dnsPayload({ ...query, answers: [{ type: TYPE.A, data: '203.0.113.9' }] }),
       ),
     )
-    assert.equal(
-      bench.tick(batchOf(1000, { ...sent(10), names })).interval.flows[0]?.remote_name,
-      undefined,
-    )
+    const [flow] = flowsOf(bench.tick(batchOf(1000, { ...sent(10), names })))
+    assert.equal(flow?.sent_bytes, 10)
+    assert.equal(flow?.remote_name, undefined)
   })
 
   it('makes no flows and queries while nobody takes them, but counts', () => {
@@ -200,7 +218,7 @@ describe('the observer', () => {
     bench.wanted = false
     bench.observer.start(1000)
     const { interval, rates } = bench.tick(batchOf(2000, sent(100)))
-    assert.deepEqual(interval.flows, [])
+    assert.equal(interval.flows.count, 0)
     assert.equal(interval.traffic[0]?.sent_bytes, 100)
     assert.equal(rates[0]?.sent_rate, 100)
   })
@@ -230,6 +248,34 @@ describe('the observer', () => {
       [3000, 4000],
     ])
     assert.deepEqual(bench.tick(batchOf(0)).interval.to_ms, 4000, 'no time yet')
+  })
+
+  it('waits for those who listen, but not for long', async () => {
+    const bench = new Bench()
+    bench.observer.start(10_000)
+    bench.tick(batchOf(11_000, sent(100)))
+    let taken = (): void => {}
+    bench.busy = new Promise((resolve) => {
+      taken = resolve
+    })
+    bench.next = batchOf(12_000, sent(200))
+    bench.ready()
+    bench.ready()
+    await turn()
+    assert.equal(bench.drained, 1)
+    taken()
+    await turn()
+    assert.equal(bench.drained, 2, 'drained once, however often it was called')
+    bench.busy = new Promise(() => {})
+    const began = performance.now()
+    bench.ready()
+    while (bench.drained < 3 && performance.now() - began < 5000) await sleep(10)
+    const waited = performance.now() - began
+    assert.ok(bench.drained === 3 && waited > 400 && waited < 2000, `${waited} ms`)
+    bench.ready()
+    bench.observer.stop()
+    await sleep(600)
+    assert.equal(bench.ticks.length, 4, 'the last one at once, and none after')
   })
 
   it('tells what is left when it is stopped, and nothing after', () => {

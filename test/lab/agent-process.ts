@@ -5,7 +5,7 @@ import { makeFolder, removeFolder } from './folders.ts'
 import type { Home } from './home.ts'
 import { LAN4, LAN6 } from './home.ts'
 import type { Ended, RunOptions } from './process.ts'
-import { Program, run } from './process.ts'
+import { Program, run, sleep } from './process.ts'
 import { Tap } from './tap.ts'
 
 const ROOT = join(import.meta.dirname, '../..')
@@ -67,6 +67,13 @@ export class LabAgent {
     return this
   }
 
+  /** Ends it by a signal and starts it again after a while; returns at once after that. */
+  async restart(signal: NodeJS.Signals, afterMs: number): Promise<void> {
+    await this.program.stop(signal)
+    await sleep(afterMs)
+    this.program.start()
+  }
+
   /** Ends it as the service manager would; gives how it ended. */
   async stop(): Promise<Ended> {
     try {
@@ -107,6 +114,7 @@ export interface PlacedOptions {
   broker?: string
   /** Of the broker, where it is not the embedded one. */
   brokerPort?: number
+  env?: Record<string, string>
 }
 
 /** An agent with page and broker, and a subscriber that has heard that it captures. */
@@ -116,8 +124,9 @@ export async function agentAt(
   options: PlacedOptions = {},
 ): Promise<{ agent: LabAgent; tap: Tap }> {
   const ports = ['--http', `127.0.0.1:${HTTP_PORT}`, '--mqtt-embedded-port', `${MQTT_PORT}`]
-  const { broker = 'embedded' } = options
-  const agent = new LabAgent({ args: [...args, ...ports], inside: place.inside, broker }).start()
+  const { broker = 'embedded', env = {} } = options
+  const { inside } = place
+  const agent = new LabAgent({ args: [...ports, ...args], inside, broker, env }).start()
   const tap = new Tap(agent.id)
   try {
     const port = await place.door(options.brokerPort ?? MQTT_PORT)

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Summary } from '../../protocol/messages.ts'
+import { below } from '../figure.ts'
 import { cleanEnvironment, homespin } from './agent-process.ts'
 import { drawSeed, generators } from './captures.ts'
 import { makeFolder, removeFolder } from './folders.ts'
@@ -71,12 +72,11 @@ describe('lab: damaged captures', function () {
     const report = JSON.parse(ended.stdout) as MutantReport
     const { cuts, mutants, errors, malformed, slowestMs, peakBytes } = report
     const peak = `${(peakBytes / 1e6).toFixed(0)} MB`
-    const slowest = `slowest ${slowestMs.toFixed(0)} ms`
     console.log(`      seed ${seed}: ${cuts} cuts, ${mutants} mutants: ${errors} errors,`)
-    console.log(`      ${malformed} packets malformed, ${slowest}, peak ${peak}`)
+    console.log(`      ${malformed} packets malformed, peak ${peak}`)
     assert.deepEqual(report.wrong, [])
     assert.ok(mutants >= 2000 && cuts > 2000)
-    assert.ok(slowestMs < MAX_MS, slowest)
+    below('the slowest', slowestMs, MAX_MS)
     assert.ok(peakBytes < MAX_BYTES, peak)
   })
 
@@ -128,7 +128,7 @@ describe('lab: damaged captures', function () {
         assert.equal(ended.code, 1, `${ended.signal} ${said}`)
         assert.match(said, says)
         assert.doesNotMatch(said, /\n\s+at /, 'no stack for a person')
-        assert.ok(ended.ms - startMs < MAX_MS, `${ended.ms} ms, ${startMs} of them to start`)
+        assert.ok(ended.ms - startMs < 5 * MAX_MS, `${ended.ms} ms, ${startMs} of them to start`)
         assert.ok(ended.peakBytes < MAX_BYTES, `${ended.peakBytes} bytes`)
         if (!ended.summary) continue
         const { packets, decoded, malformed, unsupported } = ended.summary

@@ -7,6 +7,7 @@
 //   LAN 192.0.2.0/24, 2001:db8:1::/64: router .1, ::1; one-armed or bridging box .2, ::2; device I .(10+I), ::(hex 10+I)
 //   wan 203.0.113.0/24, 2001:db8:113::/64 behind 198.51.100.0/24, 2001:db8:2::/64; port 53 of the LAN's router leads to
 //   the wan's resolver.
+import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Done, Step } from './client.ts'
 import { makeFolder, removeFolder } from './folders.ts'
@@ -26,6 +27,10 @@ export interface HomeOptions {
   offload?: boolean
   /** Bridged packets pass the inet hooks too (br_netfilter, on by default in this kernel's new namespaces). Default false. */
   bridgeNetfilter?: boolean
+  /** False: a one-armed box does not masquerade by a rule of its own, and tells of shorter ways as routers do. Default true. */
+  masquerade?: boolean
+  /** Addresses in the box's resolv.conf(5). Default: as on this machine. */
+  resolvers?: readonly string[]
 }
 
 export interface HomeDevice {
@@ -61,7 +66,7 @@ export class Home {
   readonly #clients = new Map<string, Program>()
   #folder = ''
   #wan?: Program
-  #doors?: Doors
+  readonly #doors = new Map<string, Doors>()
 
   constructor(options: HomeOptions) {
     this.#options = options
@@ -108,8 +113,8 @@ export class Home {
 
   /** Ends everything that runs in it and removes it. */
   async stop(): Promise<void> {
-    await this.#doors?.stop()
-    this.#doors = undefined
+    await Promise.all([...this.#doors.values()].map((doors) => doors.stop()))
+    this.#doors.clear()
     const programs = [...this.#clients.values(), this.#wan].filter((x) => x)
     this.#clients.clear()
     await Promise.all(programs.map((program) => program?.stop('SIGKILL')))
@@ -149,10 +154,16 @@ export class Home {
     )
   }
 
-  /** A port on this side's 127.0.0.1 that leads to 127.0.0.1:`port` in the box. */
-  door(port: number): Promise<number> {
-    this.#doors ??= new Doors((...command) => this.inside('box', ...command), this.#folder)
-    return this.#doors.open(port)
+  /** A port on this side's 127.0.0.1 that leads to 127.0.0.1:`port` in the box, or in `wan`, … */
+  door(port: number, where = 'box'): Promise<number> {
+    let doors = this.#doors.get(where)
+    if (!doors) {
+      const folder = join(this.#folder, where)
+      mkdirSync(folder)
+      doors = new Doors((...command) => this.inside(where, ...command), folder)
+      this.#doors.set(where, doors)
+    }
+    return doors.open(port)
   }
 
   async #make(): Promise<void> {
@@ -168,6 +179,11 @@ export class Home {
       const keys = quiet.map((key) => `net/ipv6/conf/default/${key}`)
       await this.#spaces.set(name, keys, '0')
       await this.#spaces.ip(name, ['link set lo up'])
+    }
+    const { resolvers } = this.#options
+    if (resolvers) {
+      const lines = resolvers.map((ip) => `nameserver ${ip}\n`)
+      this.#spaces.etc('box', 'resolv.conf', lines.join(''))
     }
     const router = position === 'two_armed' ? 'box' : 'router'
     await this.#bridgeFilter(position === 'one_armed' ? 'switch' : 'box')
@@ -204,6 +220,7 @@ export class Home {
     ])
     await this.#makeBoxAddresses('eth0')
     await this.#spaces.set('box', ['net/ipv4/ip_forward'], '1')
+    if (this.#options.masquerade === false) return
     // A router that sends a packet out where it came in tells the sender of the shorter way, and would not see it again.
     await this.#spaces.set('box', ['net/ipv4/conf/all/send_redirects'], '0')
     await this.#spaces.set('box', ['net/ipv4/conf/eth0/send_redirects'], '0')
@@ -300,7 +317,7 @@ export class Home {
     ])
     const program = join(import.meta.dirname, 'wan.ts')
     this.#wan = new Program('ip', this.inside('wan', process.execPath, program, this.#folder))
-    await this.#wan.start().until(/ready/)
+    await this.#wan.start().until(/ready/, 120_000)
   }
 
   async #bridgeFilter(where: string): Promise<void> {

@@ -1,9 +1,12 @@
 // Named network namespaces of one test process. Their names hold its pid, so that several run side by side, and so that
 // a later run can see which were left behind by a process that is no more.
-import { existsSync } from 'node:fs'
+import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { removeOldFolders } from './folders.ts'
 import { run, sleep, succeed } from './process.ts'
 
+/** What `ip netns exec` lays over /etc (ip-netns(8)), a folder a namespace. */
+const ETC = '/etc/netns'
 const NAME = /^hs(\d+)n\d+-/
 let count = 0
 
@@ -31,6 +34,7 @@ async function removeOne(name: string): Promise<void> {
     await sleep(20)
   }
   await run('ip', ['netns', 'del', name])
+  rmSync(join(ETC, name), { recursive: true, force: true })
 }
 
 /** Removes what test processes that are no more left behind. */
@@ -79,6 +83,13 @@ export class Namespaces {
   /** Arguments for `ip` that run a command in one of them. */
   exec(short: string, ...command: string[]): string[] {
     return ['netns', 'exec', this.name(short), ...command]
+  }
+
+  /** A file that programs that are started in it from now on find in /etc. */
+  etc(short: string, file: string, text: string): void {
+    const folder = join(ETC, this.name(short))
+    mkdirSync(folder, { recursive: true })
+    writeFileSync(join(folder, file), text)
   }
 
   /** Runs lines of `ip` in one of them, all of which have to succeed. */

@@ -1,6 +1,7 @@
 // A subscriber to everything that an agent says, as any other program on the broker would be.
 import type { MqttClient } from 'mqtt'
 import { connectAsync } from 'mqtt'
+import type { Blocked, BlockedBatch, Incident } from '../../protocol/act.ts'
 import type {
   AgentEvent,
   Device,
@@ -23,11 +24,16 @@ export class Tap {
   readonly dns: Dns[] = []
   readonly devices = new Map<string, Device>()
   readonly events: AgentEvent[] = []
+  readonly blocked: Blocked[] = []
+  /** Those that are retained: open. */
+  readonly incidents = new Map<string, Incident>()
   readonly statuses: string[] = []
   /** Gaps in the sequence numbers of batches, and batches that say they are not complete. */
   gaps = 0
   incomplete = 0
   info?: Info
+  /** Called with each message about a device. */
+  onDevice: ((device: Device) => void) | undefined
   readonly #agent: string
   readonly #sequences = new Map<string, number>()
   #client?: MqttClient
@@ -102,7 +108,13 @@ export class Tap {
     if (topic === topics.status) this.statuses.push(text)
     else if (topic === topics.info) this.info = JSON.parse(text) as Info
     else if (topic === topics.event) this.events.push(JSON.parse(text) as AgentEvent)
-    else if (topic === topics.flow) {
+    else if (topic === topics.blocked) {
+      this.blocked.push(...(JSON.parse(text) as BlockedBatch).blocked)
+    } else if (topic.startsWith(topics.incident('0').slice(0, -1))) {
+      const id = topic.slice(topic.lastIndexOf('/') + 1)
+      if (text === '') this.incidents.delete(id)
+      else this.incidents.set(id, JSON.parse(text) as Incident)
+    } else if (topic === topics.flow) {
       const batch = JSON.parse(text) as FlowBatch
       this.#follow(topic, batch)
       for (const flow of batch.flows) {
@@ -115,8 +127,13 @@ export class Tap {
       this.dns.push(...batch.dns)
     } else if (topic.startsWith(topics.device('000000000000').slice(0, -12))) {
       const id = topic.slice(topic.lastIndexOf('/') + 1)
-      if (text === '') this.devices.delete(id)
-      else this.devices.set(id, JSON.parse(text) as Device)
+      if (text === '') {
+        this.devices.delete(id)
+        return
+      }
+      const device = JSON.parse(text) as Device
+      this.devices.set(id, device)
+      this.onDevice?.(device)
     }
   }
 

@@ -1,4 +1,5 @@
 // The names of the lab's internet, known to its servers and to its clients alike, so that a test knows what is right.
+import { isIP } from 'node:net'
 
 /** One name: what it resolves to. */
 export interface ZoneEntry {
@@ -31,13 +32,26 @@ export function serverAddresses(): string[] {
   return [...own, SHARED.a, SHARED.aaaa]
 }
 
+/** The name of the lab's DNS for an address: whoever has a domain may point it anywhere. */
+export function nameOfAddress(ip: string): string {
+  return `${Buffer.from(ip).toString('hex')}.at.example.net`
+}
+
+function addressOfName(name: string): string | undefined {
+  const hex = /^([0-9a-f]{2,60})\.at\.example\.net$/.exec(name)?.[1]
+  const ip = hex === undefined ? '' : Buffer.from(hex, 'hex').toString()
+  return isIP(ip) === 0 ? undefined : ip
+}
+
 /**
  * What the lab's DNS knows: `host<N>.example.com` (an address each), `cdn<N>.example.net` (a chain of two aliases to
- * host N's address), `shared<anything>.example.org` (all on one address), `big<N>.example.com` (cut over UDP);
- * everything else does not exist.
+ * host N's address), `shared<anything>.example.org` (all on one address), `big<N>.example.com` (cut over UDP), and
+ * `nameOfAddress`; everything else does not exist.
  */
 export function lookUp(name: string): ZoneEntry {
   const entry: ZoneEntry = { a: [], aaaa: [], cnames: [], rcode: 0, truncated: false }
+  const at = addressOfName(name)
+  if (at !== undefined) return { ...entry, [isIP(at) === 4 ? 'a' : 'aaaa']: [at] }
   const shared = /^shared[a-z0-9-]*\.example\.org$/.test(name)
   const numbered = /^(host|cdn|big)(\d+)\.example\.(com|net)$/.exec(name)
   const n = Number(numbered?.[2])

@@ -46,7 +46,7 @@ describe('native arguments', () => {
     assert.throws(() => capture.readDescriptor(wrong('0'), false), TypeError)
     capture.readFile('/dev/null')
     assert.throws(() => capture.start(wrong(undefined)), /^TypeError: onReady must be a function/)
-    assert.throws(() => capture.readFile('/dev/null'), /has its source already/)
+    assert.throws(() => capture.readDescriptor(0, true), /has its source already/)
     assert.throws(() => createNetlink().start(wrong(1)), TypeError)
   })
 

@@ -31,7 +31,7 @@ const ENDLESS = `
   createNetlink().start(() => {})`
 
 describe('native addon and its environment', function () {
-  this.timeout(90_000)
+  this.timeout(20_000)
   const folder = mkdtempSync(join(tmpdir(), 'homespin-env-'))
   const path = join(folder, 'file.pcap')
   const fifo = join(folder, 'pipe')
@@ -53,8 +53,10 @@ describe('native addon and its environment', function () {
     const workers = Array.from({ length: 4 }, () => worker(READ))
     const counts = await Promise.all(
       workers.map(async (each) => {
+        // Both can come in one turn of the loop, so the second is listened to before the first is there.
+        const exit = once(each, 'exit')
         const [count] = await once(each, 'message')
-        await once(each, 'exit')
+        await exit
         return count as number
       }),
     )

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { createCapture } from '../../native/index.ts'
 import type { Captured } from './packets.ts'
-import { ACK, Conversation, FIN, pcap, RST, SYN } from './packets.ts'
+import { ACK, Conversation, ethernet, FIN, ipv6, pcap, RST, SYN } from './packets.ts'
 import type { FlowRow } from './replay.ts'
 import { replay } from './replay.ts'
 
@@ -146,6 +146,35 @@ describe('native flows: who began', () => {
   it('is the other end of a UDP answer in the first five seconds alone', async () => {
     assert.equal(await first(udp(4, false), [udp(0, true, 9999)]), '192.0.2.11:50000')
     assert.equal(await first(udp(6, false), [udp(0, true, 9999)]), '203.0.113.9:9')
+  })
+
+  it('is each device of its own where several send without an address', async () => {
+    const [a, b] = ['02:0d:e0:00:00:0a', '02:0d:e0:00:00:0b'] as const
+    const discover = (mac: string): Buffer =>
+      new Conversation({
+        client: '0.0.0.0',
+        clientPort: 68,
+        clientMac: mac,
+        server: '255.255.255.255',
+        serverPort: 67,
+        serverMac: 'ff:ff:ff:ff:ff:ff',
+      }).udp(true, Buffer.from('x'))
+    const report = (mac: string): Buffer =>
+      ethernet(0x86dd, ipv6(Buffer.alloc(28, 143), { src: '::', dst: 'ff02::16', next: 58 }), {
+        src: mac,
+        dst: '33:33:00:00:00:16',
+      })
+    const each = [discover(a), report(a), discover(b), report(b)]
+    const { flows } = await replay(pcap([...each, ...each]))
+    assert.deepEqual(
+      flows.map((flow) => [flow.origMac, flow.orig, flow.origPackets]),
+      [
+        [a, '0.0.0.0:68', 2],
+        [a, ':::0', 2],
+        [b, '0.0.0.0:68', 2],
+        [b, ':::0', 2],
+      ],
+    )
   })
 
   it('has the MAC that its frames came from, else the one that frames went to', async () => {

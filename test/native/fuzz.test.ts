@@ -15,7 +15,7 @@ import { tmpdir } from 'node:os'
 import { join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import { u } from './packets.ts'
+import { ipv4, ipv6, SYN, tcp, u, udp } from './packets.ts'
 import { captures, frames, mutated, random } from './samples.ts'
 
 const run = promisify(execFile)
@@ -155,5 +155,61 @@ describe('native core under ASan and UBSan', function () {
       message(3, Buffer.alloc(4)),
       message(2, Buffer.alloc(20)),
     ])
+  })
+
+  it('reads packets of a queue: first packets, and DNS over UDP and TCP', async () => {
+    const next = random(3)
+    const text = (name: string): Buffer =>
+      Buffer.concat([
+        ...name.split('.').flatMap((label) => [u(1, label.length), Buffer.from(label)]),
+        u(1, 0),
+      ])
+    const dns = (flags: number, name: string, type: number, records: Buffer[] = []): Buffer =>
+      Buffer.concat([
+        u(2, 7, flags, 1, records.length, 0, 0),
+        text(name),
+        u(2, type, 1),
+        ...records,
+      ])
+    const record = (name: string, type: number, data: Buffer): Buffer =>
+      Buffer.concat([text(name), u(2, type, 1), u(4, 60), u(2, data.length), data])
+    const names = ['x.ads.example', 'good.example', 'nas.lan', 'use-application-dns.net']
+    const messages = names.flatMap((name) => [
+      dns(0x0100, name, 1),
+      dns(0x8180, name, 1, [
+        record(name, 5, text('a.example')),
+        record('a.example', 1, u(1, 203, 0, 113, 9)),
+      ]),
+      dns(0x8180, name, 65, [
+        record(name, 65, Buffer.concat([u(2, 1), u(1, 0), u(2, 4, 4), u(4, 9)])),
+      ]),
+    ])
+    const back = { src: '198.51.100.53', dst: '192.0.2.11' }
+    const packets = messages.flatMap((message) => {
+      const stream = Buffer.concat([u(2, message.length), message])
+      const [head, tail] = [stream.subarray(0, 30), stream.subarray(30)]
+      return [
+        ipv4(udp(50_000, 53, message)),
+        ipv4(udp(53, 50_000, message), back),
+        ipv6(udp(53, 50_000, message)),
+        ipv4(tcp(50_000, 53, { data: stream }), { protocol: 6 }),
+        ipv4(tcp(53, 50_000, { data: head }), { ...back, protocol: 6 }),
+        ipv4(tcp(53, 50_000, { data: tail, seq: 31 }), { ...back, protocol: 6 }),
+        ipv4(tcp(50_001, 443, { flags: SYN }), { protocol: 6 }),
+      ]
+    })
+    const waiting = (packet: Buffer): Buffer =>
+      Buffer.concat([u(2, packet.length), u(1, 2, 1), packet])
+    const whole = Buffer.concat(packets.map(waiting))
+    const sound = [0, 0x80, 0x84].flatMap((mode) =>
+      [0, 0x30, 0x7f].flatMap((what) => [
+        Buffer.concat([u(1, mode, what), whole]),
+        ...packets.map((packet) => Buffer.concat([u(1, mode, what), waiting(packet)])),
+      ]),
+    )
+    const mutants = Array.from({ length: 200 }, (_, i) =>
+      mutated(sound[i % sound.length] ?? whole, next),
+    )
+    await fuzz('fuzz-queue', [...sound, ...mutants])
   })
 })

@@ -20,4 +20,13 @@ describe('native layout', () => {
     const { BYTES: answerBytes, ...answer } = native.DNS_ANSWER ?? {}
     assert.deepEqual({ ...answer, HEAD_BYTES: answerBytes }, layout.DNS_ANSWER)
   })
+
+  it('has the same connections and verdicts', () => {
+    const { BYTES: connectionBytes, ...connection } = native.CONNECTION ?? {}
+    assert.deepEqual(connection, layout.CONNECTION)
+    assert.equal(connectionBytes, layout.CONNECTION_BYTES)
+    const { BYTES: verdictBytes, ...verdict } = native.VERDICT ?? {}
+    assert.deepEqual(verdict, layout.VERDICT)
+    assert.equal(verdictBytes, layout.VERDICT_BYTES)
+  })
 })

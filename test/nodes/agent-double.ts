@@ -2,6 +2,7 @@
 
 import type { IClientOptions, MqttClient } from 'mqtt'
 import { connectAsync } from 'mqtt'
+import type { Blocked, Connection, Incident } from '../../protocol/act.ts'
 import type { AgentEvent, Device, Dns, Flow, Info } from '../../protocol/messages.ts'
 import { PROTOCOL } from '../../protocol/messages.ts'
 import type { Topics } from '../../protocol/topics.ts'
@@ -71,12 +72,65 @@ export function dns(over: Partial<Dns> = {}): Dns {
   }
 }
 
+/** What was dropped, with what is given in place of what is usual. */
+export function blocked(over: Partial<Blocked> = {}): Blocked {
+  return {
+    device_id: CAMERA,
+    rule_id: 'r1-7',
+    cause: 'block',
+    remote: 'ads.example.com',
+    direction: 'from_device',
+    packets: 3,
+    bytes: 180,
+    ...over,
+  }
+}
+
+/** A first packet that waits, with what is given in place of what is usual. */
+export function connection(over: Partial<Connection> = {}): Connection {
+  return {
+    type: 'connection',
+    id: 'c-1',
+    device_id: CAMERA,
+    direction: 'outbound',
+    protocol: 'tcp',
+    originator: { ip: '192.0.2.11', port: 50123 },
+    responder: { ip: '203.0.113.9', port: 443 },
+    remote_name: 'api.example.com',
+    asked_ms: 2_000_000,
+    deadline_ms: 2_000_200,
+    default: 'drop',
+    ...over,
+  }
+}
+
+/** An incident, with what is given in place of what is usual. */
+export function incident(over: Partial<Incident> = {}): Incident {
+  return {
+    type: 'incident',
+    id: 'i1-1',
+    device_id: CAMERA,
+    ips: ['192.0.2.11'],
+    kind: 'connection_rate',
+    severity: 'medium',
+    state: 'open',
+    opened_ms: 2_000_000,
+    last_ms: 2_000_100,
+    sentence: 'The camera opened 203 connections in 10 s.',
+    params: { connections: 203, seconds: 10 },
+    evidence: [
+      { what: 'connections', observed: 203, threshold: 150, weight: 1, flow_ids: ['r1-1'] },
+    ],
+    ...over,
+  }
+}
+
 /** Publishes as an agent. */
 export class AgentDouble {
   readonly topics: Topics
   readonly #client: MqttClient
   readonly #agent: string
-  #seq = { flow: 0, dns: 0, event: 0 }
+  #seq = { flow: 0, dns: 0, event: 0, blocked: 0 }
 
   constructor(client: MqttClient, agent: string) {
     this.topics = topicsOf(agent)
@@ -164,6 +218,24 @@ export class AgentDouble {
       ...over,
     }
     await this.raw(this.topics.event, JSON.stringify(event))
+  }
+
+  async blocked(entries: Blocked[]): Promise<void> {
+    this.#seq.blocked += 1
+    const batch = { type: 'blocked_batch', seq: this.#seq.blocked, ...BATCH, blocked: entries }
+    await this.raw(this.topics.blocked, JSON.stringify(batch))
+  }
+
+  async connection(over: Partial<Connection> = {}): Promise<void> {
+    await this.raw(this.topics.connection, JSON.stringify(connection(over)))
+  }
+
+  /** As agents do: retained while it is open; at its end once unretained, then empty. */
+  async incident(over: Partial<Incident> = {}): Promise<void> {
+    const told = incident(over)
+    const topic = this.topics.incident(told.id)
+    await this.raw(topic, JSON.stringify(told), told.state === 'open')
+    if (told.state === 'closed') await this.raw(topic, '', true)
   }
 
   /** Publishes anything anywhere. */

@@ -9,6 +9,7 @@ import type { Mosquitto } from './mosquitto.ts'
 import { hasMosquitto, startMosquitto } from './mosquitto.ts'
 import type { NodeRed } from './node-red.ts'
 import { startNodeRed } from './node-red.ts'
+import { OrderDouble, ordered, policy, rule } from './order-double.ts'
 
 const CHROMIUM = '/usr/bin/chromium'
 const FLAGS = [
@@ -22,6 +23,13 @@ const FLAGS = [
 ]
 /** A name that does harm where it is taken for markup. */
 const HOSTILE = '<img src=x onerror="window.harmed=1">camera'
+
+const LEVELS_HERE = {
+  ok: true,
+  reason: 'as a test has it',
+  values: ['observe', 'local_only', 'full'],
+}
+const BY_FLOW = { kind: 'flow', name: 'Flow 1' }
 
 /** Where pictures go, if anyone wants to look at them. */
 const PICTURES = process.env.HOMESPIN_SCREENSHOTS
@@ -39,6 +47,20 @@ function hasChromium(): boolean {
   if (process.env.CI === 'true') throw new Error('chromium is missing: apt-get install chromium')
   return false
 }
+
+/** Every node that a flow can have, by the end of its type. */
+const WORDS = [
+  'device',
+  'dns',
+  'traffic',
+  'block',
+  'quarantine',
+  'blocked',
+  'incident',
+  'connection',
+  'verdict',
+  'rate',
+]
 
 describe('nodes in the editor', function () {
   this.timeout(120000)
@@ -69,18 +91,19 @@ describe('nodes in the editor', function () {
     await wire(page, traffic, debug)
 
     // Before the first deploy there is no list yet, and the dialog says what to do.
-    await traffic.dblclick()
+    await openDialog(page, traffic)
     await page.locator('.homespin-devices-hint').getByText('Deploy once').waitFor()
     await page.locator('#node-input-btn-agent-add, #node-input-lookup-agent').first().click()
     const port = page.locator('#node-config-input-port')
     await port.waitFor()
+    await dialogIsThere(page)
     await picture(page, 'agent')
     assert.equal(await page.locator('#node-config-input-host').inputValue(), '127.0.0.1')
     assert.ok(await page.locator('#homespin-agent-row-tls').isHidden())
     await port.fill(String(broker.port))
     await page.locator('#node-config-dialog-ok').click()
     await port.waitFor({ state: 'detached' })
-    await page.locator('#node-dialog-ok').click()
+    await closeDialog(page)
     await deploy(page)
     await page.getByText('connected', { exact: true }).first().waitFor()
     const config = nodeRed.flows().find((node) => node.type === 'homespin-agent')
@@ -90,7 +113,7 @@ describe('nodes in the editor', function () {
     )
 
     // Now the agent has filled the list.
-    await traffic.dblclick()
+    await openDialog(page, traffic)
     const rows = page.locator('.homespin-devices-list label')
     await rows.nth(1).waitFor()
     assert.deepEqual(await rows.locator('.homespin-name').allTextContents(), [HOSTILE, 'lamp'])
@@ -106,18 +129,18 @@ describe('nodes in the editor', function () {
       .locator('#node-input-remote + .red-ui-typedInput-container input')
       .fill('example.com')
     await picture(page, 'traffic')
-    await page.locator('#node-dialog-ok').click()
+    await closeDialog(page)
     await deploy(page)
     const stored = nodeRed.flows().find((node) => node.type === 'homespin-traffic')
     assert.deepEqual(stored?.devices, [CAMERA])
     assert.deepEqual([stored?.when, stored?.remote], ['every', 'example.com'])
 
     const asked = await drop(page, 'homespin-dns', 300, 260)
-    await asked.dblclick()
+    await openDialog(page, asked)
     await rows.nth(1).waitFor()
     const [only] = nodeRed.flows().filter((node) => node.type === 'homespin-agent')
     assert.equal(await page.locator('#node-input-agent').inputValue(), only?.id)
-    await page.locator('#node-dialog-cancel').click()
+    await closeDialog(page, 'cancel')
 
     await page.getByText('connected', { exact: true }).first().waitFor()
     await agent.flows([
@@ -141,6 +164,62 @@ describe('nodes in the editor', function () {
     await page.context().close()
   })
 
+  it('order about a device that is found by its name, and show what the kernel has', async () => {
+    const page = await openEditor(browser, nodeRed, 'en-US')
+    const desk = await OrderDouble.connect(broker.port)
+    const open = device({ name: HOSTILE, policy: policy() })
+    try {
+      await agent.info({ capabilities: { levels: LEVELS_HERE } })
+      await agent.device(open)
+      const inject = await drop(page, 'inject', 200, 560)
+      const node = await drop(page, 'homespin-quarantine', 440, 560)
+      await wire(page, inject, node)
+      await openDialog(page, node)
+      const typed = page.locator('#node-input-device + .red-ui-typedInput-container input')
+      await page.getByText('This agent cannot hold here: internet only').waitFor()
+      await typed.pressSequentially('camer')
+      const proposal = page.locator('.homespin-proposal')
+      await proposal.first().waitFor()
+      assert.deepEqual(await proposal.locator('.homespin-name').allTextContents(), [HOSTILE])
+      await picture(page, 'proposal')
+      await proposal.first().click()
+      await page.locator('#homespin-device-hint').getByText(HOSTILE).waitFor()
+      await page.locator('#node-input-for + .red-ui-typedInput-container input').fill('30m')
+      await picture(page, 'quarantine')
+      await closeDialog(page)
+      await deploy(page)
+      const stored = nodeRed.flows().find(({ type }) => type === 'homespin-quarantine')
+      assert.deepEqual(
+        [stored?.who, stored?.device, stored?.deviceType, stored?.level, stored?.levelType],
+        ['device', CAMERA, 'str', 'local_only', 'level'],
+      )
+      assert.deepEqual([stored?.for, stored?.forType, stored?.wait], ['30m', 'str', 10])
+      await page.getByText('not quarantined', { exact: true }).waitFor()
+
+      let answer = (): void => {}
+      desk.answer = ({ verb, id }) => {
+        const held = { level: 'local_only', desired_level: 'local_only' } as const
+        const result = ordered(held, rule())
+        answer = () => void desk.respond(verb, { type: 'response', id, ok: true, result })
+      }
+      await inject.locator('.red-ui-flow-node-button-button').click()
+      await page.getByText('asking the agent', { exact: true }).waitFor()
+      assert.deepEqual(
+        [desk.taken[0]?.verb, desk.taken[0]?.args],
+        ['quarantine', { device: CAMERA, level: 'local_only', for: '30m', by: BY_FLOW }],
+      )
+      answer()
+      await page.getByText('local only', { exact: true }).waitFor()
+      await picture(page, 'quarantined')
+      await agent.device(open)
+      await page.getByText('not quarantined', { exact: true }).waitFor()
+      assert.equal(await page.evaluate('window.harmed'), undefined)
+    } finally {
+      await desk.leave()
+      await page.context().close()
+    }
+  })
+
   it('are explained in the language of the reader', async () => {
     for (const [language, words] of Object.entries({
       'en-US': 'flow by flow',
@@ -154,20 +233,22 @@ describe('nodes in the editor', function () {
 
   it('open their dialogs without a fault, in Dutch too', async () => {
     for (const [language, labels] of Object.entries({
-      'en-US': ['device', 'device dns', 'device traffic'],
-      nl: ['apparaat', 'dns', 'verkeer'],
+      'en-US':
+        'device, device dns, device traffic, block, quarantine, blocked, incident, connection waits, verdict, rate',
+      nl: 'apparaat, dns, verkeer, blokkeren, quarantaine, geblokkeerd, incident, verbinding wacht, oordeel, tempo',
     })) {
       const page = await openEditor(browser, nodeRed, language)
       const faults: string[] = []
       page.on('pageerror', (error) => faults.push(String(error)))
-      const types = ['homespin-device', 'homespin-dns', 'homespin-traffic']
-      for (const [index, type] of types.entries()) {
+      for (const [index, label] of labels.split(', ').entries()) {
+        const type = `homespin-${WORDS[index]}`
         const entry = page.locator(`.red-ui-palette-node[data-palette-type="${type}"]`)
-        const label = await entry.locator('.red-ui-palette-label').textContent()
-        assert.equal(label?.replace(/\s+/g, ' '), labels[index])
-        const node = await drop(page, type, 300, 260 + 60 * index)
-        await node.dblclick()
-        await page.locator('.homespin-devices-list').waitFor()
+        const shown = await entry.locator('.red-ui-palette-label').textContent()
+        assert.equal(shown?.replace(/\s+/g, ' '), label)
+        const x = 260 + 240 * (index % 3)
+        const node = await drop(page, type, x, 340 + 60 * Math.floor(index / 3))
+        await openDialog(page, node)
+        await page.locator('#node-input-output').waitFor({ state: 'attached' })
         const texts = await page.locator('#dialog-form').allInnerTexts()
         assert.doesNotMatch(texts.join(), /homespin-[a-z]+\./, 'a label that is not translated')
         await picture(page, `${type}-${language}`)
@@ -189,44 +270,52 @@ async function openEditor(browser: Browser, nodeRed: NodeRed, locale: string): P
   return page
 }
 
-/** Presses Done; a dialog that still slides in does not take it, so again. */
-async function closeDialog(page: Page): Promise<void> {
-  const form = page.locator('#dialog-form')
-  for (let tries = 0; tries < 3 && (await form.count()) > 0; tries++) {
-    await page
-      .locator('#node-dialog-ok')
-      .click({ timeout: 5000 })
-      .catch(() => {})
-    await form.waitFor({ state: 'detached', timeout: 5000 }).catch(() => {})
-  }
-  await form.waitFor({ state: 'detached' })
+/**
+ * Opens the dialog of a node, and waits until it has slid in. Before that it is beside the page: a click on it would make
+ * the browser scroll the editor, and land where the button was.
+ */
+async function openDialog(page: Page, node: Locator): Promise<void> {
+  await node.dblclick()
+  await dialogIsThere(page)
+}
+
+async function dialogIsThere(page: Page): Promise<void> {
+  await page.waitForFunction(() => {
+    const trays = [...document.querySelectorAll('.red-ui-tray')]
+    const isStill = (tray: Element): boolean =>
+      getComputedStyle(tray).right === '0px' && tray.getAnimations().length === 0
+    return trays.length > 0 && trays.every(isStill)
+  })
+}
+
+/** Presses Done or Cancel of a node's dialog, and waits until it has slid away with the shades under it. */
+async function closeDialog(page: Page, button: 'ok' | 'cancel' = 'ok'): Promise<void> {
+  await dialogIsThere(page)
+  await page.locator(`#node-dialog-${button}`).click()
+  await workspaceIsFree(page)
+}
+
+/** A dialog that slides away, and the shade of a deploy, take what the mouse does. */
+async function workspaceIsFree(page: Page): Promise<void> {
+  await page.locator('.red-ui-tray').waitFor({ state: 'detached' })
+  await page.waitForFunction(
+    "$('.red-ui-sidebar-shade:visible, #red-ui-editor-shade:visible').length === 0",
+  )
 }
 
 /** Drags a node from the palette to a place on the workspace. */
 async function drop(page: Page, type: string, x: number, y: number): Promise<Locator> {
-  // A dialog that still slides away, or the shade of a deploy, takes what the mouse does.
-  await page.locator('#dialog-form').waitFor({ state: 'detached' })
-  await page.waitForFunction(
-    "$('.red-ui-sidebar-shade:visible, #red-ui-editor-shade:visible').length === 0",
-  )
+  await workspaceIsFree(page)
   const entry = page.locator(`.red-ui-palette-node[data-palette-type="${type}"]`)
-  await entry.scrollIntoViewIfNeeded()
   const nodes = page.locator('.red-ui-flow-node-group')
   const before = await nodes.count()
   const chart = await boxOf(page.locator('#red-ui-workspace-chart'))
-  const from = await boxOf(entry)
-  // A busy machine may lose the beginning of a drag: what a person does then is to drag again.
-  for (let tries = 0; tries < 3 && (await nodes.count()) === before; tries++) {
-    await page.mouse.move(from.x + from.width / 2, from.y + from.height / 2)
-    await page.mouse.down()
-    await page.mouse.move(chart.x + x - 40, chart.y + y - 20, { steps: 8 })
-    await page.mouse.move(chart.x + x, chart.y + y, { steps: 4 })
-    await page.mouse.up()
-    await nodes
-      .nth(before)
-      .waitFor({ timeout: 5000 })
-      .catch(() => page.mouse.move(0, 0))
-  }
+  // Unlike a look at its box this waits until the entry stands still, with nothing over it: palettes unfold.
+  await entry.hover()
+  await page.mouse.down()
+  await page.mouse.move(chart.x + x - 40, chart.y + y - 20, { steps: 8 })
+  await page.mouse.move(chart.x + x, chart.y + y, { steps: 4 })
+  await page.mouse.up()
   await nodes.nth(before).waitFor()
   return nodes.nth(before)
 }

@@ -1,5 +1,5 @@
 // The nodes that the tests deploy.
-import { device, LAMP } from './agent-double.ts'
+import { CAMERA, device, LAMP } from './agent-double.ts'
 
 export const lamp = device({
   id: LAMP,
@@ -40,5 +40,105 @@ export const devices = (over: object = {}): object => ({
   targetType: 'msg',
   output: 'payload',
   wires: [['ear-1']],
+  ...over,
+})
+
+/** A node of orders about the camera. */
+export const order = (type: 'block' | 'quarantine', over: object = {}): object => ({
+  id: 'order-1',
+  type: `homespin-${type}`,
+  agent: 'agent-1',
+  action: type,
+  who: 'device',
+  device: CAMERA,
+  deviceType: 'str',
+  group: '',
+  groupType: 'str',
+  level: 'local_only',
+  levelType: 'level',
+  remote: '',
+  remoteType: 'str',
+  protocol: 'any',
+  protocolType: 'protocol',
+  port: '',
+  portType: 'str',
+  for: '',
+  forType: 'str',
+  reason: '',
+  reasonType: 'str',
+  wait: 10,
+  output: 'payload',
+  wires: [['ear-1']],
+  ...over,
+})
+export const dropped = (over: object = {}): object => ({
+  id: 'blocked-1',
+  type: 'homespin-blocked',
+  agent: 'agent-1',
+  mode: 'each',
+  devices: [],
+  rule: '',
+  ruleType: 'str',
+  cause: '',
+  causeType: 'cause',
+  output: 'payload',
+  wires: [['ear-1']],
+  ...over,
+})
+export const incidents = (over: object = {}): object => ({
+  id: 'incident-1',
+  type: 'homespin-incident',
+  agent: 'agent-1',
+  tellOpened: true,
+  tellChanged: true,
+  tellClosed: true,
+  tellPresent: true,
+  devices: [],
+  kinds: '',
+  severity: 'info',
+  output: 'payload',
+  wires: [['ear-1']],
+  ...over,
+})
+export const waiting = (over: object = {}): object => ({
+  id: 'connection-1',
+  type: 'homespin-connection',
+  agent: 'agent-1',
+  devices: [],
+  direction: 'any',
+  remote: '',
+  remoteType: 'str',
+  port: '',
+  portType: 'str',
+  output: 'payload',
+  wires: [['ear-1']],
+  ...over,
+})
+export const verdict = (over: object = {}): object => ({
+  id: 'verdict-1',
+  type: 'homespin-verdict',
+  agent: 'agent-1',
+  verdict: 'accept',
+  verdictType: 'verdict',
+  remember: '',
+  rememberType: 'str',
+  output: 'payload',
+  wires: [['ear-1']],
+  ...over,
+})
+export const rate = (over: object = {}): object => ({
+  id: 'rate-1',
+  type: 'homespin-rate',
+  key: 'topic',
+  keyType: 'msg',
+  count: 'messages',
+  value: 'payload.responder.ip',
+  valueType: 'msg',
+  threshold: '5',
+  thresholdType: 'num',
+  window: '1',
+  windowType: 'num',
+  output: 'payload',
+  wires: [['ear-1'], ['ear-2']],
   ...over,
 })

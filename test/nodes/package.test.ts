@@ -3,6 +3,8 @@ import { execFileSync } from 'node:child_process'
 import { globSync, readFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { createContext, runInContext } from 'node:vm'
+import { INCIDENT_KINDS } from '../../protocol/act.ts'
+import { LEVELS } from '../../protocol/policy.ts'
 import { buildNodes } from '../../scripts/build-nodes.ts'
 
 const ROOT = join(import.meta.dirname, '../..')
@@ -27,7 +29,23 @@ const read = (file: string): string => readFileSync(join(ROOT, file), 'utf8')
 const json = <Value>(file: string): Value => JSON.parse(read(file)) as Value
 const manifest = json<{ 'node-red': { nodes: Record<string, string> } }>('package.json')
 const TYPES = Object.keys(manifest['node-red'].nodes)
-const TELLERS = TYPES.filter((type) => type !== 'homespin-agent')
+/** Those that have an agent; `homespin-rate` is a function of what comes in. */
+const AGENT_USERS = TYPES.filter((type) => 'agent' in definitionOf(type).defaults).filter(
+  (type) => type !== 'homespin-agent',
+)
+
+/** What dialogs list, by node and by where its texts are. */
+const LISTS: Record<string, Record<string, readonly string[]>> = {
+  'homespin-incident': { kind: INCIDENT_KINDS },
+  'homespin-quarantine': { level: LEVELS },
+  'homespin-blocked': {
+    cause: [
+      ...LEVELS.filter((level) => level !== 'observe'),
+      ...['block', 'allow_list', 'no_dns_no_connect', 'no_encrypted_dns', 'verdict', 'dns'],
+    ],
+  },
+  'homespin-verdict': { verdict: ['accept', 'drop'] },
+}
 
 /** Paths of every text in a catalogue. */
 function keysOf(tree: Tree, path = ''): string[] {
@@ -71,7 +89,7 @@ describe('the Node-RED package', function () {
     const [pack] = JSON.parse(output) as [{ files: { path: string }[] }]
     const files = pack.files.map((file) => file.path)
     const allowed =
-      /^(?:dist\/(?:nodes|protocol)\/|examples\/[^/]+\.json$|(?:package\.json|LICENSE|README\.md|CHANGELOG\.md)$)/
+      /^(?:dist\/(?:nodes|protocol)\/|examples\/[^/]+\.json$|resources\/[a-z-]+\.js$|(?:package\.json|LICENSE|README\.md|CHANGELOG\.md)$)/
     assert.deepEqual(
       files.filter((file) => !allowed.test(file)),
       [],
@@ -88,7 +106,7 @@ describe('the Node-RED package', function () {
     ])
     const sources = globSync(['nodes/*.ts', 'protocol/*.ts'], { cwd: ROOT })
     wanted.push(...sources.map((source) => `dist/${source.replace(/\.ts$/, '.js')}`))
-    wanted.push(...globSync('examples/*.json', { cwd: ROOT }))
+    wanted.push(...globSync(['examples/*.json', 'resources/*.js'], { cwd: ROOT }))
     assert.deepEqual(
       wanted.filter((file) => !files.includes(file)),
       [],
@@ -101,6 +119,30 @@ describe('the Node-RED package', function () {
         const isOurs = /^(?:\.\/|\.\.\/protocol\/)[a-z-]+\.js$|^node:/.test(from)
         const isMqtt = from === 'mqtt' && basename(file) === 'connection.js'
         assert.ok(isOurs || isMqtt, `${file} imports ${from}`)
+      }
+    }
+  })
+
+  it('loads what its pages share from its own resources, once', () => {
+    const { name } = json<{ name: string }>('package.json')
+    const pages = TYPES.map((type) => read(`nodes/${type}.html`)).join('')
+    const loaded = [...pages.matchAll(/<script src="([^"]+)"><\/script>/g)].map(([, url]) => url)
+    const files = globSync('resources/*.js', { cwd: ROOT })
+    assert.deepEqual(
+      loaded.sort(),
+      files.sort().map((file) => file.replace('resources/', `resources/${name}/`)),
+    )
+    for (const file of files) {
+      const script = read(file)
+      assert.doesNotMatch(script, /\.html\(|innerHTML|\beval\b/)
+      for (const language of LANGUAGES) {
+        const catalogue = json<Tree>(`nodes/locales/${language}/homespin-agent.json`)
+        for (const [, key = ''] of script.matchAll(/\bt\('([a-z]+)'/g)) {
+          const forms = [key, `${key}_other`].map((each) =>
+            textOf(catalogue, `homespin-agent.picker.${each}`),
+          )
+          assert.ok(forms.includes(undefined) && forms.some(Boolean), `${language}: ${key}`)
+        }
       }
     }
   })
@@ -119,11 +161,18 @@ describe('the Node-RED package', function () {
       for (const language of LANGUAGES) {
         const catalogue = json<Tree>(`nodes/locales/${language}/${type}.json`)
         const used = [
-          ...page.matchAll(/data-i18n="([^"]+)"/g),
+          ...page.matchAll(/data-i18n="(?:\[[a-z]+\])?([^"]+)"/g),
           ...page.matchAll(/this\._\('([^']+)'\)/g),
         ]
         for (const [, key = ''] of used) {
           assert.equal(typeof textOf(catalogue, key), 'string', `${language}: ${key}`)
+        }
+        for (const [tree, words] of Object.entries(LISTS[type] ?? {})) {
+          for (const word of words) {
+            const key = `${type}.${tree}.${word}`
+            assert.equal(typeof textOf(catalogue, key), 'string', `${language}: ${key}`)
+            assert.ok(page.includes(word), `${key} can be chosen`)
+          }
         }
         const help = read(`nodes/locales/${language}/${type}.html`)
         assert.ok(help.startsWith(`<script type="text/html" data-help-name="${type}">\n    <p>`))
@@ -148,7 +197,7 @@ describe('the Node-RED package', function () {
     for (const language of LANGUAGES) {
       const shared = ['connecting', 'disconnected', 'refused', 'waiting', 'offline', 'protocol']
       for (const key of [...shared, 'online', 'no_agent', 'filter']) {
-        const texts = TELLERS.map((type) =>
+        const texts = AGENT_USERS.map((type) =>
           textOf(json<Tree>(`nodes/locales/${language}/${type}.json`), `homespin.status.${key}`),
         )
         assert.equal(new Set(texts).size, 1, `${language} ${key}: ${texts}`)
@@ -176,8 +225,9 @@ describe('the Node-RED package', function () {
         const { defaults } = definitionOf(node.type)
         const stored = Object.keys(node).filter((key) => !/^(?:id|type|z|x|y|wires)$/.test(key))
         assert.deepEqual(stored.sort(), Object.keys(defaults).sort(), `${file}: ${node.type}`)
-        if (node.type !== 'homespin-agent') assert.ok(ids.has(String(node.agent)))
-        else assert.deepEqual([node.host, node.port, node.agent], ['127.0.0.1', 1883, 'home'])
+        if (AGENT_USERS.includes(node.type)) assert.ok(ids.has(String(node.agent)))
+        if (node.type === 'homespin-agent')
+          assert.deepEqual([node.host, node.port, node.agent], ['127.0.0.1', 1883, 'home'])
       }
     }
     assert.deepEqual(

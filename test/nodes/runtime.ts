@@ -2,9 +2,16 @@
 import { createRequire } from 'node:module'
 import type { NodeInitializer, NodeStatus } from 'node-red'
 import registerAgent from '../../nodes/homespin-agent.ts'
+import registerBlock from '../../nodes/homespin-block.ts'
+import registerBlocked from '../../nodes/homespin-blocked.ts'
+import registerConnection from '../../nodes/homespin-connection.ts'
 import registerDevice from '../../nodes/homespin-device.ts'
 import registerDns from '../../nodes/homespin-dns.ts'
+import registerIncident from '../../nodes/homespin-incident.ts'
+import registerQuarantine from '../../nodes/homespin-quarantine.ts'
+import registerRate from '../../nodes/homespin-rate.ts'
 import registerTraffic from '../../nodes/homespin-traffic.ts'
+import registerVerdict from '../../nodes/homespin-verdict.ts'
 
 const require = createRequire(import.meta.url)
 
@@ -14,7 +21,7 @@ export interface TestNode extends NodeJS.EventEmitter {
   receive: (msg: object) => void
   error: { getCalls: () => { thisValue: unknown; args: unknown[] }[] }
   status: { getCalls: () => { thisValue: unknown; args: [NodeStatus] }[] }
-  context: () => { flow: { set: (key: string, value: unknown) => void } }
+  context: () => Record<'flow' | 'global', { set: (key: string, value: unknown) => void }>
 }
 
 interface Request {
@@ -36,6 +43,21 @@ const registerTls = require('@node-red/nodes/core/network/05-tls.js') as NodeIni
 
 /** A message as a test looks at it. */
 export type Heard = Record<string, unknown> & { payload: Record<string, unknown> }
+
+const NODES: NodeInitializer[] = [
+  registerTls,
+  registerAgent,
+  registerTraffic,
+  registerDns,
+  registerDevice,
+  registerBlock,
+  registerQuarantine,
+  registerBlocked,
+  registerIncident,
+  registerConnection,
+  registerVerdict,
+  registerRate,
+]
 
 /** What nodes have sent to one node, and a way to wait for it. */
 export class Ear {
@@ -61,6 +83,9 @@ export async function stopRuntime(): Promise<void> {
   await helper.stopServer()
 }
 
+/** The name of the flow that is deployed. */
+export const TAB = 'night & day'
+
 /** Deploys `flow`, with a config node `agent-1` for the broker on `port`. */
 export async function deploy(
   port: number,
@@ -68,7 +93,7 @@ export async function deploy(
   settings: object = {},
   credentials: object = {},
 ): Promise<void> {
-  const tab = { id: 'tab-1', type: 'tab', label: 'test' }
+  const tab = { id: 'tab-1', type: 'tab', label: TAB }
   const agent = {
     id: 'agent-1',
     type: 'homespin-agent',
@@ -79,8 +104,7 @@ export async function deploy(
     agent: 'home',
     ...settings,
   }
-  const nodes = [registerTls, registerAgent, registerTraffic, registerDns, registerDevice]
-  await helper.load(nodes, [tab, agent, ...flow.map((node) => ({ z: 'tab-1', ...node }))], {
+  await helper.load(NODES, [tab, agent, ...flow.map((node) => ({ z: 'tab-1', ...node }))], {
     'agent-1': credentials,
   })
 }

@@ -6,8 +6,10 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { extname, join, normalize } from 'node:path'
 import type { History, LiveEvents, Resolution } from '../../protocol/http.ts'
-import type { Loss } from '../../protocol/messages.ts'
+import type { Info, Loss } from '../../protocol/messages.ts'
+import { blockedOf } from './fixture-findings.ts'
 import { FixtureHome } from './fixture-home.ts'
+import { FixturePolicy, Refusal } from './fixture-policy.ts'
 
 /** The policy under which the agent serves the page. */
 export const POLICY = [
@@ -42,12 +44,23 @@ export interface FixtureOptions {
   prefix?: string
   token?: string
   loss?: Partial<Loss>
+  /** Orders are taken and carried out; without it the agent can't enforce anything. */
+  acts?: boolean
+  /** Whoever comes with this one may look, and change nothing. */
+  viewToken?: string
+  /** Says so in a header, before anything is asked. */
+  saysRole?: boolean
 }
 
 /** A running server; `url` ends in the prefix. */
 export interface Fixture {
   url: string
   home: FixtureHome
+  policy: FixturePolicy
+  /** Says something over every live feed. */
+  say<Name extends keyof LiveEvents>(name: Name, data: LiveEvents[Name]): void
+  /** Tells over the feed what holds now. */
+  tell(): void
   /** How many live feeds are open. */
   feeds(): number
   /** Ends all live feeds; while `isAway`, new ones are refused. */
@@ -57,8 +70,14 @@ export interface Fixture {
 
 /** Starts the server on 127.0.0.1. */
 export async function startFixture(options: FixtureOptions): Promise<Fixture> {
-  const { dir, prefix = '/', token, loss = {} } = options
+  const { dir, prefix = '/', token, viewToken, loss = {} } = options
   const home = new FixtureHome(Date.now(), loss)
+  const policy = new FixturePolicy(home.devices.map(({ id }) => id))
+  if (options.acts) {
+    policy.fill(Date.now())
+    Object.assign(home.info.capabilities, ABILITIES)
+  }
+  let blockedSeq = 0
   const feeds = new Set<ServerResponse>()
   let isAway = false
   const say = <Name extends keyof LiveEvents>(
@@ -74,7 +93,36 @@ export async function startFixture(options: FixtureOptions): Promise<Fixture> {
     say(feeds, 'flows', { flows, changed: flows.length, complete: home.complete, to_ms })
     say(feeds, 'rates', { rates: home.rates, to_ms })
     for (const device of home.devices) say(feeds, 'device', device)
+    if (options.acts && policy.rules.length > 0)
+      say(feeds, 'blocked', blockedOf(policy.ids, policy.rules[2]?.id, ++blockedSeq))
   }, 1000)
+  const refreshDevices = (): void => {
+    if (!options.acts) return
+    for (const device of home.devices) device.policy = policy.policyOf(device.id)
+  }
+  const tell = (): void => {
+    refreshDevices()
+    for (const device of home.devices) say(feeds, 'device', device)
+    say(feeds, 'rules', { rules: policy.rules })
+    say(feeds, 'groups', { groups: policy.groups })
+    for (const incident of policy.incidents) say(feeds, 'incident', incident)
+  }
+  refreshDevices()
+
+  const order = async (verb: string, request: IncomingMessage): Promise<unknown> => {
+    let text = ''
+    for await (const piece of request.setEncoding('utf8')) text += piece
+    const args = JSON.parse(text) as Record<string, unknown>
+    await new Promise((resolve) => setTimeout(resolve, policy.behaviour.delayMs))
+    if (verb === 'device-rename') return rename(home, policy, args, tell)
+    const result = policy.call(verb, args)
+    if (policy.behaviour.told) {
+      tell()
+      const [entry] = policy.journal
+      if (entry !== undefined) say(feeds, 'journal', entry)
+    }
+    return result
+  }
 
   const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const url = new URL(request.url ?? '/', 'http://127.0.0.1')
@@ -82,16 +130,40 @@ export async function startFixture(options: FixtureOptions): Promise<Fixture> {
     if (!url.pathname.startsWith(prefix)) return void response.writeHead(404).end()
     const path = url.pathname.slice(prefix.length)
     if (!path.startsWith('api/')) return sendFile(dir, path === '' ? 'index.html' : path, response)
-    if (token !== undefined && request.headers.authorization !== `Bearer ${token}`) {
+    const given = request.headers.authorization
+    const isViewer = viewToken !== undefined && given === `Bearer ${viewToken}`
+    if (token !== undefined && given !== `Bearer ${token}` && !isViewer) {
       return sendJson(response, { error: { code: 'unauthorized', message: 'token needed' } }, 401)
     }
+    if (options.saysRole) response.setHeader('homespin-role', isViewer ? 'view' : 'admin')
     if (isAway) return sendJson(response, { error: { code: 'away', message: 'away' } }, 503)
-    if (path === 'api/live') {
+    if (request.method === 'POST') {
+      const verb = path.slice('api/'.length)
+      try {
+        if (isViewer) throw new Refusal(403, 'forbidden', `${verb} needs the role admin`)
+        sendJson(response, await order(verb, request))
+      } catch (error) {
+        if (!(error instanceof Refusal)) throw error
+        const { status, code, message } = error
+        sendJson(response, { error: { code, message } }, status)
+      }
+    } else if (path === 'api/live') {
       response.writeHead(200, { 'content-type': 'text/event-stream' })
       feeds.add(response.on('close', () => feeds.delete(response)))
       say([response], 'info', home.info)
+      refreshDevices()
       say([response], 'devices', home.list())
-    } else sendJson(response, rest(home, path, url.searchParams))
+      say([response], 'rules', { rules: policy.rules })
+      say([response], 'groups', { groups: policy.groups })
+      for (const incident of policy.incidents)
+        if (incident.state === 'open') say([response], 'incident', incident)
+    } else {
+      refreshDevices()
+      sendJson(
+        response,
+        readPolicy(policy, path, url.searchParams) ?? rest(home, path, url.searchParams),
+      )
+    }
   }
   const server = createServer((request, response) => {
     answer(request, response).catch(() => response.writeHead(500).end())
@@ -104,6 +176,9 @@ export async function startFixture(options: FixtureOptions): Promise<Fixture> {
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}${prefix}`,
     home,
+    policy,
+    say: (name, data) => say(feeds, name, data),
+    tell,
     cut,
     feeds: () => feeds.size,
     stop: async () => {
@@ -113,6 +188,45 @@ export async function startFixture(options: FixtureOptions): Promise<Fixture> {
       await new Promise((resolve) => server.close(resolve))
     },
   }
+}
+
+/** What the agent of the fixture can enforce. */
+const ABILITIES: Info['capabilities'] = {
+  enforce: { ok: true, reason: 'nftables, as two-armed gateway on lan0, wan0' },
+  levels: {
+    ok: true,
+    reason: 'Every level can be held.',
+    values: ['observe', 'internet_only', 'local_only', 'full'],
+  },
+  dns_gate: { ok: true, reason: 'DNS passes this box.' },
+  first_packets: { ok: false, reason: 'The kernel has neither nft queue nor the xt target.' },
+}
+
+function rename(
+  home: FixtureHome,
+  policy: FixturePolicy,
+  args: Record<string, unknown>,
+  tell: () => void,
+): unknown {
+  policy.came.push({ verb: 'device-rename', args })
+  const device = home.devices.find(({ id }) => id === args.device)
+  if (device === undefined) throw new Refusal(404, 'not_found', 'there is no such device')
+  Object.assign(device, { name: String(args.name), name_source: 'user' })
+  tell()
+  return { device_id: device.id, name: device.name }
+}
+
+function readPolicy(policy: FixturePolicy, path: string, query: URLSearchParams): unknown {
+  if (path === 'api/rules') return { rules: policy.rules }
+  if (path === 'api/groups') return { groups: policy.groups }
+  if (path === 'api/incidents') {
+    const state = query.get('state')
+    return { incidents: policy.incidents.filter((one) => state === null || one.state === state) }
+  }
+  if (path !== 'api/journal') return undefined
+  const before = Number(query.get('before') ?? Number.POSITIVE_INFINITY)
+  const entries = policy.journal.filter(({ seq }) => seq < before)
+  return { entries: entries.slice(0, Number(query.get('limit'))), total: policy.journal.length }
 }
 
 function rest(home: FixtureHome, path: string, query: URLSearchParams): unknown {
@@ -159,6 +273,6 @@ function sendJson(response: ServerResponse, body: unknown, status = 200): void {
 
 if (import.meta.main) {
   const [dir = 'panel/dist', port = '8099'] = process.argv.slice(2)
-  const { url } = await startFixture({ dir, port: Number(port) })
+  const { url } = await startFixture({ dir, port: Number(port), acts: true })
   console.log(url)
 }

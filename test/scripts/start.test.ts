@@ -109,7 +109,7 @@ describe('npm start', function () {
     const ours = sets.filter((each) => each.id.startsWith('@homespin/'))
     assert.deepEqual(
       ours.map(({ enabled, err }) => ({ enabled, err })),
-      Array.from({ length: 4 }, () => ({ enabled: true, err: undefined })),
+      Array.from({ length: 11 }, () => ({ enabled: true, err: undefined })),
     )
     for (const until = Date.now() + 15_000; !said().includes('connected to the broker'); ) {
       assert.ok(Date.now() < until, said())

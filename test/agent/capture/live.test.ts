@@ -43,6 +43,7 @@ class Bench {
         locality: this.locality,
         log: createLog('info', (line) => this.log.push(line)),
         onNeighbour: (mac, ip) => this.neighbours.push(`${mac.toString(16)} ${ip}`),
+        onBox: () => {},
         onPlan: (plan) => this.plans.push(plan),
       },
     )

@@ -78,7 +78,7 @@ describe('the command line', () => {
   }).timeout(5000)
 
   it('with --help anywhere explains the command, and with help, too', () => {
-    for (const name of Object.keys(COMMANDS)) {
+    for (const name of COMMANDS) {
       const text = readArguments([name, '--help'], '')
       assert.ok(typeof text === 'string')
       assert.ok(text.startsWith(`homespin ${name}`))
@@ -124,8 +124,7 @@ describe('the program', function () {
     assert.deepEqual(await homespin(['--version']), { code: 0, out: `${version}\n`, err: '' })
     const overview = await homespin([])
     assert.equal(overview.code, 0)
-    for (const name of Object.keys(COMMANDS))
-      assert.match(overview.out, new RegExp(`^  ${name} `, 'm'))
+    for (const name of COMMANDS) assert.match(overview.out, new RegExp(`^  ${name} `, 'm'))
     const help = await homespin(['start', '--help'])
     assert.equal(help.code, 0)
     for (const flag of [

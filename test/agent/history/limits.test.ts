@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { existsSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { setImmediate as turn } from 'node:timers/promises'
+import { below } from '../../figure.ts'
 import { folder, make, removeAll, second, traffic } from './store.ts'
 
 describe('History: what it keeps', function () {
@@ -99,7 +100,7 @@ describe('History: what it keeps', function () {
     const second_ = await make({ dir, kept: { maxBytes: 2_000_000 } }, first.clock.at)
     clearInterval(timer)
     assert.ok(sizeOf(dir) <= 2_000_000, `${sizeOf(dir)}`)
-    assert.ok(longest < 300, `the event loop stood still for ${longest} ms`)
+    below('the event loop stood still', longest, 300)
     await second_.history.stop()
   })
 

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import type { HistoryOptions } from '../../../agent/history/history.ts'
 import { History } from '../../../agent/history/history.ts'
 import type { Interval, Traffic } from '../../../agent/interval.ts'
+import { NO_FLOWS } from '../../../agent/interval.ts'
 import { recordingLog } from '../mqtt/listener.ts'
 
 export interface Made {
@@ -58,7 +59,7 @@ export function second(from_ms: number, rows: Traffic[], more: Partial<Interval>
     from_ms,
     to_ms: from_ms + 1000,
     complete: true,
-    flows: [],
+    flows: NO_FLOWS,
     dns: [],
     traffic: rows,
     ...more,

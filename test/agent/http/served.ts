@@ -35,12 +35,16 @@ export function testMethods(callers: Caller[] = []) {
     defineMethod({
       name: 'get-info',
       role: 'view',
+      safe: true,
+      description: 'for a test',
       schema: z.strictObject({}),
       handler: () => info('one', 1),
     }),
     defineMethod({
       name: 'get-flows',
       role: 'view',
+      safe: true,
+      description: 'for a test',
       schema: z.strictObject({
         device: z
           .string()
@@ -56,6 +60,8 @@ export function testMethods(callers: Caller[] = []) {
     defineMethod({
       name: 'get-devices',
       role: 'view',
+      safe: true,
+      description: 'for a test',
       schema: z.strictObject({}),
       handler: () => {
         throw new Error('a secret of the inside')
@@ -64,6 +70,8 @@ export function testMethods(callers: Caller[] = []) {
     defineMethod({
       name: 'get-history',
       role: 'view',
+      safe: true,
+      description: 'for a test',
       schema: z.looseObject({}),
       handler: () => {
         throw new MethodError('not_found', 'there is no such device')

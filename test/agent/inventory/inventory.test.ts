@@ -227,7 +227,7 @@ describe('the store of devices', () => {
     const entry = see(before, BOUGHT, '192.0.2.10')
     see(before, BOUGHT, '2001:db8:1::10', 2000)
     see(before, '', '192.0.2.99')
-    Object.assign(entry, { sentBytes: 10, receivedBytes: 20, sentPackets: 1, receivedPackets: 2 })
+    entry.count(10, 20, 1, 2, 0)
     const stored = [...before.all()].map(deviceMessage)
     const after = inventoryOf()
     after.restore(stored, parseMac)

@@ -110,7 +110,9 @@ describe('what may be asked', () => {
 describe('the registry', () => {
   const change = defineMethod({
     name: 'change',
+    description: 'for a test',
     role: 'admin',
+    safe: false,
     schema: z.strictObject({ to: z.string() }),
     handler: ({ to }, caller) => `${to} by ${caller.via}`,
   })
@@ -138,6 +140,8 @@ describe('the registry', () => {
     const broken = defineMethod({
       name: 'broken',
       role: 'view',
+      safe: true,
+      description: 'for a test',
       schema: z.strictObject({}),
       handler: () => {
         throw new RangeError('ours')

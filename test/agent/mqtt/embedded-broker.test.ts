@@ -45,6 +45,21 @@ describe('EmbeddedBroker', function () {
     ])
   })
 
+  it('carries all that is published from within at one moment, in its order', async () => {
+    const broker = await start()
+    const all = await client(broker.url, '#')
+    const said = Array.from({ length: 20 }, (_, i) => ({ topic: `a/${i}`, retain: i % 3 === 0 }))
+    const outcomes = said.map(({ topic, retain }) =>
+      broker.publish(topic, Buffer.from('x'), { qos: 1, retain }),
+    )
+    assert.deepEqual(new Set(await Promise.all(outcomes)), new Set(['done']))
+    await until(() => all.heard.length === said.length)
+    assert.deepEqual(
+      all.heard.map(({ topic }) => topic),
+      said.map(({ topic }) => topic),
+    )
+  })
+
   it('gives way on a taken port, unless the port is fixed', async () => {
     const taken = createServer()
     await new Promise<void>((resolve) => taken.listen(0, '127.0.0.1', resolve))

@@ -5,7 +5,7 @@ import { connect, createServer } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { MqttClient } from 'mqtt'
 import { connectAsync } from 'mqtt'
-import type { Interval } from '../../../agent/interval.ts'
+import type { ChangedFlows, Interval } from '../../../agent/interval.ts'
 import type { Log, LogMessage } from '../../../agent/log.ts'
 import type { AgentEvent, Device, Dns, Flow, Info } from '../../../protocol/messages.ts'
 
@@ -28,7 +28,7 @@ export interface Listener {
 /** A client that subscribes to `filter`. */
 export async function listenTo(
   url: string,
-  filter: string,
+  filter: string | string[],
   options: Record<string, unknown> = {},
 ): Promise<Listener> {
   const client = await connectAsync(url, { reconnectPeriod: 200, ...options })
@@ -182,8 +182,26 @@ export function event(n: number): AgentEvent {
   return { type: 'event', kind: 'device_new', seq: n, time_ms: n, sentence: `event ${n}` }
 }
 
+/** Flows as they are handed on. */
+export function changed(flows: readonly Flow[]): ChangedFlows {
+  return {
+    count: flows.length,
+    lines: (names) => flows.map((flow) => Buffer.from(lineOf(flow, names))),
+    bytes: (index) => {
+      const { sent_bytes = 0, received_bytes = 0 } = flows[index] ?? {}
+      return sent_bytes + received_bytes
+    },
+  }
+}
+
+function lineOf(flow: Flow, names: boolean): string {
+  const { remote_name, remote_name_source, sni, ...rest } = flow
+  return `${JSON.stringify(names ? flow : rest)}\n`
+}
+
 export function interval(from_ms: number, flows: Flow[], more: Partial<Interval> = {}): Interval {
-  return { from_ms, to_ms: from_ms + 1000, complete: true, flows, dns: [], traffic: [], ...more }
+  const span = { from_ms, to_ms: from_ms + 1000, complete: true }
+  return { ...span, flows: changed(flows), dns: [], traffic: [], ...more }
 }
 
 export function info(instance: string, started_ms: number): Info {

@@ -53,6 +53,16 @@ const ADDRESS = { type: TYPE.A, data: '203.0.113.5' }
 const ANSWER: MessageOf = { ...QUERY, answers: [ADDRESS] }
 
 describe('DNS queries with their answers', () => {
+  it('do not wait for an answer when the clock is set back', () => {
+    const bench = new Bench()
+    bench.hear({ ...QUERY, at: 900_000 }, { ...QUERY, at: 1000 }, { ...ANSWER, at: 1020 })
+    const times = bench.take(1020).map(({ time_ms, rcode }) => [time_ms, rcode])
+    assert.deepEqual(times, [
+      [900_000, undefined],
+      [1000, 'NOERROR'],
+    ])
+  })
+
   it('are one entry, at the time of the query, and teach the device the name', () => {
     const bench = new Bench()
     bench.hear({ ...QUERY, at: 1000 }, { ...ANSWER, at: 1020 })

@@ -1,0 +1,210 @@
+import assert from 'node:assert/strict'
+import { DnsGating } from '../../../agent/enforce/gate/dns-gate.ts'
+import { dnsPolicyOf, gateSets } from '../../../agent/enforce/gate/dns-policy.ts'
+import type { Place } from '../../../agent/enforce/place/place.ts'
+import { setsOf } from '../../../agent/enforce/tables/ruleset-sets.ts'
+import { createLog } from '../../../agent/log.ts'
+import type { Desired, DesiredDevice } from '../../../agent/policy/desired.ts'
+import { NOTHING } from '../../../agent/policy/desired.ts'
+import type { DnsGateOptions, DnsPolicy, GateEvents } from '../../../native/queue.ts'
+
+const MAC = '02:0d:e0:00:00:01'
+const around = { protect: ['192.0.2.1'], resolvers: ['192.0.2.1'], local: ['house.example'] }
+const device: DesiredDevice = {
+  deviceId: '020de0000001',
+  mac: MAC,
+  ips: ['192.0.2.11'],
+  restrictions: {},
+  matches: [
+    { ruleId: 'b', action: 'block', domain: 'ads.example' },
+    { ruleId: 'bb', action: 'block', domain: 'deep.ads.example' },
+    { ruleId: 'p', action: 'block', prefix: '203.0.113.0/24' },
+  ],
+}
+const place: Place = {
+  position: 'two_armed',
+  interfaces: ['lan0'],
+  ports: [],
+  uplinks: ['wan0'],
+  lan: ['192.0.2.0/24'],
+  own: ['192.0.2.1'],
+  infrastructure: [],
+  controllers: [],
+  features: { egress: true, bridge: false, bridgeConntrack: false, queue: 'xt' },
+  queues: { dns: 5, first: 6 },
+  masquerade: false,
+}
+
+class Thread {
+  readonly options: DnsGateOptions
+  policies: DnsPolicy[] = []
+  stopped = false
+  tell: (events: GateEvents) => void = () => {}
+
+  constructor(options: DnsGateOptions) {
+    this.options = options
+  }
+  start(tell: (events: GateEvents) => void): void {
+    if (this.options.queue === 13) throw new Error('queue 13 is served by another program')
+    this.tell = tell
+  }
+  stop(): void {
+    this.stopped = true
+  }
+  setPolicy(policy: DnsPolicy): void {
+    this.policies.push(policy)
+  }
+  hear(): void {}
+  restore(): void {}
+  serve(): void {}
+  elements(): never[] {
+    return []
+  }
+  port(): number {
+    return 7
+  }
+  counters(): never {
+    throw new Error('not asked for')
+  }
+}
+
+describe('what the DNS gate is told', () => {
+  it('is nothing where nothing is ordered about names', () => {
+    assert.equal(dnsPolicyOf(NOTHING, around), undefined)
+    const full = { level: { level: 'full', ruleId: 'x' } } as const
+    const quiet = { ...device, matches: device.matches.slice(2), ...full }
+    assert.equal(dnsPolicyOf({ ...NOTHING, devices: [quiet] }, around), undefined)
+  })
+
+  it('is what names each device may have', () => {
+    const policy = dnsPolicyOf({ ...NOTHING, devices: [device] }, around)
+    assert.deepEqual(policy?.devices, [
+      {
+        mac: MAC,
+        ips: ['192.0.2.11'],
+        block: [['ads.example', 'deep.ads.example']],
+        allow: [],
+        allowList: false,
+        localOnly: false,
+        noDnsNoConnect: false,
+        canary: false,
+      },
+    ])
+    assert.equal(policy.otherwise, undefined)
+    assert.ok(policy.local.includes('house.example') && policy.local.includes('lan'))
+    const restrictions = {
+      allow_list: { ruleId: 'r' },
+      no_dns_no_connect: { ruleId: 'r' },
+      no_encrypted_dns: { ruleId: 'r' },
+    }
+    const [held] =
+      dnsPolicyOf({ ...NOTHING, devices: [{ ...device, restrictions }] }, around)?.devices ?? []
+    assert.deepEqual([held?.allowList, held?.noDnsNoConnect, held?.canary], [true, true, true])
+  })
+
+  it('tells known devices from strangers who may have local names alone', () => {
+    const unknown = {
+      level: { level: 'local_only', ruleId: 'u' },
+      free: ['020de0000002', '02:0d:e0:00:00:03', '0123456789abcdef'],
+    } as const
+    const policy = dnsPolicyOf({ ...NOTHING, unknown }, around)
+    assert.deepEqual(
+      policy?.devices.map(({ mac, localOnly }) => [mac, localOnly]),
+      [
+        ['02:0d:e0:00:00:02', false],
+        ['02:0d:e0:00:00:03', false],
+      ],
+    )
+    assert.equal(policy?.otherwise?.localOnly, true)
+  })
+
+  it('names the sets that it fills', () => {
+    const sets = gateSets(setsOf(place))
+    const named = sets.map(({ family, set }) => `${family} ${set}`).sort()
+    const each = (family: string, names: string[]): string[] =>
+      names.flatMap((name) => [`${family} ${name}4`, `${family} ${name}6`])
+    const both = ['dns_allow', 'dns_allow_all', 'dns_block', 'dns_block_all']
+    assert.deepEqual(
+      named,
+      [...each('inet', [...both, 'resolved']), ...each('netdev', both)].sort(),
+    )
+    const all = sets.find(({ family, set }) => family === 'inet' && set === 'dns_block_all6')
+    assert.deepEqual([all?.kind, all?.everyone, all?.ipv6], ['block', true, true])
+  })
+})
+
+describe('DNS gating', () => {
+  const log = createLog('error', () => {})
+  function gating(): { gating: DnsGating; threads: Thread[] } {
+    const threads: Thread[] = []
+    const gate = (options: DnsGateOptions): Thread => {
+      const thread = new Thread(options)
+      threads.push(thread)
+      return thread
+    }
+    return { gating: new DnsGating({ gate, sets: setsOf, log }), threads }
+  }
+
+  it('serves the queue of its place, anew where the place differs', () => {
+    const { gating: desk, threads } = gating()
+    assert.equal(desk.capability().ok, false)
+    desk.start(place)
+    desk.start({ ...place, own: [] })
+    assert.equal(threads.length, 1)
+    assert.equal(threads[0]?.options.queue, 5)
+    assert.equal(desk.capability().ok, true)
+    desk.start({ ...place, features: { ...place.features, egress: false } })
+    assert.equal(threads.length, 2)
+    assert.equal(threads[0]?.stopped, true)
+    desk.start({ ...place, features: { ...place.features, queue: undefined } })
+    assert.match(desk.capability().reason, /NFQUEUE/)
+    desk.start({ ...place, queues: { dns: 13, first: 6 } })
+    assert.match(desk.capability().reason, /served by another program/)
+    desk.stop()
+    assert.equal(desk.port(), 0)
+  })
+
+  it('tells what was refused, by the rule that fits longest', () => {
+    const { gating: desk, threads } = gating()
+    const desired: Desired = {
+      ...NOTHING,
+      devices: [device],
+      everyone: [{ ruleId: 'e', action: 'block', domain: 'evil.example' }],
+    }
+    desk.apply(desired, around)
+    desk.start(place)
+    assert.equal(threads[0]?.policies[0]?.devices.length, 1)
+    const name = (mac: string, text: string, count = 1): GateEvents['refused'][0] => {
+      return { mac, name: text, count }
+    }
+    threads[0]?.tell({
+      refused: [
+        name(MAC, 'x.deep.ads.example', 2),
+        name(MAC, 'xads.example'),
+        name('02:0d:e0:00:00:09', 'evil.example'),
+      ],
+      learned: [],
+    })
+    threads[0]?.tell({ refused: [name(MAC, 'x.deep.ads.example', 3)], learned: [] })
+    const blocked = desk.takeBlocked()
+    assert.deepEqual(
+      blocked.map((one) => [one.device_id, one.rule_id, one.remote, one.packets, one.cause]),
+      [
+        ['020de0000001', 'bb', 'x.deep.ads.example', 5, 'dns'],
+        ['020de0000001', undefined, 'xads.example', 1, 'dns'],
+        ['020de0000009', 'e', 'evil.example', 1, 'dns'],
+      ],
+    )
+    assert.deepEqual(desk.takeBlocked(), [])
+    const flood = Array.from({ length: 5000 }, (_, i) => name(MAC, `n${i}.ads.example`))
+    threads[0]?.tell({ refused: flood, learned: [] })
+    const bounded = desk.takeBlocked()
+    assert.equal(bounded.length, 2049)
+    assert.equal(
+      bounded.reduce((sum, { packets }) => sum + packets, 0),
+      5000,
+    )
+    desk.apply(NOTHING, around)
+    assert.deepEqual(threads[0]?.policies.at(-1)?.devices, [])
+  })
+})

@@ -1,0 +1,287 @@
+// Orders over a real mosquitto; policy itself is a double.
+import assert from 'node:assert/strict'
+import { createHmac } from 'node:crypto'
+import { appendFileSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { mayAnswerAt } from '../../../agent/mqtt/command-answers.ts'
+import { MAX_COMMAND_BYTES } from '../../../protocol/commands.ts'
+import { topicsOf } from '../../../protocol/topics.ts'
+import { hasMosquitto } from '../../nodes/mosquitto.ts'
+import type { Home } from '../methods/home.ts'
+import { CAMERA, EXAMPLES } from '../methods/home.ts'
+import { listenTo, until } from './listener.ts'
+import {
+  agent,
+  broker,
+  cleanUps,
+  client,
+  dataFolder,
+  envelope,
+  order,
+  stopAll,
+  topics,
+} from './ordering.ts'
+
+const KEY = 'a key of more than sixteen characters'
+
+describe('orders by MQTT', function () {
+  this.timeout(30_000)
+  before(function () {
+    if (!hasMosquitto()) this.skip()
+  })
+  afterEach(stopAll)
+
+  it('are carried out and answered once the kernel has it; with the same id once, and answered again', async () => {
+    const { port } = await broker()
+    const { home } = await agent({ broker: `mqtt://127.0.0.1:${port}` })
+    const from = await client(port)
+    home.desk.delayMs = 100
+    const command = envelope({ device: 'camera', level: 'full', for: '30m', reason: 'test' })
+    const first = await order(from, 'quarantine', command)
+    assert.equal(first.type, 'response')
+    assert.equal(first.id, command.id)
+    assert.equal(first.ok, true)
+    assert.equal(first.result?.rules[0]?.level, 'full')
+    assert.deepEqual(home.desk.calls[0]?.by.actor, { kind: 'automation', via: 'mqtt' })
+    assert.deepEqual(await order(from, 'quarantine', command), first)
+    // Twice at once: the second waits for the first.
+    const two = envelope({ device: 'camera' })
+    const [a, b] = await Promise.all([order(from, 'release', two), order(from, 'release', two)])
+    assert.deepEqual(a, b)
+    assert.equal(home.desk.calls.length, 2)
+    const response = from.heard.find(({ topic }) => topic === topics.response('release'))
+    assert.deepEqual([response?.qos, response?.retained], [1, false])
+    const rules = await order(from, 'get-rules', envelope())
+    assert.deepEqual(rules.result, { rules: [] })
+  })
+
+  it('of every method: safe ones with safe, all with all, none with none', async () => {
+    const { port } = await broker()
+    const policies = ['safe', 'all', 'none'] as const
+    const homes: Home[] = []
+    for (const commands of policies) {
+      const running = await agent({
+        broker: `mqtt://127.0.0.1:${port}`,
+        'mqtt.commands': commands,
+        agent: commands,
+      })
+      homes.push(running.home)
+    }
+    const from = await listenTo(`mqtt://127.0.0.1:${port}`, 'homespin/+/response/#')
+    cleanUps.push(from.stop)
+    for (const [i, policy] of policies.entries()) {
+      for (const { name, safe } of homes[i]?.methods.list() ?? []) {
+        const own = topicsOf(policy)
+        const before = from.on(own.response(name)).length
+        const args = { ...(EXAMPLES[name] ?? {}), colour: 'red' }
+        await from.client.publishAsync(own.command(name), JSON.stringify(envelope(args)), {
+          qos: 1,
+        })
+        await until(() => from.on(own.response(name)).length > before)
+        const { error } = from.on(own.response(name))[before]
+        const allowed = policy === 'all' || (policy === 'safe' && safe)
+        assert.equal(error.code, allowed ? 'invalid_arguments' : 'forbidden', `${policy} ${name}`)
+      }
+    }
+    for (const home of homes) assert.deepEqual(home.desk.calls, [])
+  })
+
+  it('that are malformed are each answered with an error, and nothing changes', async () => {
+    const { port } = await broker()
+    const { home } = await agent({ broker: `mqtt://127.0.0.1:${port}` })
+    const from = await client(port)
+    const good = (more: object = {}): Record<string, unknown> =>
+      envelope({ device: CAMERA, ...more })
+    const json = (value: unknown): string => JSON.stringify(value)
+    const deep = (depth: number): string => `${'['.repeat(depth)}${']'.repeat(depth)}`
+    const cases: [what: string, payload: object | string | Buffer, code: string][] = [
+      ['no JSON', 'on', 'malformed'],
+      ['half of it', json(good()).slice(0, -1), 'malformed'],
+      ['a list', json([good()]), 'malformed'],
+      ['null', 'null', 'malformed'],
+      ['a number beyond numbers', '1e999', 'malformed'],
+      ['a byte order mark', `\ufeff${json(good())}`, 'malformed'],
+      ['UTF-16', Buffer.from(json(good()), 'utf16le'), 'malformed'],
+      ['bytes that are no UTF-8', Buffer.from([0x7b, 0x22, 0xff, 0x22, 0x7d]), 'malformed'],
+      [
+        'an overlong NUL',
+        Buffer.concat([Buffer.from('{"id":"'), Buffer.from([0xc0, 0x80]), Buffer.from('"}')]),
+        'malformed',
+      ],
+      ['a signature without a key', `${'a'.repeat(64)}.${json(good())}`, 'malformed'],
+      ['17 levels', json(good()).replace('{', `{"x":${deep(16)},`), 'malformed'],
+      ['65 000 levels', deep(32_500), 'malformed'],
+      ['64 KiB and one', json(good({ reason: 'x'.repeat(MAX_COMMAND_BYTES) })), 'too_large'],
+      ['no id', { ...good(), id: undefined }, 'malformed'],
+      ['an id of another kind', good({ id: 7 }), 'malformed'],
+      ['an id that is long', good({ id: 'x'.repeat(65) }), 'malformed'],
+      ['an id with a slash', good({ id: 'a/b' }), 'malformed'],
+      ['no issued_ms', { ...good(), issued_ms: undefined }, 'malformed'],
+      [
+        'issued_ms beyond numbers',
+        json(good()).replace(/"issued_ms":\d+/, '"issued_ms":1e999'),
+        'malformed',
+      ],
+      ['no ttl_ms', { ...good(), ttl_ms: undefined }, 'malformed'],
+      ['a long life', good({ ttl_ms: 30_001 }), 'malformed'],
+      ['no life', good({ ttl_ms: 0 }), 'malformed'],
+      ['an end', good({ issued_ms: Date.now() - 21_000 }), 'expired'],
+      ['a future', good({ issued_ms: Date.now() + 70_000 }), 'expired'],
+      ['an unknown key', good({ colour: 'red' }), 'invalid_arguments'],
+      [
+        'a prototype',
+        json(good()).replace('{', '{"__proto__":{"everyone":true},'),
+        'invalid_arguments',
+      ],
+      ['a constructor', good({ constructor: { prototype: {} } }), 'invalid_arguments'],
+      ['a device that is none', good({ device: '<script>alert(1)</script>' }), 'not_found'],
+      ['a device of another kind', good({ device: { $ne: '' } }), 'invalid_arguments'],
+    ]
+    for (const [what, payload, code] of cases) {
+      const answer = await order(from, 'quarantine', payload)
+      assert.equal(answer.ok, false, what)
+      assert.equal(answer.error?.code, code, `${what}: ${JSON.stringify(answer.error)}`)
+      assert.match(answer.error?.message ?? '', /^[^\p{C}]{10,}$/u)
+      assert.doesNotMatch(answer.error?.message ?? '', /\.ts:|node_modules/)
+    }
+    const unknown = await order(from, 'explode', good())
+    assert.equal(unknown.error?.code, 'unknown_method')
+    for (const verb of ['__proto__', 'constructor/x', 'Block', 'x'.repeat(40)].filter(
+      (v) => !v.includes('/'),
+    )) {
+      const answer = await order(from, verb, good(), {}, 'unknown')
+      assert.equal(answer.error?.code, 'unknown_method', verb)
+    }
+    assert.deepEqual(home.desk.calls, [])
+    assert.ok((await order(from, 'quarantine', good())).ok, 'and goes on')
+    assert.equal(({} as Record<string, unknown>).everyone, undefined)
+  })
+
+  it('that are retained are refused and taken off the broker, before and after the agent comes', async () => {
+    const { port } = await broker()
+    const early = await listenTo(`mqtt://127.0.0.1:${port}`, 'homespin/#')
+    cleanUps.push(early.stop)
+    const retain = { qos: 1, retain: true } as const
+    const topic = topics.command('release')
+    await early.client.publishAsync(topic, JSON.stringify(envelope({ device: CAMERA })), retain)
+    const { home } = await agent({ broker: `mqtt://127.0.0.1:${port}` })
+    await until(() => early.on(topics.response('release')).length === 1)
+    assert.equal(early.on(topics.response('release'))[0].error.code, 'retained')
+    const late = await order(early, 'release', envelope({ device: CAMERA }), retain)
+    assert.equal(late.error?.code, 'retained')
+    await sleep(100)
+    const after = await listenTo(`mqtt://127.0.0.1:${port}`, 'homespin/house/command/#')
+    cleanUps.push(after.stop)
+    await sleep(200)
+    assert.deepEqual(after.heard, [])
+    assert.deepEqual(home.desk.calls, [])
+    assert.equal(early.on(topics.response('release')).length, 2, 'clearing is no order')
+  })
+
+  it('that come again under an id of another, or after a restart, are refused', async () => {
+    const { port } = await broker()
+    const data = dataFolder()
+    const first = await agent({ broker: `mqtt://127.0.0.1:${port}` }, { data })
+    const from = await client(port)
+    const command = envelope({ device: CAMERA })
+    assert.ok((await order(from, 'quarantine', command)).ok)
+    const other = await order(from, 'quarantine', { ...command, level: 'observe' })
+    assert.equal(other.error?.code, 'replayed')
+    assert.equal((await order(from, 'release', command)).error?.code, 'replayed')
+    await first.room.stop()
+    // What a crash left of a line.
+    appendFileSync(join(data, 'commands'), 'half of a li')
+    const { home, synchronised } = await agent({ broker: `mqtt://127.0.0.1:${port}` }, { data })
+    assert.equal((await order(from, 'quarantine', command)).error?.code, 'replayed')
+    assert.ok((await order(from, 'quarantine', envelope({ device: CAMERA }))).ok)
+    assert.match(
+      readFileSync(join(data, 'commands'), 'latin1'),
+      /^(c\d+ [A-Za-z0-9_-]{22} \d+\n){2}$/,
+    )
+    // Without a clock only ids count.
+    synchronised.is = false
+    const old = envelope({ device: CAMERA, issued_ms: 1000 })
+    assert.ok((await order(from, 'quarantine', old)).ok)
+    assert.equal((await order(from, 'release', old)).error?.code, 'replayed')
+    assert.equal(home.desk.calls.length, 2)
+  })
+
+  it('that must be signed are not taken otherwise', async () => {
+    const { port } = await broker()
+    const { home } = await agent({ broker: `mqtt://127.0.0.1:${port}`, 'mqtt.command_key': KEY })
+    const from = await client(port)
+    const sign = (json: string, key = KEY, name = 'house', verb = 'pause'): string =>
+      `${createHmac('sha256', key).update(`${name}\n${verb}\n${json}`).digest('hex')}.${json}`
+    const json = (): string => JSON.stringify(envelope({ device: CAMERA }))
+    const wrong: [what: string, payload: string][] = [
+      ['nothing', json()],
+      ['another key', sign(json(), `${KEY}x`)],
+      ['another agent', sign(json(), KEY, 'home')],
+      ['another verb', sign(json(), KEY, 'house', 'release')],
+      ['another text', sign(json()).replace('"ttl_ms":20000', '"ttl_ms":20001')],
+      ['no hex', `${'z'.repeat(64)}.${json()}`],
+    ]
+    for (const [what, payload] of wrong) {
+      const answer = await order(from, 'pause', payload)
+      assert.equal(answer.error?.code, 'bad_signature', what)
+      assert.match(answer.id, /^c\d+$/, 'whoever asked is told')
+    }
+    assert.deepEqual(home.desk.calls, [])
+    assert.ok((await order(from, 'pause', sign(json()))).ok)
+  })
+
+  it('are answered where MQTT 5 asks for it, but nowhere else than answers may be', async () => {
+    const { port } = await broker()
+    await agent({ broker: `mqtt://127.0.0.1:${port}` })
+    const from = await client(port)
+    const correlationData = Buffer.from([1, 2, 255])
+    let got: Buffer | undefined
+    from.client.on('message', (topic, _payload, packet) => {
+      if (topic === 'homespin/node-red/7') got = packet.properties?.correlationData
+    })
+    const responseTopic = 'homespin/node-red/7'
+    await order(from, 'get-groups', envelope(), { properties: { responseTopic, correlationData } })
+    await until(() => got !== undefined)
+    assert.deepEqual(got, correlationData)
+    const refused = ['other/topic', topics.command('panic'), topics.status, 'homespin/x/command/y']
+    for (const responseTopic of refused) {
+      assert.ok(!mayAnswerAt(responseTopic, 'homespin'), responseTopic)
+      await order(from, 'get-groups', envelope(), { properties: { responseTopic } })
+    }
+    for (const topic of [
+      'homespin/+/x',
+      'homespin/#',
+      'homespin/a\0b',
+      'homespinner/x',
+      'homespin/',
+      `homespin/${'x'.repeat(300)}`,
+    ])
+      assert.ok(!mayAnswerAt(topic, 'homespin'), topic)
+    const answers = from.heard.filter(({ text }) => text.includes('"type":"response"'))
+    const where = new Set(answers.map(({ topic }) => topic))
+    assert.deepEqual(
+      [...where].sort(),
+      ['homespin/node-red/7', topics.response('get-groups')].sort(),
+    )
+  })
+
+  it('are refused by the second of two agents with one id', async () => {
+    const { port } = await broker()
+    const url = `mqtt://127.0.0.1:${port}`
+    const one = await agent({ broker: url }, { instance: 'one', startedMs: 1000 })
+    const two = await agent({ broker: url }, { instance: 'two', startedMs: 2000 })
+    const from = await client(port)
+    await until(() => two.others.length === 1 && one.others.length === 1)
+    const command = envelope({ device: CAMERA })
+    await order(from, 'quarantine', command)
+    await until(() => from.on(topics.response('quarantine')).length === 2)
+    const answers = from.on(topics.response('quarantine'))
+    assert.deepEqual(answers.map(({ ok, error }) => (ok ? 'ok' : error.code)).sort(), [
+      'conflict',
+      'ok',
+    ])
+    assert.equal(one.home.desk.calls.length, 1)
+    assert.equal(two.home.desk.calls.length, 0)
+  })
+})

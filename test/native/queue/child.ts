@@ -1,0 +1,278 @@
+// Runs inside a network namespace: serves queues, or sends and answers packets, as lines of JSON on its standard input say.
+import { createSocket } from 'node:dgram'
+import { once } from 'node:events'
+import { connect, createServer } from 'node:net'
+import { createInterface } from 'node:readline'
+import { CONNECTION, CONNECTION_BYTES, CONNECTION_FLAGS } from '../../../native/layout.ts'
+import type {
+  AskedDevice,
+  Connections,
+  DnsGateOptions,
+  DnsPolicy,
+  FirstPacketsOptions,
+  GateEvents,
+  HeardAddresses,
+  Remembered,
+} from '../../../native/queue.ts'
+import { DnsGate, FirstPackets } from '../../../native/queue.ts'
+import type { ZoneRecord } from './dns-server.ts'
+import { DnsServer } from './dns-server.ts'
+import { resolveAndConnect } from './resolve.ts'
+
+/** A connection as a record has it. */
+export interface Asked {
+  id: number
+  device: string
+  from: string
+  to: string
+  fromPort: number
+  toPort: number
+  protocol: number
+  inbound: boolean
+  waitMs: number
+}
+
+export interface Orders {
+  echo: { port: number }
+  /** Sends datagrams from one socket, `everyMs` apart, until one is answered or the time is over. */
+  udp: { ip: string; port: number; ms: number; everyMs?: number; fromPort?: number }
+  tcp: { ip: string; port: number; ms: number }
+  /** One datagram from each of many sockets, `gapMs` apart; how many were answered, and after how long at most. */
+  many: { ip: string; port: number; count: number; ms: number; gapMs?: number; hex?: string }
+  first: { options: FirstPacketsOptions; devices: AskedDevice[] }
+  devices: { devices: AskedDevice[] }
+  /** How asked connections are answered from now on. */
+  answer: { accept?: boolean; forMs?: number; twice?: boolean }
+  verdict: { id: number; accept: boolean }
+  remember: Remembered
+  asked: object
+  counters: object
+  busy: { ms: number }
+  stop: object
+  /** A DNS server on port 53 with this table. */
+  zone: { zone: ZoneRecord[] }
+  /** How often names were asked for. */
+  asks: object
+  gate: { options: DnsGateOptions; policy: DnsPolicy }
+  policy: { policy: DnsPolicy }
+  hear: HeardAddresses
+  events: object
+  elements: object
+  restore: object
+  gateCounters: object
+  resolve: { server: string; names: string[]; port: number; connect: boolean }
+}
+
+let first: FirstPackets | undefined
+let answer: Orders['answer'] = {}
+const asked: Asked[] = []
+let server: DnsServer | undefined
+let gate: DnsGate | undefined
+const events: GateEvents = { refused: [], learned: [] }
+
+function addressText(bytes: Uint8Array, ipv6: boolean): string {
+  if (!ipv6) return bytes.subarray(0, 4).join('.')
+  const groups = Array.from({ length: 8 }, (_, i) =>
+    (((bytes[2 * i] ?? 0) << 8) | (bytes[2 * i + 1] ?? 0)).toString(16),
+  )
+  return groups.join(':').replace(/(^|:)0(:0)+(:|$)/, '::')
+}
+
+function take({ count, connections }: Connections): void {
+  const view = new DataView(connections)
+  for (let i = 0; i < count; i++) {
+    const at = i * CONNECTION_BYTES
+    const flags = view.getUint8(at + CONNECTION.FLAGS)
+    const ip = (offset: number): string =>
+      addressText(
+        new Uint8Array(connections, at + offset, 16),
+        (flags & CONNECTION_FLAGS.IPV6) !== 0,
+      )
+    const id = view.getFloat64(at + CONNECTION.ID, true)
+    asked.push({
+      id,
+      device: view
+        .getBigUint64(at + CONNECTION.DEVICE, true)
+        .toString(16)
+        .padStart(12, '0'),
+      from: ip(CONNECTION.ORIG_IP),
+      to: ip(CONNECTION.RESP_IP),
+      fromPort: view.getUint16(at + CONNECTION.ORIG_PORT, true),
+      toPort: view.getUint16(at + CONNECTION.RESP_PORT, true),
+      protocol: view.getUint8(at + CONNECTION.PROTOCOL),
+      inbound: (flags & CONNECTION_FLAGS.INBOUND) !== 0,
+      waitMs:
+        view.getFloat64(at + CONNECTION.DEADLINE_MS, true) -
+        view.getFloat64(at + CONNECTION.ASKED_MS, true),
+    })
+    if (answer.accept === undefined) continue
+    first?.verdict(id, answer.accept, answer.forMs)
+    if (answer.twice) first?.verdict(id, answer.accept, answer.forMs)
+  }
+}
+
+async function udp({ ip, port, ms, everyMs, fromPort }: Orders['udp']): Promise<object> {
+  const socket = createSocket(ip.includes(':') ? 'udp6' : 'udp4')
+  if (fromPort !== undefined) {
+    socket.bind(fromPort)
+    await once(socket, 'listening')
+  }
+  const began = performance.now()
+  let answers = 0
+  let afterMs: number | undefined
+  socket.on('message', () => {
+    answers++
+    afterMs ??= performance.now() - began
+  })
+  socket.on('error', () => {})
+  const send = (): void => socket.send('hello', port, ip)
+  send()
+  const again = everyMs === undefined ? undefined : setInterval(send, everyMs)
+  while (performance.now() - began < ms && (afterMs === undefined || everyMs !== undefined)) {
+    await new Promise((resolve) => setTimeout(resolve, 2))
+  }
+  clearInterval(again)
+  socket.close()
+  return { answers, afterMs }
+}
+
+async function tcp({ ip, port, ms }: Orders['tcp']): Promise<object> {
+  const began = performance.now()
+  const socket = connect({ host: ip, port })
+  const end = setTimeout(() => socket.destroy(new Error('no answer')), ms)
+  try {
+    await once(socket, 'connect')
+    socket.write('hello')
+    await once(socket, 'data')
+    return { answers: 1, afterMs: performance.now() - began }
+  } catch {
+    return { answers: 0 }
+  } finally {
+    clearTimeout(end)
+    socket.destroy()
+  }
+}
+
+async function many({ ip, port, count, ms, gapMs, hex }: Orders['many']): Promise<object> {
+  const waits: number[] = []
+  const sockets = Array.from({ length: count }, () => createSocket('udp4'))
+  for (const socket of sockets) {
+    const began = performance.now()
+    socket.once('message', () => waits.push(performance.now() - began))
+    socket.on('error', () => {})
+    socket.send(hex === undefined ? 'hello' : Buffer.from(hex, 'hex'), port, ip)
+    if (gapMs !== undefined) await new Promise((resolve) => setTimeout(resolve, gapMs))
+  }
+  const end = performance.now() + ms
+  while (waits.length < count && performance.now() < end) {
+    await new Promise((resolve) => setTimeout(resolve, 5))
+  }
+  for (const socket of sockets) socket.close()
+  return { answers: waits.length, afterMs: Math.max(0, ...waits) }
+}
+
+function busy(ms: number): void {
+  const end = performance.now() + ms
+  while (performance.now() < end);
+}
+
+function echo(port: number): void {
+  for (const kind of ['udp4', 'udp6'] as const) {
+    const socket = createSocket({ type: kind, ipv6Only: kind === 'udp6' })
+    socket.on('message', (bytes, from) => socket.send(bytes, from.port, from.address))
+    socket.bind(port)
+  }
+  createServer((socket) => {
+    socket.on('error', () => {})
+    socket.pipe(socket)
+  }).listen(port, '::')
+}
+
+type Handlers = { [K in keyof Orders]: (order: Orders[K]) => Promise<object> | object }
+
+const handlers: Handlers = {
+  echo: ({ port }) => {
+    echo(port)
+    return {}
+  },
+  udp,
+  tcp,
+  many,
+  first: ({ options, devices }) => {
+    first = new FirstPackets(options)
+    first.setDevices(devices)
+    first.start(take)
+    return {}
+  },
+  devices: ({ devices }) => {
+    first?.setDevices(devices)
+    return {}
+  },
+  answer: (order) => {
+    answer = order
+    return {}
+  },
+  verdict: ({ id, accept }) => {
+    first?.verdict(id, accept)
+    return {}
+  },
+  remember: (order) => {
+    first?.remember(order)
+    return {}
+  },
+  asked: () => ({ asked: asked.splice(0) }),
+  counters: () => ({ counters: first?.counters() }),
+  busy: ({ ms }) => {
+    setImmediate(busy, ms)
+    return {}
+  },
+  stop: () => {
+    first?.stop()
+    gate?.stop()
+    return {}
+  },
+  zone: ({ zone }) => {
+    if (!server) {
+      server = new DnsServer()
+      server.listen(53)
+    }
+    server.zone = zone
+    return {}
+  },
+  asks: () => ({ ...server?.asked }),
+  gate: ({ options, policy }) => {
+    gate = new DnsGate(options)
+    gate.setPolicy(policy)
+    gate.start(({ refused, learned }) => {
+      events.refused.push(...refused)
+      events.learned.push(...learned)
+    })
+    return {}
+  },
+  policy: ({ policy }) => {
+    gate?.setPolicy(policy)
+    return {}
+  },
+  hear: (order) => {
+    gate?.hear(order)
+    return {}
+  },
+  events: () => events,
+  restore: () => {
+    gate?.restore()
+    return {}
+  },
+  elements: () => ({ elements: gate?.elements() }),
+  gateCounters: () => ({ counters: gate?.counters() }),
+  resolve: resolveAndConnect,
+}
+
+for await (const line of createInterface({ input: process.stdin })) {
+  const [name, order] = JSON.parse(line) as [keyof Orders, never]
+  try {
+    console.log(JSON.stringify(await handlers[name](order)))
+  } catch (error) {
+    console.log(JSON.stringify({ error: String(error) }))
+  }
+}
+process.exit(0)
