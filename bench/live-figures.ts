@@ -1,6 +1,7 @@
 // The live part of the benchmark: speed, loss, memory and rest.
 import { setTimeout as sleep } from 'node:timers/promises'
 import { cpuSoFar, median, peakBytesOf } from './cost.ts'
+import type { Audience } from './listeners.ts'
 import type { Result } from './results.ts'
 import type { Received, Wire } from './wire.ts'
 
@@ -98,17 +99,38 @@ export async function topFigures(wire: Wire, effort: LiveEffort, flows: number):
   ]
 }
 
-/** Peak memory with so many live flows: all of them busy in every few seconds (judged), and after one packet each. */
+const AUDIENCES: Record<Audience, string> = {
+  nobody: '',
+  embedded: ', a subscriber and a page',
+  external: ', mosquitto and a page',
+}
+
+/**
+ * Peak memory with so many live flows, all of them busy in every few seconds, before each audience (judged), and after one
+ * packet each.
+ */
 export async function memoryFigures(wire: Wire, flows: number, atMost: number): Promise<Result[]> {
-  const busy = await wire.byAgent({ packets: flows * 10, flows, rate: 50_000 })
+  const results: Result[] = []
+  for (const [audience, whom] of Object.entries(AUDIENCES) as [Audience, string][]) {
+    const busy = await wire.byAgent({ packets: flows * 10, flows, rate: 50_000 }, audience)
+    results.push({
+      name: `memory-${flows / 1000}k-${audience}`,
+      what: `peak memory with ${flows / 1000} k live flows${whom}`,
+      value: busy.peakBytes / MB,
+      unit: 'MB',
+      atMost,
+      note: `${busy.flows} flows, 50 k packets/s${whom && `, ${busy.batches} batches`}, lost ${lost([busy])}`,
+    })
+  }
   const quiet = await wire.byAgent({ packets: flows, flows, rate: 10_000 })
-  const name = `memory-${flows / 1000}k`
-  const what = `peak memory with ${flows / 1000} k live flows`
-  const figure = { name, what, unit: 'MB' } as const
-  return [
-    { ...figure, value: busy.peakBytes / MB, atMost, note: `${busy.flows} flows, 50 k packets/s` },
-    { ...figure, value: quiet.peakBytes / MB, note: `${quiet.flows} flows of one packet each` },
-  ]
+  results.push({
+    name: `memory-${flows / 1000}k-quiet`,
+    what: `peak memory with ${flows / 1000} k flows of one packet`,
+    value: quiet.peakBytes / MB,
+    unit: 'MB',
+    note: `${quiet.flows} flows`,
+  })
+  return results
 }
 
 /** What flows cost that do nothing. */

@@ -10,6 +10,8 @@ import { Program, succeed, until } from '../test/lab/process.ts'
 import { Doors } from '../test/lab/relay.ts'
 import { cpuSoFar, peakBytesOf } from './cost.ts'
 import type { Limits } from './limits.ts'
+import type { Audience } from './listeners.ts'
+import { Listeners } from './listeners.ts'
 
 const SOURCE_MAC = '02:0d:e0:00:00:01'
 const ROUTER_MAC = '02:0d:e0:ff:00:01'
@@ -41,6 +43,8 @@ export interface Received {
   /** Peak memory of the process since its start. */
   peakBytes: number
   flows: number
+  /** Batches of flows that a subscriber got. */
+  batches: number
 }
 
 /** A cable between two namespaces, silent but for what is sent on purpose. Needs root. */
@@ -106,12 +110,12 @@ export class Wire {
     const ended = await ring.stop()
     const { packets, drops, flows } = JSON.parse(ended.stdout) as Record<string, number>
     const [taken = 0, dropped = 0] = [packets, drops]
-    return { sent, seconds, taken, dropped, cpuS, peakBytes, flows: flows ?? 0 }
+    return { sent, seconds, taken, dropped, cpuS, peakBytes, flows: flows ?? 0, batches: 0 }
   }
 
   /** The agent takes a burst. */
-  async byAgent(burst: Burst): Promise<Received> {
-    return await this.withAgent(async (agent, info) => {
+  async byAgent(burst: Burst, audience: Audience = 'nobody'): Promise<Received> {
+    return await this.withAgent(async (agent, info, listeners) => {
       const before = cpuSoFar(agent.program.pid)
       const { sent, seconds } = await this.send(burst)
       await sleep(SETTLE_MS)
@@ -119,27 +123,36 @@ export class Wire {
       const { taken, dropped } = await countersOf(info, sent)
       const flows = await this.#untilFlows(burst.flows)
       const peakBytes = peakBytesOf(agent.program.pid)
-      return { sent, seconds, taken, dropped, cpuS, peakBytes, flows }
-    })
+      const { batches } = listeners
+      return { sent, seconds, taken, dropped, cpuS, peakBytes, flows, batches }
+    }, audience)
   }
 
-  /** Runs an agent at the far end as long as `use` does; `info` asks it how it is. */
-  async withAgent<T>(use: (agent: LabAgent, info: () => Promise<Info>) => Promise<T>): Promise<T> {
+  /** Runs an agent at the far end, before an audience, as long as `use` does; `info` asks it how it is. */
+  async withAgent<T>(
+    use: (agent: LabAgent, info: () => Promise<Info>, listeners: Listeners) => Promise<T>,
+    audience: Audience = 'nobody',
+  ): Promise<T> {
     const where = ['--mode', 'mirror', '--interface', INTERFACE, '--lan', '192.0.2.0/24']
     const idle = ['--flows-udp-idle-s', '300', '--http', `127.0.0.1:${HTTP_PORT}`]
     const inside = (...command: string[]): string[] => this.#spaces.exec('to', ...command)
-    const agent = new LabAgent({ args: [...where, ...idle], inside }).start()
+    const listeners = new Listeners(audience, inside)
+    const { broker, args } = listeners.arguments
+    listeners.startBroker()
+    const agent = new LabAgent({ args: [...where, ...idle, ...args], broker, inside }).start()
     try {
       const info = (): Promise<Info> => this.#get<Info>('/api/info')
       await until('an agent that captures', async () => {
         const told = await info().catch(() => undefined)
         return told?.interfaces[0]?.state === 'up' ? told : undefined
       })
-      return await use(agent, info)
+      await listeners.listen(agent.id)
+      return await use(agent, info, listeners)
     } catch (error) {
       throw new Error(`${error}\n${agent.stderr.slice(-2000)}`, { cause: error })
     } finally {
       await agent.stop()
+      await listeners.stop()
     }
   }
 
