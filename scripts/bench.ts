@@ -12,9 +12,10 @@ import { buildLimits } from '../bench/limits.ts'
 import { memoryFigures, restFigure, steadyFigures, topFigures } from '../bench/live-figures.ts'
 import type { Result } from '../bench/results.ts'
 import { passed, tableOf } from '../bench/results.ts'
+import { verdictFigures } from '../bench/verdict.ts'
 import { Wire } from '../bench/wire.ts'
 
-const PARTS = ['files', 'growth', 'live', 'top', 'memory', 'rest'] as const
+const PARTS = ['files', 'growth', 'live', 'top', 'memory', 'rest', 'verdict'] as const
 type Part = (typeof PARTS)[number]
 const LIVE = ['live', 'top', 'memory', 'rest'] as const
 /** Flows of a busy home at one time. */
@@ -142,6 +143,10 @@ async function main(): Promise<void> {
     process.stderr.write(`${machine}; limit: ${limits.origin}; seed ${options.seed}\n\n`)
     const stage = { limits, scratch }
     await measureFiles(stage, options, tell)
+    if (options.parts.includes('verdict')) {
+      const rounds = options.quick ? 3 : 5
+      await part('verdict', tell, () => verdictFigures(limits, scratch, rounds))
+    }
     if (LIVE.some((name) => options.parts.includes(name))) await measureLive(stage, options, tell)
   } finally {
     rmSync(scratch, { recursive: true, force: true })

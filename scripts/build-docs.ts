@@ -1,11 +1,13 @@
 // Makes docs/schema/*.json and docs/protocol.md of the types in protocol/: node scripts/build-docs.ts
-import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import type { SchemaGenerator } from 'ts-json-schema-generator'
 import { createGenerator } from 'ts-json-schema-generator'
+import { openApi } from '../agent/http/openapi.ts'
+import { catalogue } from '../agent/methods/catalogue.ts'
 import { PROTOCOL } from '../protocol/messages.ts'
 import { DEFAULT_PREFIX, MAX_PAYLOAD_BYTES, topicsOf } from '../protocol/topics.ts'
-import { EXAMPLES } from './protocol-examples.ts'
+import { EXAMPLES, EXAMPLES_BY_FILE } from './protocol-examples.ts'
 
 const ROOT = join(import.meta.dirname, '..')
 
@@ -26,24 +28,46 @@ interface Schema {
 
 /** Types by the file that they are in; each gets a schema. */
 const TYPES: Readonly<Record<string, readonly string[]>> = {
-  'protocol/messages.ts': Object.keys(EXAMPLES),
+  ...Object.fromEntries(
+    Object.entries(EXAMPLES_BY_FILE).map(([file, examples]) => [file, Object.keys(examples)]),
+  ),
   'protocol/http.ts': [
     'DeviceList',
     'FlowList',
     'History',
     'RemoteList',
+    'RuleList',
+    'GroupList',
+    'JournalList',
+    'IncidentList',
     'LiveEvents',
     'HttpError',
   ],
 }
 
 /** Types that messages are made of, which the page tells once. */
-const PARTS = ['Endpoint', 'DnsAnswer', 'Loss', 'Capability', 'InterfaceInfo'] as const
+const PARTS = [
+  'Endpoint',
+  'DnsAnswer',
+  'Loss',
+  'Capability',
+  'InterfaceInfo',
+  'Evidence',
+  'Blocked',
+  'Rule',
+  'Match',
+  'Schedule',
+  'Window',
+  'Actor',
+] as const
 
 const DEVICE = '0'.repeat(12)
 const topics = topicsOf('agent')
 const shown = (topic: string): string =>
-  topic.replace(`${DEFAULT_PREFIX}/agent/`, `${DEFAULT_PREFIX}/<agent>/`).replace(DEVICE, '<id>')
+  topic
+    .replace(`${DEFAULT_PREFIX}/agent/`, `${DEFAULT_PREFIX}/<agent>/`)
+    .replace(DEVICE, '<id>')
+    .replace('/verb', '/<verb>')
 
 /** Topic, QoS, retained, payload. */
 const TOPIC_ROWS: readonly (readonly [string, number, string, string])[] = [
@@ -53,6 +77,27 @@ const TOPIC_ROWS: readonly (readonly [string, number, string, string])[] = [
   [topics.dns, 0, 'no', '[DnsBatch](#dnsbatch)'],
   [topics.device(DEVICE), 1, 'yes', '[Device](#device); empty: forgotten'],
   [topics.event, 1, 'no', '[AgentEvent](#agentevent)'],
+  [
+    topics.incident(DEVICE),
+    1,
+    'while open',
+    '[Incident](#incident); at its end once unretained, then empty',
+  ],
+  [topics.blocked, 0, 'no', '[BlockedBatch](#blockedbatch)'],
+  [topics.connection, 0, 'no', '[Connection](#connection)'],
+  [
+    topics.command('verb'),
+    1,
+    'never',
+    '[CommandEnvelope](#commandenvelope); see [Orders](#orders)',
+  ],
+  [topics.response('verb'), 1, 'no', '[CommandResponse](#commandresponse)'],
+  [
+    topics.homeAssistantDevice(DEVICE, 'control'),
+    1,
+    'yes',
+    "for Home Assistant's entities, as are `traffic` and `incident` there, and `agent/state`: no contract, see [home-assistant.md](home-assistant.md)",
+  ],
 ]
 
 const HTTP_ROWS: readonly (readonly [string, string])[] = [
@@ -61,6 +106,11 @@ const HTTP_ROWS: readonly (readonly [string, string])[] = [
   ['GET api/flows', 'flow-list'],
   ['GET api/history', 'history'],
   ['GET api/history/remotes', 'remote-list'],
+  ['GET api/rules', 'rule-list'],
+  ['GET api/groups', 'group-list'],
+  ['GET api/journal', 'journal-list'],
+  ['GET api/incidents', 'incident-list'],
+  ['POST api/<verb>, see Orders', 'ordered'],
   ['GET api/live (server-sent events, one property for each name)', 'live-events'],
   ['any, with status 4xx or 5xx', 'http-error'],
 ]
@@ -84,11 +134,12 @@ function typeText(schema: Schema, all: Readonly<Record<string, Schema>>): string
   }
   if (schema.const !== undefined) return `\`${schema.const}\``
   if (schema.enum) return schema.enum.map((each) => `\`${each}\``).join(' ')
-  if (schema.anyOf) return schema.anyOf.map((each) => typeText(each, all)).join(' or ')
+  if (schema.anyOf)
+    return [...new Set(schema.anyOf.map((each) => typeText(each, all)))].join(' or ')
   if (schema.items) return `list of ${typeText(schema.items, all)}`
   if (typeof schema.additionalProperties === 'object')
     return `by name: ${typeText(schema.additionalProperties, all)}`
-  return String(schema.type)
+  return String(schema.type ?? 'anything')
 }
 
 function fields(schema: Schema, all: Readonly<Record<string, Schema>>): string[] {
@@ -100,6 +151,55 @@ function fields(schema: Schema, all: Readonly<Record<string, Schema>>): string[]
     return `| \`${name}\` | ${cell(typeText(of, all))} | ${always} | ${cell(description)} |`
   })
   return ['| key | type | | meaning |', '|---|---|---|---|', ...rows]
+}
+
+/** The properties of a schema; of a union those of all that it is made of. */
+function merged(schema: Schema): Schema {
+  if (schema.anyOf === undefined || schema.properties !== undefined) return schema
+  const properties: Record<string, Schema> = {}
+  for (const { properties: of = {} } of schema.anyOf) {
+    for (const [name, each] of Object.entries(of)) {
+      const before = properties[name]
+      const both = { anyOf: [before ?? each, each], ...descriptionOf(each) }
+      const same = before === undefined || JSON.stringify(before) === JSON.stringify(each)
+      properties[name] = same ? each : both
+    }
+  }
+  const required = Object.keys(properties).filter((name) =>
+    schema.anyOf?.every((each) => each.required?.includes(name)),
+  )
+  return { ...schema, properties, required }
+}
+
+function descriptionOf({ description }: Schema): Schema {
+  return description === undefined ? {} : { description }
+}
+
+/** What may be ordered, from the registry. */
+function orders(): string[] {
+  const rows = catalogue()
+    .filter(({ role }) => role === 'admin')
+    .map(
+      ({ name, description, safe }) =>
+        `| \`${name}\` | ${cell(description)} | ${safe ? '`safe`' : '`all`'} |`,
+    )
+  return [
+    '## Orders',
+    '',
+    'The same methods by MQTT (`command/<verb>`), over HTTP (`POST api/<verb>`, or JSON-RPC 2.0 at `POST api/rpc`) and on the command line',
+    '(`homespin <verb>`). Their arguments are in [openapi.json](openapi.json); reads are `get-…` by MQTT. A device is named by its id, MAC, address or unique name.',
+    '',
+    '| verb | what it does | taken by MQTT with `mqtt.commands` |',
+    '|---|---|---|',
+    ...rows,
+    '',
+    'By MQTT a command is an object of JSON with `id`, `issued_ms`, `ttl_ms` and the arguments beside them. It is answered under `response/<verb>` once the kernel has it:',
+    'nothing else proves that it was carried out. The same command again, with the same id, is answered again and not carried out again; another one with a used id is refused. Where',
+    '`mqtt.command_key` is set the payload is `<hex hmac-sha256>.<json>` (RFC 2104), signed over `<agent>\\n<verb>\\n<json>`. With MQTT 5 the answer also goes to the response topic, if that is',
+    'below the prefix and none of the topics above, with the correlation data. An error has one of these codes: `unknown_method`, `invalid_arguments`, `forbidden`, `not_found`, `conflict`, `unavailable`,',
+    '`refused` (protected, too wide, or not to be enforced here), `retained`, `expired`, `replayed`, `malformed`, `too_large`, `bad_signature`, `internal`.',
+    '',
+  ]
 }
 
 function section(name: string, schema: Schema, all: Readonly<Record<string, Schema>>): string[] {
@@ -115,7 +215,7 @@ function section(name: string, schema: Schema, all: Readonly<Record<string, Sche
     schema.description ?? '',
     '',
     ...link,
-    ...fields(schema, all),
+    ...fields(merged(schema), all),
     ...code,
     '',
   ]
@@ -155,6 +255,7 @@ function page(schemas: ReadonlyMap<string, Schema>): string {
       ([what, schema]) => `| \`${what}\` | [schema/${schema}.json](schema/${schema}.json) |`,
     ),
     '',
+    ...orders(),
     ...messages.flatMap((name) => section(name, schemas.get(name) ?? {}, all)),
     '## Parts of messages',
     '',
@@ -183,6 +284,10 @@ export function documents(): Map<string, string> {
     files.set(`docs/schema/${kebab(name)}.json`, `${JSON.stringify(titled, null, 2)}\n`)
   }
   files.set('docs/protocol.md', page(schemas))
+  const { version } = JSON.parse(readFileSync(join(ROOT, 'agent/package.json'), 'utf8')) as {
+    version: string
+  }
+  files.set('docs/openapi.json', `${JSON.stringify(openApi(catalogue(), version), null, 2)}\n`)
   return files
 }
 

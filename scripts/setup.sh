@@ -3,6 +3,7 @@
 #
 #   scripts/setup.sh start           what `npm start` needs
 #   scripts/setup.sh test            what `npm test` needs
+#   scripts/setup.sh ha              what `npm run test:ha` needs: that of `npm test`, and a Home Assistant Core
 #   scripts/setup.sh bench           what `npm run bench` needs
 #   scripts/setup.sh packages KIND   only the Debian packages for KIND; the one part that needs root
 #
@@ -12,6 +13,7 @@ exec </dev/null
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 cache=$root/.cache
+core=${HOMESPIN_HA:-$cache/ha}
 script=$root/scripts/setup.sh
 export PATH="$root/node_modules/.bin:$PATH:/usr/sbin:/sbin"
 
@@ -92,6 +94,9 @@ has_clang() {
   has "$name" && [ -n "$(find "$("$name" -print-resource-dir)/lib" -name 'libclang_rt.fuzzer*.a' 2>/dev/null)" ]
 }
 
+# Whether containers can be run here, not only asked for.
+has_docker() { has docker && [ -n "$(docker version --format '{{.Server.Version}}' 2>/dev/null)" ]; }
+
 # Prints the packages that are missing for KIND.
 missing_packages() {
   has_any g++ clang++ c++ || echo g++
@@ -99,7 +104,9 @@ missing_packages() {
   has python3 || echo python3
   has setpriv || echo util-linux
   case $1 in
-    test)
+    test | ha)
+      [ "$1" = test ] || has_docker || has debootstrap || echo debootstrap
+      [ "$1" = test ] || has_docker || has buildah || echo buildah
       has mosquitto || echo mosquitto
       has_any chromium chromium-browser google-chrome || echo chromium
       has nft || echo nftables
@@ -108,7 +115,10 @@ missing_packages() {
       has tcpdump || echo tcpdump
       has tcpreplay || echo tcpreplay
       has ethtool || echo ethtool
+      [ -x /usr/sbin/sshd ] || echo openssh-server
+      has ssh || echo openssh-client
       has ps || echo procps
+      has apparmor_parser || echo apparmor
       has_clang || clang_packages
       ;;
     bench)
@@ -131,7 +141,8 @@ clean_up() {
     [ ! -e "$policy.homespin" ] || mv "$policy.homespin" "$policy"
     policy_set=
   fi
-  [ -z "${as_owner[*]}" ] || chown -R "$SUDO_UID:${SUDO_GID:-$SUDO_UID}" "$cache"
+  # All but a whole Debian, in which root owns what is root's.
+  [ -z "${as_owner[*]}" ] || find "$cache" -path "$core/root" -prune -o -exec chown -h "$SUDO_UID:${SUDO_GID:-$SUDO_UID}" {} +
 }
 
 # apt-get that starts no server: invoke-rc.d and deb-systemd-invoke ask policy-rc.d, which says no while this runs.
@@ -143,11 +154,14 @@ install_packages() {
   export DEBIAN_FRONTEND=noninteractive
   long 'installing packages' apt-get -q -y -o Dpkg::Use-Pty=0 install --no-install-recommends "$@"
   clean_up
-  case " $* " in *' mosquitto '*)
-    # Installed for the tests, which start their own: not at boot either.
-    ! has systemctl || systemctl disable --quiet mosquitto.service >/dev/null 2>&1 || true
-    ;;
-  esac
+  # Installed for the tests, which start their own: not at boot either.
+  local server
+  for server in mosquitto:mosquitto openssh-server:ssh; do
+    case " $* " in *" ${server%%:*} "*)
+      ! has systemctl || systemctl disable --quiet "${server#*:}.service" >/dev/null 2>&1 || true
+      ;;
+    esac
+  done
 }
 
 packages() {
@@ -245,13 +259,22 @@ nodes() {
   stamp nodes "$hash"
 }
 
+home_assistant() {
+  local hash
+  hash=$(digest test/ha/core-make.ts test/ha/requirements.py)
+  if [ -e "$core/made" ] && stamped core "$hash"; then return; fi
+  [ "$(id -u)" = 0 ] || fail 'Home Assistant Core is made and started in a chroot: that needs root.'
+  long 'installing Home Assistant Core' node "$root/test/ha/core-make.ts"
+  stamp core "$hash"
+}
+
 # ---------------------------------------------------------------------------------------------------------------------
 
 kind=${1:-}
 case $kind in
-  start | test | bench) ;;
+  start | test | ha | bench) ;;
   packages)
-    case ${2:-} in start | test | bench) ;; *) fail 'packages for what? start, test or bench' ;; esac
+    case ${2:-} in start | test | ha | bench) ;; *) fail 'packages for what? start, test, ha or bench' ;; esac
     ;;
   *)
     sed -n '2,/^set /{/^set /d;s/^# \{0,1\}//;p}' "$script"
@@ -287,3 +310,4 @@ if [ "$kind" != bench ]; then
   page
   nodes
 fi
+[ "$kind" != ha ] || home_assistant

@@ -14,10 +14,15 @@ export interface StageResult {
   ended: boolean
 }
 
+/** A part of a stage that takes longer than this is named at the end, the longest so many of them. */
+const LONG_MS = 8000
+const NAMED = 8
 /** More of one failure than anybody reads. */
 const LONGEST_FAILURE = 20_000
 const {
   EVENT_HOOK_BEGIN,
+  EVENT_SUITE_BEGIN,
+  EVENT_SUITE_END,
   EVENT_TEST_BEGIN,
   EVENT_TEST_PASS,
   EVENT_TEST_FAIL,
@@ -37,6 +42,15 @@ export default class TestReporter {
       result.running = what.fullTitle()
       save()
     }
+    const longest: { title: string; ms: number }[] = []
+    const begun = new Map<mocha.Suite, number>()
+    runner.on(EVENT_SUITE_BEGIN, (suite) => {
+      if (suite.parent?.root) begun.set(suite, Date.now())
+    })
+    runner.on(EVENT_SUITE_END, (suite) => {
+      const ms = Date.now() - (begun.get(suite) ?? Date.now())
+      if (ms > LONG_MS) longest.push({ title: suite.title, ms })
+    })
     runner.on(EVENT_TEST_BEGIN, begins)
     runner.on(EVENT_HOOK_BEGIN, begins)
     runner.on(EVENT_TEST_PASS, () => {
@@ -52,6 +66,9 @@ export default class TestReporter {
       process.stdout.write(`\n  FAILED: ${test.fullTitle()}\n${said.replace(/^/gm, '    ')}\n\n`)
     })
     runner.once(EVENT_RUN_END, () => {
+      const named = longest.sort((a, b) => b.ms - a.ms).slice(0, NAMED)
+      const times = named.map(({ title, ms }) => `${(ms / 1000).toFixed(0)} s ${title}`)
+      if (times.length > 0) process.stdout.write(`  longest: ${times.join('; ')}\n`)
       delete result.running
       result.ended = true
       save()

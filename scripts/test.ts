@@ -1,23 +1,34 @@
-// npm test: every check and every test, one stage after the other, with one line each and one total at the end.
+// npm test: every check and every test, with a line each and one total at the end. The lab mostly waits for packets, so it runs
+// beside the other stages; a line of two that run says which it is of.
+import type { ChildProcess } from 'node:child_process'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { globSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { StageResult } from './test-reporter.ts'
 
 const ROOT = join(import.meta.dirname, '..')
 const HELP = `npm test -- [stage…] [--grep TEXT]
 
-Stages: biome, tsc, and every folder of test/. Without any named, all of them run.
+Stages: biome, tsc, and every folder of test/. Without any named, all of them run but ha, image and vm.
 With CI=true a test whose program is missing fails instead of being skipped.`
 
-/** The order of the stages that there are; folders of test/ that are not named come before the last. */
+/** The order of the stages that there are; folders of test/ that are not named come last. */
 const FIRST = ['protocol', 'scripts', 'native', 'agent', 'nodes', 'panel']
-const LAST = ['bench', 'lab']
+/** Run beside the others: they wait for packets, or build. */
+const BESIDE = ['lab', 'image']
+
+/** Need a Home Assistant Core, and a disk of a machine that is not part of this repository: run only where they are named. */
+const ONLY_NAMED = ['ha', 'image', 'vm']
+/** Takes an hour. */
+const LONG = 'vm'
 
 /** Longer than any stage takes on two slow cores; what is longer hangs. */
-const STAGE_MS = 8 * 60_000
+const STAGE_MS = 20 * 60_000
+const LONG_STAGE_MS = 90 * 60_000
 /** A stage whose tests have ended and that is still there has left something open. */
 const LINGER_MS = 15_000
 /** How often a stage that takes long says what it is at. */
@@ -30,59 +41,72 @@ const env = {
   PATH: `${join(ROOT, 'node_modules/.bin')}:${process.env.PATH}:/usr/sbin:/sbin`,
 }
 
-/** Runs a program with its output shown. Resolves with why it failed, or undefined. */
+/** Runs a program of a stage with its output shown. Resolves with why it failed, or undefined. */
 async function run(
+  stage: string,
   command: readonly string[],
   more: NodeJS.ProcessEnv,
   progress: () => StageResult | undefined,
+  limitMs = STAGE_MS,
 ): Promise<string | undefined> {
   const [file = '', ...args] = command
   const child = spawn(file, args, {
     cwd: ROOT,
     env: { ...env, ...more },
     detached: true,
-    stdio: ['ignore', 'inherit', 'inherit'],
+    stdio: ['ignore', 'pipe', 'pipe'],
   })
-  running = child.pid
+  running.add(child)
+  for (const output of [child.stdout, child.stderr])
+    createInterface({ input: output }).on('line', (line) => say(stage, line))
   let why: string | undefined
-  const kill = (reason: string): void => {
+  const end = (reason: string): void => {
     why ??= reason
-    killRunning()
+    kill9(child)
   }
-  const limit = setTimeout(kill, STAGE_MS, `took longer than ${STAGE_MS / 60_000} minutes`)
+  const limit = setTimeout(end, limitMs, `took longer than ${limitMs / 60_000} minutes`)
   let linger: NodeJS.Timeout | undefined
   let spokeMs = Date.now()
   const watch = setInterval(() => {
     const result = progress()
     if (result?.running !== undefined && Date.now() - spokeMs > QUIET_MS) {
       spokeMs = Date.now()
-      process.stdout.write(`  ${result.passed} passed so far, now: ${result.running}\n`)
+      say(stage, `  ${result.passed} passed so far, now: ${result.running}`)
     }
-    if (result?.ended)
-      linger ??= setTimeout(kill, LINGER_MS, 'left something open behind its tests')
+    if (result?.ended) linger ??= setTimeout(end, LINGER_MS, 'left something open behind its tests')
   }, 1000)
+  const closed = once(child, 'close')
   const [code, signal] = (await once(child, 'exit')) as [number | null, string | null]
+  // A process that it left behind may hold its output open.
+  await Promise.race([closed, sleep(1000)])
   clearTimeout(limit)
   clearTimeout(linger)
   clearInterval(watch)
-  running = undefined
+  running.delete(child)
   return why ?? (code === 0 ? undefined : `ended with ${signal ?? `exit code ${code}`}`)
 }
 
-let running: number | undefined
+const running = new Set<ChildProcess>()
+/** Stages that have begun and not ended. */
+const open = new Set<string>()
 let interrupted = false
 
-function killRunning(): void {
-  if (running === undefined) return
+/** A line; of which stage it is, where that is not clear. */
+function say(stage: string, line: string): void {
+  const of = open.size > 1 && line !== '' ? `${stage}: ` : ''
+  process.stdout.write(`${of}${line}\n`)
+}
+
+function kill9({ pid = 0 }: ChildProcess): void {
   try {
-    process.kill(-running, 'SIGKILL')
+    process.kill(-pid, 'SIGKILL')
   } catch {
     // It ended in this moment.
   }
 }
 
-async function check(command: readonly string[]): Promise<StageResult> {
-  const why = await run(command, {}, () => undefined)
+async function check(name: string, ...command: string[]): Promise<StageResult> {
+  const why = await run(name, command, {}, () => undefined)
   const failed = why === undefined ? 0 : 1
   return { passed: 1 - failed, failed, skipped: 0, ended: true }
 }
@@ -106,28 +130,50 @@ async function tests(folder: string, args: readonly string[]): Promise<StageResu
     ...args,
     files,
   ]
-  const why = await run(command, { TEST_RESULT_FILE: file }, read)
+  const limitMs = folder === LONG ? LONG_STAGE_MS : STAGE_MS
+  const why = await run(folder, command, { TEST_RESULT_FILE: file }, read, limitMs)
   const result = read() ?? NOTHING
   rmSync(place, { recursive: true, force: true })
-  const fault = why ?? (result.ended ? undefined : 'ended before its tests did')
-  if (fault === undefined || result.failed > 0) return result
+  if (why === undefined && result.ended) return result
+  // Tests that failed are why it ended so.
+  if (result.ended && result.failed > 0 && why?.startsWith('ended with exit')) return result
+  const fault = why ?? 'ended before its tests did'
   // The stage itself failed: it could not be loaded, crashed or hung.
-  process.stdout.write(`  ${folder}: ${fault}${result.running ? ` in: ${result.running}` : ''}\n`)
-  return { ...result, failed: 1 }
+  say(folder, `  ${fault}${result.running ? ` in: ${result.running}` : ''}`)
+  return { ...result, failed: result.failed + 1 }
 }
 
 function stages(mochaArgs: readonly string[]): Map<string, () => Promise<StageResult>> {
   const all = new Map<string, () => Promise<StageResult>>()
-  all.set('biome', () => check(['biome', 'check', '.']))
-  all.set('tsc', () => check(['tsc', '--noEmit', '-p', 'tsconfig.json']))
+  all.set('biome', () => check('biome', 'biome', 'check', '.'))
+  all.set('tsc', () => check('tsc', 'tsc', '--noEmit', '-p', 'tsconfig.json'))
   const there = readdirSync(join(ROOT, 'test'), { withFileTypes: true })
     .filter((each) => each.isDirectory())
     .map((each) => each.name)
     .filter((name) => globSync(`test/${name}/**/*.test.ts`, { cwd: ROOT }).length > 0)
-  const others = there.filter((name) => !FIRST.includes(name) && !LAST.includes(name)).sort()
-  for (const name of [...FIRST, ...others, ...LAST])
+  const others = there.filter((name) => !FIRST.includes(name)).sort()
+  for (const name of [...FIRST, ...others])
     if (there.includes(name)) all.set(name, () => tests(name, mochaArgs))
   return all
+}
+
+async function one(
+  name: string,
+  stage: (() => Promise<StageResult>) | undefined,
+  total: StageResult,
+): Promise<void> {
+  if (stage === undefined) return
+  const begun = Date.now()
+  process.stdout.write(`${name} …\n`)
+  open.add(name)
+  const { passed, failed, skipped } = await stage()
+  open.delete(name)
+  const seconds = ((Date.now() - begun) / 1000).toFixed(1)
+  const not = `${failed ? `, ${failed} FAILED` : ''}${skipped ? `, ${skipped} skipped` : ''}`
+  process.stdout.write(`${name}: ${passed} passed${not} (${seconds} s)\n`)
+  total.passed += passed
+  total.failed += failed
+  total.skipped += skipped
 }
 
 async function main(args: readonly string[]): Promise<number> {
@@ -147,19 +193,21 @@ async function main(args: readonly string[]): Promise<number> {
   }
   const total = { ...NOTHING }
   const begun = Date.now()
-  for (const [name, stage] of all) {
-    if (named.length > 0 && !named.includes(name)) continue
-    const stageBegun = Date.now()
-    process.stdout.write(`${name} …\n`)
-    const { passed, failed, skipped } = await stage()
-    const seconds = ((Date.now() - stageBegun) / 1000).toFixed(1)
-    const not = `${failed ? `, ${failed} FAILED` : ''}${skipped ? `, ${skipped} skipped` : ''}`
-    process.stdout.write(`${name}: ${passed} passed${not} (${seconds} s)\n`)
-    total.passed += passed
-    total.failed += failed
-    total.skipped += skipped
-    if (interrupted) return 1
+  const chosen = [...all.keys()].filter((name) =>
+    named.length > 0 ? named.includes(name) : !ONLY_NAMED.includes(name),
+  )
+  const lane = async (names: readonly string[]): Promise<void> => {
+    for (const name of names) if (!interrupted) await one(name, all.get(name), total)
   }
+  // What is quick to tell a fault comes before all else.
+  const checks = chosen.filter((name) => ['biome', 'tsc'].includes(name))
+  const rest = chosen.filter((name) => !checks.includes(name))
+  await lane(checks)
+  await Promise.all([
+    lane(rest.filter((name) => BESIDE.includes(name))),
+    lane(rest.filter((name) => !BESIDE.includes(name))),
+  ])
+  if (interrupted) return 1
   const seconds = ((Date.now() - begun) / 1000).toFixed(0)
   process.stdout.write(`\n${seconds} s${total.skipped ? `, ${total.skipped} skipped` : ''}\n`)
   process.stdout.write(`${total.passed} passed, ${total.failed} failed\n`)
@@ -169,6 +217,6 @@ async function main(args: readonly string[]): Promise<number> {
 for (const signal of ['SIGINT', 'SIGTERM'] as const)
   process.on(signal, () => {
     interrupted = true
-    killRunning()
+    for (const child of running) kill9(child)
   })
 process.exit(await main(process.argv.slice(2)))
