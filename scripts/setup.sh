@@ -110,6 +110,7 @@ missing_packages() {
       has mosquitto || echo mosquitto
       has_any chromium chromium-browser google-chrome || echo chromium
       has nft || echo nftables
+      has iptables-nft || echo iptables
       has ip || echo iproute2
       has openssl || echo openssl
       has tcpdump || echo tcpdump
@@ -123,6 +124,7 @@ missing_packages() {
       ;;
     bench)
       has nft || echo nftables
+      has iptables-nft || echo iptables
       has ip || echo iproute2
       has tcpreplay || echo tcpreplay
       has ethtool || echo ethtool
