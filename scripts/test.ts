@@ -1,5 +1,5 @@
-// npm test: every check and every test, with a line each and one total at the end. The lab mostly waits for packets, so it runs
-// beside the other stages; a line of two that run says which it is of.
+// npm test: every check and every test, with a line each and one total at the end. Most tests wait for packets, programs or
+// pages, so two stages run at once; a line of two that run says which it is of.
 import type { ChildProcess } from 'node:child_process'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -18,8 +18,8 @@ With CI=true a test whose program is missing fails instead of being skipped.`
 
 /** The order of the stages that there are; folders of test/ that are not named come last. */
 const FIRST = ['protocol', 'scripts', 'native', 'agent', 'nodes', 'panel']
-/** Run beside the others: they wait for packets, or build. */
-const BESIDE = ['lab', 'image']
+/** The longest begin first, so that both lanes end at about the same time. */
+const LONGEST = ['lab', 'image']
 
 /** Need a Home Assistant Core, and a disk of a machine that is not part of this repository: run only where they are named. */
 const ONLY_NAMED = ['ha', 'image', 'vm']
@@ -196,17 +196,19 @@ async function main(args: readonly string[]): Promise<number> {
   const chosen = [...all.keys()].filter((name) =>
     named.length > 0 ? named.includes(name) : !ONLY_NAMED.includes(name),
   )
-  const lane = async (names: readonly string[]): Promise<void> => {
-    for (const name of names) if (!interrupted) await one(name, all.get(name), total)
+  const lane = async (names: string[]): Promise<void> => {
+    for (let name = names.shift(); name !== undefined && !interrupted; name = names.shift())
+      await one(name, all.get(name), total)
   }
   // What is quick to tell a fault comes before all else.
   const checks = chosen.filter((name) => ['biome', 'tsc'].includes(name))
   const rest = chosen.filter((name) => !checks.includes(name))
+  const queue = [
+    ...rest.filter((name) => LONGEST.includes(name)),
+    ...rest.filter((name) => !LONGEST.includes(name)),
+  ]
   await lane(checks)
-  await Promise.all([
-    lane(rest.filter((name) => BESIDE.includes(name))),
-    lane(rest.filter((name) => !BESIDE.includes(name))),
-  ])
+  await Promise.all([lane(queue), lane(queue)])
   if (interrupted) return 1
   const seconds = ((Date.now() - begun) / 1000).toFixed(0)
   process.stdout.write(`\n${seconds} s${total.skipped ? `, ${total.skipped} skipped` : ''}\n`)
