@@ -1,4 +1,4 @@
-// Makes dist/, what npm publishes: nodes/ and protocol/ compiled, with the editor's files beside them. Quick where nothing changed.
+// Makes dist/, what npm publishes: nodes/ and protocol/ compiled, with their entries and the editor's files beside them. Quick where nothing changed.
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import {
@@ -12,7 +12,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { createRequire } from 'node:module'
-import { dirname, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 
 const ROOT = join(import.meta.dirname, '..')
 const DIST = join(ROOT, 'dist')
@@ -39,6 +39,7 @@ export function buildNodes(): boolean {
   mkdirSync(aside, { recursive: true })
   try {
     compile(aside)
+    writeEntries(aside)
     for (const file of globSync(COPIED, { cwd: ROOT })) {
       mkdirSync(dirname(join(aside, file)), { recursive: true })
       cpSync(join(ROOT, file), join(aside, file))
@@ -49,6 +50,21 @@ export function buildNodes(): boolean {
     rmSync(aside, { recursive: true, force: true })
   }
   return true
+}
+
+/**
+ * What Node-RED loads of each node. Node-RED 4.1 does so by require(), which takes no ES modules before Node.js 22.12; both it and
+ * Node-RED 5 wait for a promise. The page and the texts of a node are found beside its entry, by the same name.
+ */
+function writeEntries(outDir: string): void {
+  const manifest = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as {
+    'node-red': { nodes: Record<string, string> }
+  }
+  for (const entry of Object.values(manifest['node-red'].nodes)) {
+    const module = basename(entry).replace(/\.cjs$/, '.js')
+    const load = `module.exports = async (RED) => (await import('./${module}')).default(RED)`
+    writeFileSync(join(outDir, 'nodes', basename(entry)), `'use strict'\n${load}\n`)
+  }
 }
 
 /** Two builds at once do the same work; the one that comes second finds the place taken and tries again. */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { globSync, readFileSync } from 'node:fs'
+import { existsSync, globSync, readFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { createContext, runInContext } from 'node:vm'
 import { INCIDENT_KINDS } from '../../protocol/act.ts'
@@ -27,7 +27,9 @@ interface StoredNode {
 
 const read = (file: string): string => readFileSync(join(ROOT, file), 'utf8')
 const json = <Value>(file: string): Value => JSON.parse(read(file)) as Value
-const manifest = json<{ 'node-red': { nodes: Record<string, string> } }>('package.json')
+const manifest = json<{ files: string[]; 'node-red': { nodes: Record<string, string> } }>(
+  'package.json',
+)
 const TYPES = Object.keys(manifest['node-red'].nodes)
 /** Those that have an agent; `homespin-rate` is a function of what comes in. */
 const AGENT_USERS = TYPES.filter((type) => 'agent' in definitionOf(type).defaults).filter(
@@ -98,7 +100,12 @@ describe('the Node-RED package', function () {
       files.filter((file) => /(?<!\.d)\.ts$|\.test\.|\.node$/.test(file)),
       [],
     )
+    assert.deepEqual(
+      manifest.files.filter((each) => !existsSync(join(ROOT, each))),
+      [],
+    )
     const wanted = TYPES.flatMap((type) => [
+      `dist/nodes/${type}.cjs`,
       `dist/nodes/${type}.js`,
       `dist/nodes/${type}.html`,
       ...LANGUAGES.map((language) => `dist/nodes/locales/${language}/${type}.json`),
@@ -111,6 +118,28 @@ describe('the Node-RED package', function () {
       wanted.filter((file) => !files.includes(file)),
       [],
     )
+  })
+
+  it('is built by npm itself when it is packed from a fresh checkout', () => {
+    const { scripts } = json<{ scripts: Record<string, string> }>('package.json')
+    assert.equal(scripts.prepack, 'node scripts/build-nodes.ts')
+  })
+
+  it('can be loaded by require() where that takes no ES modules, as Node-RED 4.1 does on Node.js 22.9', () => {
+    const script = `
+      const entries = ${JSON.stringify(Object.values(manifest['node-red'].nodes))}
+      const registered = []
+      const RED = {
+        nodes: { registerType: (type) => registered.push(type) },
+        httpAdmin: { get() {} },
+        auth: { needsPermission() {} },
+      }
+      const load = (entry) => require(${JSON.stringify(`${ROOT}/`)} + entry)(RED)
+      Promise.all(entries.map(load)).then(() => console.log(JSON.stringify(registered.sort())))
+    `
+    const args = ['--no-experimental-require-module', '-e', script]
+    const output = execFileSync(process.execPath, args, { encoding: 'utf8' })
+    assert.deepEqual(JSON.parse(output), [...TYPES].sort())
   })
 
   it('imports its own files, what Node.js has, and in one place mqtt', () => {
