@@ -30,6 +30,9 @@ export interface Ordered {
   journal_seq?: number
 }
 
+/** The largest incident that is kept: there may be hundreds. */
+export const MAX_INCIDENT_BYTES = 16384
+
 /** `value` as an answer, or undefined where its shape is another. Codes that are not known yet pass. */
 export function asResponse(value: unknown): CommandResponse | undefined {
   return isDone(value) || isRefused(value) ? (value as CommandResponse) : undefined
@@ -88,6 +91,7 @@ const isRuleView = hasShape({
   match: isAbsentOr(isRecord),
   level: isAbsentOr(isWord),
   until_ms: isAbsentOr(isCount),
+  confirm_until_ms: isAbsentOr(isCount),
   reason: isText(4096),
   created_ms: isCount,
   state: isWord,

@@ -22,7 +22,7 @@ import {
 /** How deep objects and arrays may nest in a message. */
 export const MAX_DEPTH = 16
 
-/** The largest `device` message that is kept: the inventory holds one per device. */
+/** The largest device that is kept, as message of its own or in an event: the inventory holds one per device. */
 export const MAX_DEVICE_BYTES = 16384
 
 /** A batch whose every item has its shape, and how many items had not. */
@@ -67,14 +67,27 @@ export function asDnsBatch(value: unknown): Checked<DnsBatch> | undefined {
   return { batch: { ...batch, dns }, refused: batch.dns.length - dns.length }
 }
 
-/** `value` as a device, or undefined where its shape is another. */
+/** `value` as a device, or undefined where its shape is another. It is kept: keys that are not known are left out. */
 export function asDevice(value: unknown): Device | undefined {
-  return isDevice(value) ? (value as Device) : undefined
+  if (!isDevice(value)) return undefined
+  const device = only(value as Device, DEVICE_KEYS)
+  return device.policy ? { ...device, policy: only(device.policy, POLICY_KEYS) } : device
 }
 
-/** `value` as an event, or undefined where its shape is another. Kinds that are not known yet pass. */
+/**
+ * `value` as an event, or undefined where its shape is another. Kinds that are not known yet pass. Throws an Error for a device
+ * that is too large to be kept.
+ */
 export function asEvent(value: unknown): AgentEvent | undefined {
-  return isEvent(value) ? (value as AgentEvent) : undefined
+  if (!isEvent(value)) return undefined
+  const { device: told, ...event } = value as AgentEvent
+  const device = asDevice(told)
+  if (!device) return event
+  const bytes = Buffer.byteLength(JSON.stringify(device))
+  if (bytes > MAX_DEVICE_BYTES) {
+    throw new Error(`its device has ${bytes} bytes, more than the ${MAX_DEVICE_BYTES} allowed`)
+  }
+  return { ...event, device }
 }
 
 /** The keys of `info` that the nodes go by; the rest is not looked at, because another `protocol` may shape it otherwise. */
@@ -91,6 +104,12 @@ export function asInfo(value: unknown): InfoHead | undefined {
   const { ok, values } = capabilities.levels as { ok: boolean; values?: string[] }
   const levels = LEVELS.filter((level) => ok && values?.includes(level))
   return { protocol, instance, version, levels }
+}
+
+/** `value` with the keys that are known, and no others. */
+function only<Value extends object>(value: Value, keys: readonly string[]): Value {
+  const known = Object.entries(value).filter(([key]) => keys.includes(key))
+  return Object.fromEntries(known) as Value
 }
 
 function checkTree(value: unknown, depth: number): void {
@@ -143,21 +162,25 @@ const batchHead = { seq: isCount, from_ms: isCount, to_ms: isCount, complete: is
 const isFlowBatch = hasShape({ type: isOneOf('flow_batch'), ...batchHead, flows: Array.isArray })
 const isDnsBatch = hasShape({ type: isOneOf('dns_batch'), ...batchHead, dns: Array.isArray })
 
-/** What holds for a device, as the kernel has it. */
-export const isDevicePolicy = hasShape({
+const policy = {
   accepted: isFlag,
   desired_level: isAbsentOr(isOneOf(...LEVELS)),
   level: isAbsentOr(isOneOf(...LEVELS)),
   level_until_ms: isAbsentOr(isCount),
   level_reason: isAbsentOr(isText(4096)),
-  rules: isListOf(isWord, 4096),
+  rules: isListOf(isWord, 128),
+  more_rules: isAbsentOr(isCount),
   restrictions: isListOf(isWord, 64),
   in_force: isFlag,
   problem: isAbsentOr(isText(4096)),
   uncovered: isAbsentOr(isText(4096)),
-})
+}
 
-const isDevice = hasShape({
+/** What holds for a device, as the kernel has it. */
+export const isDevicePolicy = hasShape(policy)
+const POLICY_KEYS = Object.keys(policy)
+
+const device = {
   type: isOneOf('device'),
   id: isDeviceId,
   mac: isAbsentOr(isMac),
@@ -172,7 +195,9 @@ const isDevice = hasShape({
   first_seen_ms: isCount,
   last_seen_ms: isCount,
   policy: isAbsentOr(isDevicePolicy),
-})
+}
+const isDevice = hasShape(device)
+const DEVICE_KEYS = Object.keys(device)
 
 const isEvent = hasShape({
   type: isOneOf('event'),

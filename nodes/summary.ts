@@ -39,6 +39,8 @@ interface Sum {
 
 const MAX_DEVICES = 4096
 const MAX_REMOTES = 512
+/** Over all devices; a name may have 1024 characters. */
+const MAX_ALL_REMOTES = 32768
 const MAX_FLOW_IDS = 65536
 const TOP = 10
 
@@ -46,6 +48,7 @@ const TOP = 10
 export class TrafficSummary {
   #sums = new Map<string, Sum>()
   #flowIds = 0
+  #remotes = 0
   #fromMs: number
   #complete: boolean
 
@@ -53,6 +56,11 @@ export class TrafficSummary {
   constructor(nowMs: number, complete: boolean) {
     this.#fromMs = nowMs
     this.#complete = complete
+  }
+
+  /** How many remotes are remembered, over all devices. */
+  get remotes(): number {
+    return this.#remotes
   }
 
   /** Adds one step to the device that it belongs to, and of a local flow to the other device as well. */
@@ -80,6 +88,7 @@ export class TrafficSummary {
     const sums = ids.map((id) => this.#deviceSum(id, nowMs))
     this.#sums = new Map()
     this.#flowIds = 0
+    this.#remotes = 0
     this.#fromMs = nowMs
     this.#complete = nextComplete
     return sums.sort(byBytes)
@@ -99,7 +108,8 @@ export class TrafficSummary {
       this.#flowIds += 1
     }
     let part = sum.remotes.get(remote)
-    if (!part && sum.remotes.size < MAX_REMOTES) {
+    if (!part && sum.remotes.size < MAX_REMOTES && this.#remotes < MAX_ALL_REMOTES) {
+      this.#remotes += 1
       part = { sent: 0, received: 0 }
       sum.remotes.set(remote, part)
     }

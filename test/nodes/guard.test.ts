@@ -63,6 +63,20 @@ describe('nodes/guard', () => {
     assert.deepEqual(asDevice(device()), device())
   })
 
+  it('keeps no more of a device than is known, however it comes', () => {
+    const junk = Array.from({ length: 6000 }, (_, n) => `${n}`)
+    const policy = { accepted: true, rules: ['r1-1'], restrictions: [], in_force: true }
+    const told = { ...device(), junk, policy: { ...policy, junk } }
+    assert.deepEqual(asDevice(told), { ...device(), policy })
+    const event = { type: 'event', kind: 'device_new', seq: 1, time_ms: 1, sentence: 'It is.' }
+    assert.deepEqual(asEvent({ ...event, device: told })?.device, { ...device(), policy })
+    const problem = '\u2026'.repeat(4096)
+    const large = { ...device(), policy: { ...policy, problem, uncovered: problem } }
+    assert.throws(() => asEvent({ ...event, device: large }), /has \d+ bytes, more than the 16384/)
+    const many = Array(129).fill('r1-1')
+    assert.equal(asDevice({ ...device(), policy: { ...policy, rules: many } }), undefined)
+  })
+
   it('reads an info of another protocol far enough to refuse it', () => {
     const info = { type: 'info', protocol: 2, instance: 'r9', version: '9.0.0', lan: 'other' }
     assert.equal(asInfo(info)?.protocol, 2)

@@ -124,4 +124,23 @@ describe('nodes/summary', () => {
     assert.equal(bytes, (1999 * 2000) / 2)
     assert.equal(sum?.flows, 2000)
   })
+
+  it('remembers so many remotes over all devices, and loses no bytes of the others', () => {
+    const summary = new TrafficSummary(0, true)
+    const memory = new FlowMemory()
+    for (let n = 0; n < 100; n += 1) {
+      const device_id = n.toString(16).padStart(12, '0')
+      const flows = Array.from({ length: 400 }, (_, m) =>
+        flow({ id: `f${n}-${m}`, device_id, remote_name: `n${m}.example.com`, sent_bytes: 1 }),
+      )
+      for (const step of memory.take(batch(...flows))) summary.add(step)
+    }
+    assert.equal(summary.remotes, 32_768)
+    const sums = summary.end(1, NONE, true)
+    assert.deepEqual(
+      [sums.length, new Set(sums.map((sum) => sum.sent_bytes))],
+      [100, new Set([400])],
+    )
+    assert.equal(summary.remotes, 0)
+  })
 })
