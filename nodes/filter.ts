@@ -7,7 +7,7 @@ import { addressMatch, deviceIdOf, entriesOf, nameMatch, portMatch } from './mat
 export interface FlowFilter {
   /** Ids or MACs; a local flow belongs to both of its devices. */
   devices?: unknown
-  /** `any`, `outbound`, `inbound` or `local`. */
+  /** One or several of `outbound`, `inbound` and `local`, or `any`. */
   direction?: unknown
   /** Names (each with its subdomains), addresses and prefixes of the remote end. */
   remote?: unknown
@@ -32,7 +32,7 @@ export interface DnsFilter {
 export const FLOW_FILTER_KEYS = ['devices', 'direction', 'remote', 'port', 'min_bytes'] as const
 export const DNS_FILTER_KEYS = ['devices', 'name', 'qtype', 'only'] as const
 
-const DIRECTIONS: readonly (Direction | 'any')[] = ['any', 'outbound', 'inbound', 'local']
+const DIRECTIONS = ['outbound', 'inbound', 'local'] as const satisfies readonly Direction[]
 const ONLY = ['all', 'failed', 'nxdomain'] as const
 
 type Test<Item> = (item: Item) => boolean
@@ -49,8 +49,8 @@ export function flowTest(filter: FlowFilter): Test<FlowHead> {
   const tests: Test<FlowHead>[] = []
   const devices = deviceSet(filter.devices)
   if (devices.size > 0) tests.push((flow) => devicesOf(flow).some((id) => devices.has(id)))
-  const direction = oneOf(filter.direction, DIRECTIONS, 'any', 'direction')
-  if (direction !== 'any') tests.push((flow) => flow.direction === direction)
+  const directions = directionSet(filter.direction)
+  if (directions.size > 0) tests.push((flow) => directions.has(flow.direction))
   const remotes = entriesOf(filter.remote, 'remote')
   if (remotes.length > 0) tests.push(remoteTest(remotes))
   const ports = entriesOf(filter.port, 'port')
@@ -116,6 +116,14 @@ function remoteTest(remotes: string[]): Test<FlowHead> {
   const names = nameMatch(remotes.filter((entry) => !isPrefix(entry)))
   return (flow) =>
     (flow.remote_name !== undefined && names(flow.remote_name)) || addresses(remoteOf(flow).ip)
+}
+
+/** Empty: any. */
+function directionSet(value: unknown): Set<string> {
+  const entries = new Set(entriesOf(value, 'direction'))
+  if (entries.has('any')) return new Set()
+  for (const entry of entries) oneOf(entry, DIRECTIONS, DIRECTIONS[0], 'direction')
+  return entries
 }
 
 function bytesOf({ sent_bytes = 0, received_bytes = 0 }: FlowHead): number {

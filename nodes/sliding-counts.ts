@@ -9,6 +9,8 @@ export interface Crossing {
   key: string
   /** False: it is back at the threshold or below. */
   above: boolean
+  /** It was told of before, and is above still. */
+  again: boolean
   observed: number
   /** Distinct values that were seen last, at most 20. */
   values: string[]
@@ -21,6 +23,8 @@ export interface SlidingCountsOptions {
   windowMs: number
   /** Above means: more than this. */
   threshold: number
+  /** While more is counted of a key that is above, it is told of again after so long; absent or 0: never. */
+  againMs?: number
   /** Keys that are counted at once; absent: 4096, fewer where many distinct values are kept for each. */
   maxKeys?: number
 }
@@ -32,12 +36,16 @@ const MAX_KEYS = 4096
 const MAX_VALUES = 262_144
 /** Beyond this a threshold of distinct values can't be kept. */
 export const MAX_DISTINCT = 10_000
+/** Beyond this sums of fractions are no longer exact. */
+export const MAX_SUM = 1e15
 const MAX_SHOWN = 20
 /** Keys that are looked at for one to give up. */
 const MAX_LOOKED_AT = 64
 
 interface Entry {
   above: boolean
+  /** When it was last told that it is above. */
+  toldMs: number
   /** The last slot that was counted in. */
   slot: number
   sum: number
@@ -56,16 +64,19 @@ export class SlidingCounts {
 
   /** Throws a RangeError where the options make no window. */
   constructor(options: SlidingCountsOptions) {
-    const { counting, windowMs, threshold } = options
+    const { counting, windowMs, threshold, againMs = 0 } = options
     if (!(windowMs >= 1000 && windowMs <= 86_400_000)) {
       throw new RangeError('the window must be from 1 to 86400 seconds')
     }
-    const most = counting === 'distinct' ? MAX_DISTINCT : Number.MAX_SAFE_INTEGER
+    const most = counting === 'distinct' ? MAX_DISTINCT : MAX_SUM
     if (!(threshold >= 0 && threshold <= most)) {
       throw new RangeError(`the threshold must be a number from 0 to ${most}`)
     }
+    if (!(againMs === 0 || (againMs >= 1000 && againMs <= 604_800_000))) {
+      throw new RangeError('the time to tell again after must be 0 or from 1 to 604800 seconds')
+    }
     const room = counting === 'distinct' ? Math.floor(MAX_VALUES / (threshold + 1)) : MAX_KEYS
-    this.#options = { ...options, maxKeys: options.maxKeys ?? Math.min(MAX_KEYS, room) }
+    this.#options = { ...options, againMs, maxKeys: options.maxKeys ?? Math.min(MAX_KEYS, room) }
     this.#stepMs = windowMs / SLOTS
   }
 
@@ -80,8 +91,8 @@ export class SlidingCounts {
   }
 
   /**
-   * Counts for `key`: an amount, or where distinct values are counted a value. Returns what crossed: the key itself, and one
-   * that had to be given up for it while it was above.
+   * Counts for `key`: an amount, or where distinct values are counted a value. Returns what crossed, or is to be told again: the
+   * key itself, and one that had to be given up for it while it was above.
    */
   add(key: string, counted: number | string, mark: string | undefined, nowMs: number): Crossing[] {
     const crossings: Crossing[] = []
@@ -100,7 +111,7 @@ export class SlidingCounts {
       entry.marks.push(mark)
       if (entry.marks.length > MAX_SHOWN) entry.marks.shift()
     }
-    const crossing = this.#crossing(key, entry)
+    const crossing = this.#crossing(key, entry, nowMs) ?? this.#again(key, entry, nowMs)
     return crossing ? [...crossings, crossing] : crossings
   }
 
@@ -109,7 +120,7 @@ export class SlidingCounts {
     const slot = this.#slotOf(nowMs)
     return [...this.#entries].flatMap(([key, entry]) => {
       this.#advance(entry, slot)
-      const crossing = this.#crossing(key, entry)
+      const crossing = this.#crossing(key, entry, nowMs)
       if (observedOf(entry) === 0 && !entry.above) this.#entries.delete(key)
       return crossing ?? []
     })
@@ -125,6 +136,7 @@ export class SlidingCounts {
     const isDistinct = this.#options.counting === 'distinct'
     return {
       above: false,
+      toldMs: 0,
       slot,
       sum: 0,
       slots: isDistinct ? undefined : new Float64Array(SLOTS),
@@ -172,12 +184,20 @@ export class SlidingCounts {
     entry.sum += amount
   }
 
-  #crossing(key: string, entry: Entry): Crossing | undefined {
+  #crossing(key: string, entry: Entry, nowMs: number): Crossing | undefined {
     const above = observedOf(entry) > this.#options.threshold
     if (above === entry.above) return undefined
     entry.above = above
+    entry.toldMs = nowMs
     this.#above += above ? 1 : -1
-    return crossingOf(key, entry)
+    return crossingOf(key, entry, false)
+  }
+
+  #again(key: string, entry: Entry, nowMs: number): Crossing | undefined {
+    const { againMs } = this.#options
+    if (!entry.above || againMs === 0 || nowMs - entry.toldMs < againMs) return undefined
+    entry.toldMs = nowMs
+    return crossingOf(key, entry, true)
   }
 
   /** Gives the key up that was quiet for longest, rather one that is not above. */
@@ -195,7 +215,7 @@ export class SlidingCounts {
     if (!entry.above) return []
     entry.above = false
     this.#above -= 1
-    return [crossingOf(victim, entry)]
+    return [crossingOf(victim, entry, false)]
   }
 }
 
@@ -203,10 +223,11 @@ function observedOf(entry: Entry): number {
   return entry.values?.size ?? entry.sum
 }
 
-function crossingOf(key: string, entry: Entry): Crossing {
+function crossingOf(key: string, entry: Entry, again: boolean): Crossing {
   return {
     key,
     above: entry.above,
+    again,
     observed: observedOf(entry),
     values: [...(entry.values?.keys() ?? [])].slice(-MAX_SHOWN),
     marks: [...entry.marks],

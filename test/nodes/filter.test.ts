@@ -43,6 +43,10 @@ describe('nodes/filter', () => {
     assert.ok(!passes({ remote: '203.0.113.10' }))
     assert.ok(!passes({ remote: '192.0.2.0/24' }), 'its own end is not the remote')
     assert.ok(passes({ remote: '192.0.2.0/24' }, { direction: 'inbound' }))
+    for (const direction of ['outbound,local', ['outbound', 'local']]) {
+      assert.ok(passes({ direction }, { direction: 'local' }))
+      assert.ok(!passes({ direction }, { direction: 'inbound' }))
+    }
     assert.ok(passes({ remote: '2001:db8::/32' }, to('2001:db8:f::1')))
     assert.ok(passes({ remote: '2001:0db8:0:0::1' }, to('2001:db8::1')))
     assert.ok(!passes({ remote: '2001:db8::/48' }, to('2001:db8:1::1')))
@@ -76,6 +80,7 @@ describe('nodes/filter', () => {
     assert.ok(passes(filter))
     assert.ok(!passes({ ...filter, direction: 'inbound' }))
     assert.throws(() => flowTest({ direction: 'up' }), /direction must be one of/)
+    assert.throws(() => flowTest({ direction: 'outbound,up' }), /direction must be one of/)
   })
 
   it('filters queries by name, type and answer', () => {

@@ -18,6 +18,28 @@ describe('nodes/sliding-counts', () => {
     assert.deepEqual(counts.expire(10_400), [])
   })
 
+  it('tells again of a key that stays above, while more is counted of it', () => {
+    const options = { counting: 'sum', windowMs: 10_000, threshold: 150 } as const
+    const fired = (againMs: number): number => {
+      const counts = new SlidingCounts({ ...options, againMs })
+      let times = 0
+      for (let ms = 0; ms < 7_200_000; ms += 50) {
+        const told = counts.add('a', 1, undefined, ms)
+        if (ms % 500 === 0) told.push(...counts.expire(ms))
+        times += told.filter((each) => each.above).length
+      }
+      return times
+    }
+    assert.equal(fired(0), 1)
+    assert.equal(fired(1_800_000), 4)
+    const counts = new SlidingCounts({ ...options, threshold: 1, againMs: 1000 })
+    counts.add('a', 2, undefined, 0)
+    assert.deepEqual(counts.expire(5000), [], 'nothing new is no reason to tell again')
+    const [again] = counts.add('a', 1, undefined, 5001)
+    assert.deepEqual([again?.above, again?.again, again?.observed], [true, true, 3])
+    assert.equal(counts.above, 1)
+  })
+
   it('counts everything of the window but its last 64th, and nothing older', () => {
     const windowMs = 64_000
     for (let offset = 0; offset < 2000; offset += 37) {
@@ -109,5 +131,10 @@ describe('nodes/sliding-counts', () => {
     assert.throws(make(Number.NaN, 1), /from 1 to 86400 seconds/)
     assert.throws(make(1000, -1), /threshold must be/)
     assert.throws(make(1000, 10_001), /from 0 to 10000/)
+    const again = (againMs: number) => () =>
+      new SlidingCounts({ counting: 'sum', windowMs: 1000, threshold: 1e15, againMs })
+    assert.doesNotThrow(again(0))
+    assert.throws(again(500), /must be 0 or from 1 to 604800 seconds/)
+    assert.throws(again(Number.NaN), /must be 0 or from 1/)
   })
 })
