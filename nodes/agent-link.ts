@@ -1,13 +1,12 @@
 // What the nodes of one config node share: one connection, the agent's state, its devices, its incidents, and orders to it.
 import type { BlockedBatch, Connection as Waiting } from '../protocol/act.ts'
-import type { Dns, DnsBatch, FlowBatch } from '../protocol/messages.ts'
+import type { DnsBatch, FlowBatch } from '../protocol/messages.ts'
 import { PROTOCOL } from '../protocol/messages.ts'
 import type { Level } from '../protocol/policy.ts'
 import type { Topics } from '../protocol/topics.ts'
 import { DEVICE_ID, INCIDENT_ID, topicsOf } from '../protocol/topics.ts'
 import type { BackOff, BrokerOptions, ConnectionState } from './connection.ts'
 import { Connection } from './connection.ts'
-import type { FlowStep } from './flow-memory.ts'
 import { FlowMemory } from './flow-memory.ts'
 import type { Checked } from './guard.ts'
 import {
@@ -19,43 +18,23 @@ import {
   MAX_DEVICE_BYTES,
   readJson,
 } from './guard.ts'
-import { asBlockedBatch, asConnection, asIncident, asResponse } from './guard-act.ts'
+import {
+  asBlockedBatch,
+  asConnection,
+  asIncident,
+  asResponse,
+  MAX_INCIDENT_BYTES,
+} from './guard-act.ts'
 import type { IncidentChange } from './incident-board.ts'
 import { IncidentBoard } from './incident-board.ts'
 import type { DeviceChange } from './inventory.ts'
 import { Inventory } from './inventory.ts'
+import type { LinkLog } from './link-log.ts'
+import { SparingLog } from './link-log.ts'
+import type { LinkState, LinkUser, Want } from './link-user.ts'
+import { ABSENCES, needsOf, topicsOfUser } from './link-user.ts'
+import { LinkUsers } from './link-users.ts'
 import { OrderDesk } from './order-desk.ts'
-
-/**
- * `waiting`: the broker is there, and nothing was heard of the agent yet. `offline`: the agent has left.
- * `protocol`: the agent speaks another major version, and nothing that it says is passed on.
- */
-export type LinkState =
-  | Exclude<ConnectionState, 'connected'>
-  | 'waiting'
-  | 'offline'
-  | 'protocol'
-  | 'online'
-
-/** Topics that are followed only while a node wants them. */
-export type Want = 'flow' | 'dns' | 'event' | 'blocked' | 'connection' | 'incidents'
-
-/** A node that uses a link. */
-export interface LinkUser {
-  wants: readonly Want[]
-  /** Orders that it gives: their answers are followed. */
-  verbs?: readonly string[]
-  state: (state: LinkState) => void
-  /** `complete`: nothing was lost up to here. */
-  flows?: (steps: FlowStep[], complete: boolean) => void
-  dns?: (dns: Dns[]) => void
-  device?: (change: DeviceChange) => void
-  /** The agent has spoken of a device, whether or not anything about it changed. */
-  heard?: (id: string) => void
-  blocked?: (batch: BlockedBatch) => void
-  connection?: (connection: Waiting) => void
-  incident?: (change: IncidentChange) => void
-}
 
 /** Which agent, and where. */
 export interface AgentLinkOptions {
@@ -68,17 +47,8 @@ export interface AgentLinkOptions {
   backOff?: BackOff
 }
 
-/** Where a link tells what a person should know; each problem at most once a minute. */
-export interface LinkLog {
-  log: (sentence: string) => void
-  warn: (sentence: string) => void
-  error: (sentence: string) => void
-}
-
 /** How long after the agent's `info` its retained devices may take to come. */
 const SWEEP_AFTER_MS = 10000
-const REPEAT_AFTER_MS = 60000
-const QOS = { flow: 0, dns: 0, event: 1, blocked: 0, connection: 0, incidents: 1 } as const
 
 /** One agent, seen through one broker. */
 export class AgentLink {
@@ -88,11 +58,14 @@ export class AgentLink {
   readonly #agent: string
   readonly #topics: Topics
   readonly #connection: Connection
+  readonly #sparing: SparingLog
   readonly #log: LinkLog
-  readonly #users = new Set<LinkUser>()
+  readonly #users: LinkUsers
   readonly #memory = new FlowMemory()
   readonly #lastSeq = new Map<Want, number>()
-  readonly #told = new Map<string, number>()
+  /** What is read, and of which of it the broker has said that it may be (`true`), or may not. */
+  #read = new Map<string, 0 | 1>()
+  readonly #granted = new Map<string, boolean>()
   #connectionState: ConnectionState = 'disconnected'
   #status: string | undefined
   #protocol: number | undefined
@@ -106,22 +79,24 @@ export class AgentLink {
     this.#agent = agent
     this.#topics = topicsOf(agent, prefix)
     this.#log = log
+    this.#sparing = new SparingLog(log)
+    this.#users = new LinkUsers(this.#sparing)
     this.orders = new OrderDesk({
       agent,
       topics: this.#topics,
       ...(commandKey && { key: commandKey }),
       publish: (...order) => this.#connection.publish(...order),
+      absence: () => ABSENCES[this.#state],
+      isDenied: (topic) => this.#granted.get(topic) === false,
     })
     const listener = {
       state: (state: ConnectionState, reason?: string) => this.#onConnection(state, reason),
+      granted: (topic: string, refusal: string | undefined) => this.#onGranted(topic, refusal),
       message: (topic: string, payload: Uint8Array, retained: boolean) =>
         this.#onMessage(topic, payload, retained),
     }
     this.#connection = new Connection(broker, listener, backOff)
-    // Devices first: a broker that answers in order has sent them all before `info`.
-    this.#connection.subscribe(this.#topics.devices, 1)
-    this.#connection.subscribe(this.#topics.status, 1)
-    this.#connection.subscribe(this.#topics.info, 1)
+    this.#readOn()
   }
 
   get state(): LinkState {
@@ -135,28 +110,23 @@ export class AgentLink {
 
   /** Adds a node; the first one opens the connection. It is told the state at once. */
   use(user: LinkUser): void {
-    this.#users.add(user)
-    for (const want of user.wants) this.#connection.subscribe(this.#topics[want], QOS[want])
-    for (const verb of user.verbs ?? []) this.#connection.subscribe(this.#topics.response(verb), 1)
+    this.#users.add(user, this.#stateOf(user))
+    this.#readOn()
     if (user.wants.includes('incidents')) this.#sweepSoon()
     if (this.#users.size === 1) this.#connection.start()
-    this.#call(() => user.state(this.#state))
+    this.#users.tellState(user)
   }
 
   /** Removes a node; the last one closes the connection. */
   async release(user: LinkUser): Promise<void> {
     if (!this.#users.delete(user)) return
     for (const want of user.wants) {
-      if ([...this.#users].some((other) => other.wants.includes(want))) continue
-      this.#connection.unsubscribe(this.#topics[want])
+      if (this.#users.want(want)) continue
       this.#lastSeq.delete(want)
       if (want === 'flow') this.#memory.clear()
       if (want === 'incidents') this.board.forget()
     }
-    for (const verb of user.verbs ?? []) {
-      if ([...this.#users].some((other) => other.verbs?.includes(verb))) continue
-      this.#connection.unsubscribe(this.#topics.response(verb))
-    }
+    this.#readOn()
     if (this.#users.size === 0) await this.#close()
   }
 
@@ -167,36 +137,90 @@ export class AgentLink {
   }
 
   async #close(): Promise<void> {
-    clearTimeout(this.#sweepTimer)
     this.orders.stop()
     const stopped = this.#connection.stop()
     this.#onConnection('disconnected')
+    this.#forget()
     await stopped
+  }
+
+  /** What the agent has said is forgotten: when it speaks again, it begins anew. */
+  #forget(): void {
+    this.inventory.clear()
+    this.board.forget()
+    this.#memory.clear()
+  }
+
+  /** The agent speaks our protocol. Before that is known nothing of it is read but who it is. */
+  get #isUnderstood(): boolean {
+    return this.#connectionState === 'connected' && this.#protocol === PROTOCOL
+  }
+
+  /** Reads what the nodes want, as far as the agent can be understood, and no more. */
+  #readOn(): void {
+    const wanted = new Map<string, 0 | 1>([
+      [this.#topics.status, 1],
+      [this.#topics.info, 1],
+    ])
+    if (this.#isUnderstood) {
+      wanted.set(this.#topics.devices, 1)
+      for (const user of this.#users.all()) {
+        for (const [topic, qos] of topicsOfUser(user, this.#topics)) wanted.set(topic, qos)
+      }
+    }
+    const before = this.#read
+    this.#read = wanted
+    for (const topic of before.keys()) {
+      if (wanted.has(topic)) continue
+      this.#connection.unsubscribe(topic)
+      this.#granted.delete(topic)
+    }
+    for (const [topic, qos] of wanted) {
+      if (!before.has(topic)) this.#connection.subscribe(topic, qos)
+    }
   }
 
   #onConnection(state: ConnectionState, reason?: string): void {
     this.#connectionState = state
-    if (state !== 'connected') clearTimeout(this.#sweepTimer)
+    this.#status = undefined
+    this.#granted.clear()
+    this.#understand(undefined)
     if (state === 'connected') {
-      this.#status = undefined
-      this.#protocol = undefined
-      this.#lastSeq.clear()
-      this.inventory.beginSession()
-      this.board.beginSession()
-      this.#told.delete('connection')
+      this.#sparing.isOver('connection')
       this.#log.log('connected to the broker')
     } else if (reason !== undefined) {
-      this.#tell('connection', 'warn', reason)
+      this.#sparing.tell('connection', 'warn', reason)
     }
     this.#updateState()
   }
 
+  #onGranted(topic: string, refusal: string | undefined): void {
+    const kind = `read ${topic}`
+    this.#granted.set(topic, refusal === undefined)
+    if (refusal === undefined) this.#sparing.isOver(kind)
+    else this.#sparing.tell(kind, 'warn', `the broker does not let us read ${topic}: ${refusal}`)
+    this.#updateState()
+  }
+
+  /** Which protocol the agent speaks; undefined: it has not said. */
+  #understand(protocol: number | undefined): void {
+    const wasUnderstood = this.#isUnderstood
+    this.#protocol = protocol
+    if (this.#isUnderstood && !wasUnderstood) {
+      this.#lastSeq.clear()
+      this.inventory.beginSession()
+      this.board.beginSession()
+    }
+    if (!this.#isUnderstood) clearTimeout(this.#sweepTimer)
+    if (protocol !== undefined && protocol !== PROTOCOL) this.#forget()
+    this.#readOn()
+  }
+
   #updateState(): void {
     const state = this.#nextState()
-    if (state === this.#state) return
     this.#state = state
     this.orders.setOpen(state === 'online')
-    for (const user of this.#users) this.#call(() => user.state(state))
+    this.#users.tellStates((user) => this.#stateOf(user))
   }
 
   #nextState(): LinkState {
@@ -206,24 +230,36 @@ export class AgentLink {
     return this.#status === 'online' && this.#protocol !== undefined ? 'online' : 'waiting'
   }
 
+  /** The broker may refuse one node what it lets another read; and until it has answered, nothing would be heard. */
+  #stateOf(user: LinkUser): LinkState {
+    if (this.#connectionState !== 'connected') return this.#state
+    const needs = needsOf(user, this.#topics)
+    if (needs.some((topic) => this.#granted.get(topic) === false)) return 'refused'
+    const isHeard = [this.#topics.devices, ...needs].every((topic) => this.#granted.has(topic))
+    return this.#state === 'online' && !isHeard ? 'waiting' : this.#state
+  }
+
   #onMessage(topic: string, payload: Uint8Array, retained: boolean): void {
     const name = topic.slice(topic.lastIndexOf('/') + 1)
     try {
       if (topic === this.#topics.status) this.#onStatus(payload)
       else if (topic === this.#topics.info) this.#onInfo(payload)
-      else if (this.#protocol !== undefined && this.#protocol !== PROTOCOL) return
+      else if (!this.#isUnderstood) return
+      else if (this.#isBelow(this.#topics.incidents, topic)) {
+        this.#onIncident(name, payload, retained)
+      } else if (this.#isBelow(this.#topics.devices, topic)) this.#onDevice(name, payload)
+      // What these tell of is over when the next one reads it: no agent has them kept.
+      else if (retained) throw new Error(`${topic} is retained, which no agent does: left out`)
       else if (topic === this.#topics.flow) this.#onFlow(asFlowBatch(readJson(payload)))
       else if (topic === this.#topics.dns) this.#onDns(asDnsBatch(readJson(payload)))
       else if (topic === this.#topics.event) this.#onEvent(asEvent(readJson(payload)))
       else if (topic === this.#topics.blocked) this.#onBlocked(asBlockedBatch(readJson(payload)))
       else if (topic === this.#topics.connection) this.#onWaiting(asConnection(readJson(payload)))
-      else if (this.#isBelow(this.#topics.incidents, topic)) {
-        this.#onIncident(name, payload, retained)
-      } else if (this.#isBelow(this.#topics.devices, topic)) this.#onDevice(name, payload)
       else this.#onResponse(name, payload)
     } catch (error) {
       const kind = topic.split('/').at(-2) === this.#agent ? name : (topic.split('/').at(-2) ?? '')
-      this.#tell(kind, 'warn', `${kind}: ${error instanceof Error ? error.message : error}`)
+      const why = error instanceof Error ? error.message : error
+      this.#sparing.tell(retained ? `${kind} retained` : kind, 'warn', `${kind}: ${why}`)
     }
   }
 
@@ -235,7 +271,6 @@ export class AgentLink {
 
   #onInfo(payload: Uint8Array): void {
     const info = payload.byteLength === 0 ? undefined : asInfo(readJson(payload))
-    this.#protocol = info?.protocol
     this.#levels = info?.levels
     if (info && info.instance !== this.#instance) {
       this.#instance = info.instance
@@ -243,13 +278,14 @@ export class AgentLink {
       this.#lastSeq.clear()
     }
     if (info && info.protocol !== PROTOCOL) {
-      this.#tell(
+      this.#sparing.tell(
         'protocol',
         'error',
         `the agent ${this.#agent} (version ${info.version}) speaks protocol ${info.protocol}, and these nodes ` +
           `${PROTOCOL}: update the older one`,
       )
     }
+    this.#understand(info?.protocol)
     this.#updateState()
     this.#sweepSoon()
     if (payload.byteLength > 0 && !info) throw new Error('the message has not the shape of info')
@@ -257,21 +293,19 @@ export class AgentLink {
 
   #onFlow(checked: Checked<FlowBatch> | undefined): void {
     const batch = this.#checked('flow', checked)
-    if (!batch) return
     const complete = this.#follows('flow', batch.seq) && batch.complete && checked?.refused === 0
     const steps = this.#memory.take(batch)
-    for (const user of this.#users) this.#call(() => user.flows?.(steps, complete))
+    this.#users.each((user) => user.flows?.(steps, complete))
   }
 
   #onDns(checked: Checked<DnsBatch> | undefined): void {
     const batch = this.#checked('dns', checked)
-    if (!batch) return
-    for (const user of this.#users) this.#call(() => user.dns?.(batch.dns))
+    this.#users.each((user) => user.dns?.(batch.dns))
   }
 
   #onEvent(event: ReturnType<typeof asEvent>): void {
     if (!event) throw new Error('the message has not the shape of an event')
-    if (this.#protocol !== undefined) this.#onChange(this.inventory.takeEvent(event))
+    this.#onChange(this.inventory.takeEvent(event))
   }
 
   #onDevice(id: string, payload: Uint8Array): void {
@@ -283,19 +317,17 @@ export class AgentLink {
     const device = asDevice(readJson(payload, MAX_DEVICE_BYTES))
     if (device?.id !== id) throw new Error('the message has not the shape of a device')
     this.#onChange(this.inventory.take(device))
-    for (const user of this.#users) this.#call(() => user.heard?.(id))
+    this.#users.each((user) => user.heard?.(id))
   }
 
   #onBlocked(checked: Checked<BlockedBatch> | undefined): void {
     const batch = this.#checked('blocked', checked)
-    if (!batch) return
-    for (const user of this.#users) this.#call(() => user.blocked?.(batch))
+    this.#users.each((user) => user.blocked?.(batch))
   }
 
   #onWaiting(connection: Waiting | undefined): void {
     if (!connection) throw new Error('the message has not the shape of a connection')
-    if (this.#protocol === undefined) return
-    for (const user of this.#users) this.#call(() => user.connection?.(connection))
+    this.#users.each((user) => user.connection?.(connection))
   }
 
   #onIncident(id: string, payload: Uint8Array, retained: boolean): void {
@@ -304,14 +336,14 @@ export class AgentLink {
       this.#onIncidentChange(this.board.clear(id))
       return
     }
-    const incident = asIncident(readJson(payload))
+    const incident = asIncident(readJson(payload, MAX_INCIDENT_BYTES))
     if (incident?.id !== id) throw new Error('the message has not the shape of an incident')
     this.#onIncidentChange(this.board.take(incident, retained))
   }
 
   #onIncidentChange(change: IncidentChange | undefined): void {
     if (!change) return
-    for (const user of this.#users) this.#call(() => user.incident?.(change))
+    this.#users.each((user) => user.incident?.(change))
   }
 
   #onResponse(verb: string, payload: Uint8Array): void {
@@ -322,16 +354,16 @@ export class AgentLink {
 
   #onChange(change: DeviceChange | undefined): void {
     if (!change) return
-    for (const user of this.#users) this.#call(() => user.device?.(change))
+    this.#users.each((user) => user.device?.(change))
   }
 
-  /** The batch, unless it has another shape, or came before we know which protocol the agent speaks. */
-  #checked<Batch>(kind: Want, checked: Checked<Batch> | undefined): Batch | undefined {
+  /** The batch. Throws an Error where it has another shape. */
+  #checked<Batch>(kind: Want, checked: Checked<Batch> | undefined): Batch {
     if (!checked) throw new Error(`the message has not the shape of a batch of ${kind}`)
     if (checked.refused > 0) {
-      this.#tell(kind, 'warn', `${kind}: ${checked.refused} entries had not their shape`)
+      this.#sparing.tell(kind, 'warn', `${kind}: ${checked.refused} entries had not their shape`)
     }
-    return this.#protocol === PROTOCOL ? checked.batch : undefined
+    return checked.batch
   }
 
   /** Whether no message is missing between this one and the last. */
@@ -355,23 +387,5 @@ export class AgentLink {
   #isBelow(filter: string, topic: string): boolean {
     const parent = filter.slice(0, -1)
     return topic.startsWith(parent) && !topic.includes('/', parent.length)
-  }
-
-  /** A node that throws does so alone. */
-  #call(tell: () => void): void {
-    try {
-      tell()
-    } catch (error) {
-      this.#tell('node', 'error', `a node failed: ${error instanceof Error ? error.stack : error}`)
-    }
-  }
-
-  /** Each kind of problem at most once a minute: a broker may send thousands a second. */
-  #tell(kind: string, level: 'warn' | 'error', sentence: string): void {
-    const now = performance.now()
-    const told = this.#told.get(kind)
-    if (told !== undefined && now - told < REPEAT_AFTER_MS) return
-    this.#told.set(kind, now)
-    this.#log[level](sentence)
   }
 }

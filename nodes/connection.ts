@@ -14,13 +14,18 @@ export interface BrokerOptions {
   password?: string
 }
 
-/** `refused`: the broker is there and does not want us (password, rights). */
-export type ConnectionState = 'connecting' | 'connected' | 'disconnected' | 'refused'
+/**
+ * `refused`: the broker is there and does not want this user. `tls`: certificate, key or passphrase cannot be used, so nothing
+ * was sent to anyone.
+ */
+export type ConnectionState = 'connecting' | 'connected' | 'disconnected' | 'refused' | 'tls'
 
 /** What a connection tells. */
 export interface ConnectionListener {
-  /** `reason`: a sentence, for `disconnected` and `refused`. */
+  /** `reason`: a sentence, for `disconnected`, `refused` and `tls`. */
   state: (state: ConnectionState, reason?: string) => void
+  /** The broker has answered whether we may read `topic`; `refusal`: why not. */
+  granted?: (topic: string, refusal: string | undefined) => void
   /** `retained`: the broker has kept it for us. */
   message: (topic: string, payload: Uint8Array, retained: boolean) => void
 }
@@ -90,7 +95,7 @@ export class Connection {
   /** Follows `topic` now and after each reconnect. */
   subscribe(topic: string, qos: 0 | 1): void {
     this.#topics.set(topic, qos)
-    if (this.#client?.connected) this.#ask(this.#client, new Map([[topic, qos]]))
+    if (this.#client?.connected) this.#ask(this.#client, topic, qos)
   }
 
   unsubscribe(topic: string): void {
@@ -116,7 +121,8 @@ export class Connection {
   #open(): void {
     let failure: (Error & { code?: unknown }) | undefined
     let upSince: number | undefined
-    const client = connect(this.#options())
+    const client = this.#connect()
+    if (!client) return
     this.#client = client
     // A client that has been replaced or stopped still emits, and an error nobody listens to would end Node-RED.
     const isCurrent = (): boolean => this.#client === client
@@ -127,7 +133,7 @@ export class Connection {
       if (!isCurrent()) return
       upSince = performance.now()
       this.#listener.state('connected')
-      if (this.#topics.size > 0) this.#ask(client, this.#topics)
+      for (const [topic, qos] of this.#topics) this.#ask(client, topic, qos)
     })
     client.on('message', (topic, payload, packet) => {
       if (isCurrent()) this.#listener.message(topic, payload, packet.retain)
@@ -143,6 +149,18 @@ export class Connection {
       if (performance.now() - upSince >= GOOD_AFTER_MS) this.#failures = 0
       this.#retry('disconnected', failure?.message ?? 'the broker closed the connection')
     })
+  }
+
+  /** Undefined, and tried again later, where Node.js can make nothing of the options: then it throws, for TLS alone. */
+  #connect(): MqttClient | undefined {
+    try {
+      return connect(this.#options())
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error)
+      const says = `the TLS settings cannot be used (${why}): check certificate, key, passphrase and CA`
+      this.#retry(this.#broker.tls ? 'tls' : 'disconnected', this.#broker.tls ? says : why)
+      return undefined
+    }
   }
 
   /** The try ended without a connection. */
@@ -177,16 +195,13 @@ export class Connection {
     this.#timer.unref()
   }
 
-  #ask(client: MqttClient, topics: ReadonlyMap<string, 0 | 1>): void {
-    const wanted = Object.fromEntries([...topics].map(([topic, qos]) => [topic, { qos }]))
-    client.subscribe(wanted, (error, granted) => {
-      if (this.#client !== client) return
-      const denied = granted?.filter((grant) => grant.qos > 2).map((grant) => grant.topic) ?? []
-      if (denied.length > 0) {
-        this.#listener.state('refused', `the broker refuses to let us read ${denied.join(', ')}`)
-      } else if (error && client.connected) {
-        this.#listener.state('refused', `the broker refuses what we subscribe to: ${error.message}`)
-      }
+  /** Each topic by itself, so that one that is refused takes no other with it. */
+  #ask(client: MqttClient, topic: string, qos: 0 | 1): void {
+    client.subscribe(topic, { qos }, (error, granted) => {
+      // A connection that is lost meanwhile ends here too, and a topic may no longer be wanted.
+      if (this.#client !== client || !client.connected || !this.#topics.has(topic)) return
+      const isRefused = granted?.some((grant) => grant.qos > 2)
+      this.#listener.granted?.(topic, error?.message ?? (isRefused ? 'refused' : undefined))
     })
   }
 

@@ -24,6 +24,8 @@ interface AgentCredentials {
 type ConfigNode = AgentNode & Node<AgentCredentials>
 
 interface TlsConfigNode extends Node {
+  /** False: a file that it names could not be read. */
+  valid?: boolean
   addTLSOptions: (options: Record<string, unknown>) => Record<string, unknown>
 }
 
@@ -99,11 +101,10 @@ function linkOf(RED: NodeAPI, node: ConfigNode, def: AgentDef): AgentLink {
   if (!Number.isInteger(port) || port < 1 || port > 65535) {
     throw new RangeError('the port must be a number from 1 to 65535')
   }
-  const tlsNode = def.tls ? (RED.nodes.getNode(def.tls) as TlsConfigNode | null) : null
   const broker = {
     host: (def.host || '127.0.0.1').trim(),
     port,
-    tls: def.usetls ? (tlsNode?.addTLSOptions({}) ?? {}) : undefined,
+    tls: def.usetls ? tlsOf(RED, def.tls) : undefined,
     username: node.credentials?.user,
     password: node.credentials?.password,
   }
@@ -118,4 +119,14 @@ function linkOf(RED: NodeAPI, node: ConfigNode, def: AgentDef): AgentLink {
       error: (sentence) => node.error(sentence),
     },
   })
+}
+
+/** Options of node:tls. Throws an Error where those of `id` are not to be had: without them others would be trusted. */
+function tlsOf(RED: NodeAPI, id: string | undefined): Record<string, unknown> {
+  if (!id) return {}
+  const settings = RED.nodes.getNode(id) as TlsConfigNode | null
+  if (!settings || settings.valid === false) {
+    throw new Error('the TLS settings are missing, or name a file that cannot be read')
+  }
+  return settings.addTLSOptions({})
 }

@@ -1,10 +1,11 @@
 // Decides about a first packet that waits; the message carries its handle from a connection node.
 import type { Node, NodeAPI, NodeMessageInFlow } from 'node-red'
+import { MAX_COMMAND_TTL_MS } from '../protocol/commands.ts'
 import type { AgentUserDef } from './agent-node.ts'
-import { Badge, joinAgent, setOutput } from './agent-node.ts'
+import { agentOf, Badge, joinAgent } from './agent-node.ts'
 import type { ConnectionHandle } from './homespin-connection.ts'
-import { evaluateAll } from './live-filter.ts'
-import { field, optional } from './order-arguments.ts'
+import { setOutput } from './message.ts'
+import { evaluateAll, field, optional } from './order-arguments.ts'
 import { OrderError } from './order-desk.ts'
 import { hasShape, isOneOf, isWord } from './shape.ts'
 
@@ -17,8 +18,8 @@ interface VerdictDef extends AgentUserDef {
   rememberType: string
 }
 
-/** How long an answer is waited for. The agent itself keeps the deadline; clocks of two boxes can't be compared. */
-const TTL_MS = 2000
+/** How long an answer is waited for. */
+const WAIT_MS = 2000
 
 const isHandle = hasShape({ agent: isWord, id: isWord })
 const isDecided = hasShape({ connection: isWord, verdict: isOneOf('accept', 'drop') })
@@ -43,7 +44,10 @@ export default function register(RED: NodeAPI): void {
     const link = joinAgent(RED, this, def, badge, { wants: [], verbs: ['verdict'] })
 
     const decide = async (msg: NodeMessageInFlow): Promise<Decided> => {
-      if (!link) throw new OrderError('not_sent', RED._('homespin.error.no_agent'))
+      if (!link) {
+        const { fault } = agentOf(RED, def)
+        throw new OrderError('not_sent', RED._(`homespin.error.${fault}`))
+      }
       const handle = (msg as { connection?: ConnectionHandle }).connection
       if (!isHandle(handle) || !handle) {
         throw new OrderError('invalid_arguments', RED._('homespin-verdict.error.handle'))
@@ -55,7 +59,8 @@ export default function register(RED: NodeAPI): void {
       const verdict = verdictOf(values.verdict)
       const remember = optional(values.remember, fields.remember, 'time to remember')
       const args = { connection: handle.id, verdict, ...(remember !== undefined && { remember }) }
-      const result = await link.orders.order('verdict', args, TTL_MS)
+      // The agent itself keeps the deadline, and clocks of two boxes can't be compared.
+      const result = await link.orders.order('verdict', args, WAIT_MS, MAX_COMMAND_TTL_MS)
       const decided = isDecided(result) ? (result as Decided) : undefined
       if (decided?.connection !== handle.id || decided.verdict !== verdict) {
         throw new OrderError('no_answer', RED._('homespin-verdict.error.answer'))

@@ -91,6 +91,16 @@ export class Inventory {
     return name === '' ? [] : devices.filter((device) => device.name.toLowerCase() === name)
   }
 
+  /** Forgets all, as if it had just begun. */
+  clear(): void {
+    this.#entries.clear()
+    this.#gone.clear()
+    this.#session = 0
+    this.#newestMs = 0
+    this.#heardUntilMs = undefined
+    this.#isSettled = false
+  }
+
   /** A connection begins: what the agent does not name again before `sweep` has been forgotten meanwhile. */
   beginSession(): void {
     if (this.#session > 0 && this.#entries.size > 0) this.#heardUntilMs = this.#newestMs

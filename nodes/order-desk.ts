@@ -27,6 +27,10 @@ export interface OrderDeskOptions {
   key?: string
   /** Publishes at QoS 1; false: there is no connection. `refused` is called where the broker says no. */
   publish: (topic: string, payload: string, refused: (reason: string) => void) => boolean
+  /** Why the agent can't be reached at this moment. */
+  absence: () => string
+  /** Whether the broker does not let us read `topic`: an answer there would never come. */
+  isDenied: (topic: string) => boolean
 }
 
 interface Pending {
@@ -60,16 +64,27 @@ export class OrderDesk {
   /**
    * Gives an order, and resolves with its result once the agent says that it is carried out. An order waits for an agent that
    * is not there, and is sent again after a lost connection: the agent carries the same id out once. Rejects with an
-   * `OrderError`, at the latest after `ttlMs` (at most `MAX_COMMAND_TTL_MS`).
+   * `OrderError`, at the latest after `waitMs` (at most `MAX_COMMAND_TTL_MS`). `ttlMs`: how old it may be when the agent gets
+   * it, by the clocks of two boxes; absent: as long as is waited.
    */
-  order(verb: string, args: Record<string, unknown>, ttlMs: number): Promise<unknown> {
+  order(
+    verb: string,
+    args: Record<string, unknown>,
+    waitMs: number,
+    ttlMs: number = waitMs,
+  ): Promise<unknown> {
     const id = randomUUID()
-    const ttl_ms = Math.min(MAX_COMMAND_TTL_MS, Math.max(1, Math.round(ttlMs)))
+    const [wait_ms, ttl_ms] = [waitMs, ttlMs].map(bounded) as [number, number]
     const json = JSON.stringify({ ...args, id, issued_ms: Date.now(), ttl_ms })
     const payload = this.#signed(verb, json)
     if (Buffer.byteLength(payload) > MAX_COMMAND_BYTES) {
       const why = `the order has more than ${MAX_COMMAND_BYTES} bytes: shorten what it is made of`
       return Promise.reject(new OrderError('too_large', why))
+    }
+    const answers = this.#options.topics.response(verb)
+    if (this.#options.isDenied(answers)) {
+      const why = `the broker does not let this user read ${answers}: nothing was ordered`
+      return Promise.reject(new OrderError('forbidden', why))
     }
     if (this.#pending.size >= MAX_PENDING) {
       const why = `${MAX_PENDING} orders wait for an answer: give them more slowly`
@@ -77,7 +92,7 @@ export class OrderDesk {
     }
     return new Promise((done, failed) => {
       // Not unref'd: who waits for an answer is owed one, and it is seconds at most.
-      const timer = setTimeout(() => this.#giveUp(id, ttl_ms), ttl_ms)
+      const timer = setTimeout(() => this.#giveUp(id, wait_ms), wait_ms)
       const pending = { id, verb, payload, isSent: false, timer, done, failed }
       this.#pending.set(id, pending)
       if (this.#isOpen) this.#send(pending)
@@ -105,7 +120,7 @@ export class OrderDesk {
     this.#isOpen = false
     for (const pending of this.#pending.values()) {
       this.#remove(pending)
-      pending.failed(unanswered(pending, 'the flow was stopped before the agent answered'))
+      pending.failed(this.#unanswered(pending, 'the flow was stopped before the agent answered'))
     }
   }
 
@@ -127,11 +142,17 @@ export class OrderDesk {
     if (this.#options.publish(topic, pending.payload, refused)) pending.isSent = true
   }
 
-  #giveUp(id: string, ttlMs: number): void {
+  #giveUp(id: string, waitMs: number): void {
     const pending = this.#pending.get(id)
     if (!pending) return
     this.#remove(pending)
-    pending.failed(unanswered(pending, `the agent did not answer within ${ttlMs / 1000} s`))
+    pending.failed(this.#unanswered(pending, `the agent did not answer within ${waitMs / 1000} s`))
+  }
+
+  #unanswered({ isSent }: Pending, why: string): OrderError {
+    return isSent
+      ? new OrderError('no_answer', `${why}: whether the order was carried out is not known`)
+      : new OrderError('not_sent', `${why}: ${this.#options.absence()}, and nothing was ordered`)
   }
 
   #remove({ id, timer }: Pending): void {
@@ -140,8 +161,7 @@ export class OrderDesk {
   }
 }
 
-function unanswered({ isSent }: Pending, why: string): OrderError {
-  return isSent
-    ? new OrderError('no_answer', `${why}: whether the order was carried out is not known`)
-    : new OrderError('not_sent', `${why}: it is not there, and nothing was ordered`)
+/** A time that an order may have, in whole milliseconds. */
+function bounded(ms: number): number {
+  return Math.min(MAX_COMMAND_TTL_MS, Math.max(1, Math.round(ms)))
 }

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { randomBytes } from 'node:crypto'
+import { generateKeyPairSync, randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import type { AddressInfo, Server, Socket } from 'node:net'
 import { createServer } from 'node:net'
@@ -18,6 +18,7 @@ class Recorded {
   readonly states: ConnectionState[] = []
   readonly reasons: (string | undefined)[] = []
   readonly messages: string[] = []
+  readonly granted: [string, string | undefined][] = []
   readonly connection: Connection
 
   constructor(broker: Partial<BrokerOptions> & { port: number }) {
@@ -28,6 +29,7 @@ class Recorded {
           this.states.push(state)
           this.reasons.push(reason)
         },
+        granted: (topic, refusal) => this.granted.push([topic, refusal]),
         message: (topic, payload) => {
           this.messages.push(`${topic} ${new TextDecoder().decode(payload.subarray(0, 40))}`)
         },
@@ -55,6 +57,21 @@ async function startServer(answer: (socket: Socket) => void): Promise<Server> {
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   return server
+}
+
+/** A private key that only its passphrase opens. */
+function lockedKey(): string {
+  const { privateKey } = generateKeyPairSync('ec', {
+    namedCurve: 'P-256',
+    publicKeyEncoding: { type: 'spki', format: 'pem' },
+    privateKeyEncoding: {
+      type: 'pkcs8',
+      format: 'pem',
+      cipher: 'aes-256-cbc',
+      passphrase: 'right',
+    },
+  })
+  return privateKey
 }
 
 const portOf = (server: Server): number => (server.address() as AddressInfo).port
@@ -193,6 +210,46 @@ describe('nodes/connection', function () {
     await client.endAsync(true)
     await recorded.connection.stop()
     await new Promise<void>((resolve) => aedes.close(() => resolve()))
+  })
+
+  it('is told of each topic whether it may be read, and hears the others', async () => {
+    const aedes = await Aedes.createBroker()
+    aedes.authorizeSubscribe = (_client, wanted, done) => {
+      done(null, wanted.topic === 'homespin/secret' ? null : wanted)
+    }
+    const port = await serve((socket) => aedes.handle(socket))
+    const recorded = open({ port })
+    recorded.connection.subscribe('homespin/secret', 1)
+    await until(() => recorded.granted.length === 2, 'both answers')
+    const refusals = new Map(recorded.granted)
+    assert.equal(refusals.get('homespin/#'), undefined)
+    assert.match(refusals.get('homespin/secret') ?? '', /\w/)
+    assert.deepEqual(recorded.states, ['connecting', 'connected'])
+    const client = await connectAsync({ host: '127.0.0.1', port })
+    await client.publishAsync('homespin/a', 'hello', { qos: 1 })
+    await until(() => recorded.messages.includes('homespin/a hello'), 'the message')
+    await client.endAsync(true)
+    await recorded.connection.stop()
+    await new Promise<void>((resolve) => aedes.close(() => resolve()))
+  })
+
+  it('says of TLS settings that cannot be used what to do, and tries them again', async () => {
+    const port = await freePort()
+    const frame = (text: string): string =>
+      `-----BEGIN CERTIFICATE-----\n${text}\n-----END CERTIFICATE-----\n`
+    for (const tls of [
+      { cert: frame('AAAA'), key: 'x' },
+      { pfx: Buffer.from('x'), passphrase: 'wrong' },
+      { key: lockedKey(), passphrase: 'wrong' },
+    ]) {
+      const recorded = open({ port, tls })
+      await recorded.untilState('tls', 3)
+      assert.match(
+        recorded.reasons.at(-1) ?? '',
+        /^the TLS settings cannot be used \(.+\): check certificate, key, passphrase and CA$/,
+      )
+      assert.ok(!recorded.states.includes('connected'))
+    }
   })
 
   it('outlives servers that answer with noise, hang up or say nothing', async () => {

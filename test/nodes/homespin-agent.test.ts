@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { AgentDouble, device, flow, LAMP } from './agent-double.ts'
-import { devices, EAR, queries, traffic } from './flows.ts'
+import { CATCH, CAUGHT, devices, EAR, order, queries, traffic } from './flows.ts'
 import type { Mosquitto } from './mosquitto.ts'
 import { freePort, hasMosquitto, startMosquitto } from './mosquitto.ts'
 import {
@@ -145,9 +147,34 @@ describe('homespin-agent', function () {
   })
 
   it('says what is wrong with settings that cannot work', async () => {
-    await deploy(broker.port, [traffic(), EAR], { prefix: 'a/#' })
+    await deploy(broker.port, [traffic(), order('block'), EAR, CATCH, CAUGHT], { prefix: 'a/#' })
     assert.deepEqual(errorsOf(nodeOf('agent-1')), ['homespin-agent.error.settings'])
-    assert.equal(badgesOf(nodeOf('traffic-1')).at(-1)?.text, 'homespin.status.no_agent')
+    for (const id of ['traffic-1', 'order-1'])
+      assert.equal(badgesOf(nodeOf(id)).at(-1)?.text, 'homespin.status.settings')
+    const caught = new Ear(nodeOf('caught-1'))
+    nodeOf('order-1').receive({})
+    const [msg] = await caught.take(1)
+    assert.ok(
+      String((msg?.error as Error | undefined)?.message).endsWith('homespin.error.settings'),
+    )
+  })
+
+  it('says of certificates that cannot be used, or not be read, that they cannot', async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'homespin-tls-'))
+    const file = join(directory, 'broken.pem')
+    writeFileSync(file, '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n')
+    const tls = { id: 'tls-1', z: '', type: 'tls-config', verifyservercert: true }
+    const settings = { usetls: true, tls: 'tls-1' }
+    try {
+      await deploy(broker.port, [{ ...tls, cert: file, key: file }, traffic(), EAR], settings)
+      await untilBadge(badgesOf(nodeOf('traffic-1')), 'homespin.status.tls')
+      await undeploy()
+      await deploy(broker.port, [{ ...tls, ca: join(directory, 'none') }, traffic(), EAR], settings)
+      assert.equal(badgesOf(nodeOf('traffic-1')).at(-1)?.text, 'homespin.status.settings')
+      assert.deepEqual(errorsOf(nodeOf('agent-1')), ['homespin-agent.error.settings'])
+    } finally {
+      rmSync(directory, { recursive: true })
+    }
   })
 
   it('waits for a broker that is not there yet', async () => {
