@@ -1,6 +1,8 @@
 // How a node finds its agent and shows the agent's state.
-import type { Node, NodeAPI, NodeDef, NodeMessage } from 'node-red'
-import type { AgentLink, LinkState, LinkUser } from './agent-link.ts'
+import type { Node, NodeAPI, NodeDef } from 'node-red'
+import type { AgentLink } from './agent-link.ts'
+import type { LinkState, LinkUser } from './link-user.ts'
+import { canWrite } from './message.ts'
 
 /** The config node at run time. */
 export interface AgentNode extends Node {
@@ -16,6 +18,9 @@ export interface AgentUserDef extends NodeDef {
   output?: string
 }
 
+/** A user of a link whose badge shows the state by itself. */
+export type JoiningUser = Omit<LinkUser, 'state'> & Partial<Pick<LinkUser, 'state'>>
+
 /** How a badge looks. */
 export interface Look {
   fill: 'green' | 'yellow' | 'red' | 'blue' | 'grey'
@@ -28,17 +33,22 @@ const BADGES: Record<LinkState, BadgeShape> = {
   connecting: { fill: 'yellow', shape: 'ring', text: 'homespin.status.connecting' },
   disconnected: { fill: 'red', shape: 'ring', text: 'homespin.status.disconnected' },
   refused: { fill: 'red', shape: 'dot', text: 'homespin.status.refused' },
+  tls: { fill: 'red', shape: 'dot', text: 'homespin.status.tls' },
   waiting: { fill: 'yellow', shape: 'dot', text: 'homespin.status.waiting' },
   offline: { fill: 'red', shape: 'ring', text: 'homespin.status.offline' },
   protocol: { fill: 'red', shape: 'dot', text: 'homespin.status.protocol' },
   online: { fill: 'green', shape: 'dot', text: 'homespin.status.online' },
 }
 
+/** What may be wrong with a node itself, the gravest first. */
+const FAULTS = ['agent', 'output', 'filter'] as const
+type Fault = (typeof FAULTS)[number]
+
 /** The badge of a node: the agent's state, over it a fault of the node's own, under it what passed last. */
 export class Badge {
   readonly #node: Node
   #state: LinkState = 'connecting'
-  #fault: string | undefined
+  readonly #faults = new Map<Fault, string>()
   #last = ''
   #look: Look | undefined
   #shown: string | undefined
@@ -54,8 +64,9 @@ export class Badge {
   }
 
   /** A fault of the node's own, as message id; undefined: it is over. */
-  setFault(id: string | undefined): void {
-    this.#fault = id
+  setFault(fault: Fault, id: string | undefined): void {
+    if (id === undefined) this.#faults.delete(fault)
+    else this.#faults.set(fault, id)
     this.#show()
   }
 
@@ -68,8 +79,9 @@ export class Badge {
 
   #show(): void {
     const state = BADGES[this.#state]
-    const badge: BadgeShape = this.#fault
-      ? { fill: 'red', shape: 'dot', text: this.#fault }
+    const fault = FAULTS.flatMap((each) => this.#faults.get(each) ?? [])[0]
+    const badge: BadgeShape = fault
+      ? { fill: 'red', shape: 'dot', text: fault }
       : this.#state === 'online' && this.#last
         ? { ...state, ...this.#look, text: this.#last }
         : state
@@ -81,17 +93,32 @@ export class Badge {
   }
 }
 
-/** Joins `node` to its agent as `user` until it is closed. Undefined, with a badge, where no agent is configured. */
+/** Where the agent of a node is, or what is wrong: none is chosen, or the settings of the one that is can't work. */
+export function agentOf(
+  RED: NodeAPI,
+  def: AgentUserDef,
+): { link: AgentLink; fault?: undefined } | { link?: undefined; fault: 'no_agent' | 'settings' } {
+  const chosen = RED.nodes.getNode(def.agent) as AgentNode | null
+  if (chosen?.link) return { link: chosen.link }
+  return { fault: chosen?.type === 'homespin-agent' ? 'settings' : 'no_agent' }
+}
+
+/**
+ * Joins `node` to its agent as `user` until it is closed. Undefined, with a badge, where there is none. `others`: what its
+ * messages have besides the result.
+ */
 export function joinAgent(
   RED: NodeAPI,
   node: Node,
   def: AgentUserDef,
   badge: Badge,
-  user: Omit<LinkUser, 'state'> & Partial<Pick<LinkUser, 'state'>>,
+  user: JoiningUser,
+  others: object = {},
 ): AgentLink | undefined {
-  const link = (RED.nodes.getNode(def.agent) as AgentNode | null)?.link
+  if (!canWrite(RED, node, def.output, others)) badge.setFault('output', 'homespin.status.output')
+  const { link, fault } = agentOf(RED, def)
   if (!link) {
-    badge.setFault('homespin.status.no_agent')
+    badge.setFault('agent', `homespin.status.${fault}`)
     return undefined
   }
   const member: LinkUser = {
@@ -113,16 +140,4 @@ export function joinAgent(
 /** A device as it goes along with what a node tells of it. */
 export function deviceLabel(link: AgentLink, id: string): { id: string; name: string } {
   return { id, name: link.inventory.get(id)?.name ?? id }
-}
-
-/** Puts `value` under the property that the node is configured to write. Throws an Error for an impossible path. */
-export function setOutput(
-  RED: NodeAPI,
-  msg: NodeMessage,
-  path: string | undefined,
-  value: unknown,
-): void {
-  if (!RED.util.setMessageProperty(msg, path || 'payload', value, true)) {
-    throw new Error(`msg.${path} cannot be written`)
-  }
 }

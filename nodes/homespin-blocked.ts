@@ -2,10 +2,11 @@
 import type { Node, NodeAPI } from 'node-red'
 import type { Blocked } from '../protocol/act.ts'
 import { BLOCKED_FILTER_KEYS, blockedTest } from './act-filter.ts'
-import type { AgentUserDef } from './agent-node.ts'
-import { Badge, deviceLabel, joinAgent, setOutput } from './agent-node.ts'
+import type { AgentUserDef, JoiningUser } from './agent-node.ts'
+import { Badge, deviceLabel, joinAgent } from './agent-node.ts'
 import { filterOf } from './filter.ts'
 import { LiveFilter } from './live-filter.ts'
+import { sendOutput } from './message.ts'
 
 interface BlockedDef extends AgentUserDef {
   /** A message for each entry, or one for all of an interval. */
@@ -34,7 +35,7 @@ export default function register(RED: NodeAPI): void {
       },
       (values) => blockedTest(values),
       (error) => {
-        badge.setFault(error && 'homespin.status.filter')
+        badge.setFault('filter', error && 'homespin.status.filter')
         // With a message, even an empty one, a catch node hears of it.
         if (error) this.error(error, {})
       },
@@ -43,11 +44,10 @@ export default function register(RED: NodeAPI): void {
     const sendEach = (blocked: Blocked): void => {
       const msg = { topic: blocked.device_id, device: link && deviceLabel(link, blocked.device_id) }
       // Other nodes get the same entry, and what comes after them may write into it.
-      setOutput(RED, msg, def.output, structuredClone(blocked))
-      this.send(msg)
+      sendOutput(RED, this, msg, def.output, structuredClone(blocked))
     }
 
-    const link = joinAgent(RED, this, def, badge, {
+    const user: JoiningUser = {
       wants: ['blocked'],
       blocked: ({ from_ms, to_ms, blocked }) => {
         const test = filter.current()
@@ -55,13 +55,14 @@ export default function register(RED: NodeAPI): void {
         if (told.length === 0) return
         if (def.mode === 'batch') {
           const msg = { from_ms, to_ms }
-          setOutput(RED, msg, def.output, structuredClone(told))
-          this.send(msg)
+          sendOutput(RED, this, msg, def.output, structuredClone(told))
         } else for (const each of told) sendEach(each)
         const count = told.reduce((sum, each) => sum + each.packets, 0)
         badge.setLast(RED._('homespin.status.packets', { count }))
       },
-    })
+    }
+    const others = def.mode === 'batch' ? { from_ms: 0, to_ms: 0 } : { topic: '', device: {} }
+    const link = joinAgent(RED, this, def, badge, user, others)
 
     this.on('input', (msg, _send, done) => {
       try {

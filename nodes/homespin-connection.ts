@@ -2,10 +2,11 @@
 import type { Node, NodeAPI } from 'node-red'
 import type { Connection } from '../protocol/act.ts'
 import { CONNECTION_FILTER_KEYS, connectionTest } from './act-filter.ts'
-import type { AgentUserDef } from './agent-node.ts'
-import { Badge, deviceLabel, joinAgent, setOutput } from './agent-node.ts'
+import type { AgentUserDef, JoiningUser } from './agent-node.ts'
+import { Badge, deviceLabel, joinAgent } from './agent-node.ts'
 import { filterOf } from './filter.ts'
 import { LiveFilter } from './live-filter.ts'
+import { sendOutput } from './message.ts'
 
 interface ConnectionDef extends AgentUserDef {
   devices: string[]
@@ -41,13 +42,13 @@ export default function register(RED: NodeAPI): void {
       },
       (values) => connectionTest(values),
       (error) => {
-        badge.setFault(error && 'homespin.status.filter')
+        badge.setFault('filter', error && 'homespin.status.filter')
         // With a message, even an empty one, a catch node hears of it.
         if (error) this.error(error, {})
       },
     )
 
-    const link = joinAgent(RED, this, def, badge, {
+    const user: JoiningUser = {
       wants: ['connection'],
       connection: (connection) => {
         if (!filter.current()?.(connection)) return
@@ -56,11 +57,12 @@ export default function register(RED: NodeAPI): void {
         const device = link && deviceLabel(link, device_id)
         const msg = { topic: device_id, device, connection: handle }
         // Other nodes get the same connection, and what comes after them may write into it.
-        setOutput(RED, msg, def.output, structuredClone(connection))
-        this.send(msg)
+        sendOutput(RED, this, msg, def.output, structuredClone(connection))
         badge.setLast('homespin.status.waits')
       },
-    })
+    }
+    const others = { topic: '', device: {}, connection: {} }
+    const link = joinAgent(RED, this, def, badge, user, others)
 
     this.on('input', (msg, _send, done) => {
       try {

@@ -1,11 +1,11 @@
 // Devices that are new, changed, gone or back; and the device that a message asks for.
 import type { Node, NodeAPI } from 'node-red'
 import type { Device } from '../protocol/messages.ts'
-import type { AgentLink } from './agent-link.ts'
-import type { AgentUserDef } from './agent-node.ts'
-import { Badge, joinAgent, setOutput } from './agent-node.ts'
+import type { AgentUserDef, JoiningUser } from './agent-node.ts'
+import { agentOf, Badge, joinAgent } from './agent-node.ts'
 import type { DeviceChange, DeviceChangeKind } from './inventory.ts'
 import { evaluate } from './live-filter.ts'
+import { sendOutput, setOutput } from './message.ts'
 
 interface DeviceDef extends AgentUserDef {
   tellNew: boolean
@@ -36,13 +36,12 @@ export default function register(RED: NodeAPI): void {
         event: kind,
         ...(change.changed && { changed: change.changed }),
       }
-      setOutput(RED, msg, def.output, structuredClone(device))
-      this.send(msg)
+      sendOutput(RED, this, msg, def.output, structuredClone(device))
       badge.setLast(`homespin.status.${kind}`)
     }
     let isTold = false
 
-    const link = joinAgent(RED, this, def, badge, {
+    const user: JoiningUser = {
       wants,
       device: tell,
       state: () => {
@@ -53,14 +52,15 @@ export default function register(RED: NodeAPI): void {
           if (device.present) tell({ kind: 'present', device })
         }
       },
-    })
+    }
+    const link = joinAgent(RED, this, def, badge, user, { topic: '', event: '' })
 
     this.on('input', (msg, send, done) => {
       const target = { value: def.target || 'payload', type: def.targetType || 'msg' }
       evaluate(RED, this, target, msg, (error, wanted) => {
         try {
           if (error) throw error
-          const device = deviceOf(RED, link, wanted)
+          const device = deviceOf(RED, def, wanted)
           msg.topic = device.id
           msg.event = 'asked'
           setOutput(RED, msg, def.output, structuredClone(device))
@@ -85,8 +85,9 @@ function kindsOf(def: DeviceDef): Set<DeviceChangeKind> {
 }
 
 /** Throws an Error, in words for the reader of a flow, where not exactly one device is meant. */
-function deviceOf(RED: NodeAPI, link: AgentLink | undefined, wanted: unknown): Device {
-  if (!link) throw new Error(RED._('homespin-device.error.no_agent'))
+function deviceOf(RED: NodeAPI, def: AgentUserDef, wanted: unknown): Device {
+  const { link, fault } = agentOf(RED, def)
+  if (!link) throw new Error(RED._(`homespin.error.${fault}`))
   if (typeof wanted !== 'string' || wanted.trim() === '') {
     throw new Error(RED._('homespin-device.error.target'))
   }

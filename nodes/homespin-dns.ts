@@ -1,9 +1,10 @@
 // Which names devices ask for, and what they are answered.
 import type { Node, NodeAPI } from 'node-red'
-import type { AgentUserDef } from './agent-node.ts'
-import { Badge, deviceLabel, joinAgent, setOutput } from './agent-node.ts'
+import type { AgentUserDef, JoiningUser } from './agent-node.ts'
+import { Badge, deviceLabel, joinAgent } from './agent-node.ts'
 import { DNS_FILTER_KEYS, dnsTest, filterOf } from './filter.ts'
 import { LiveFilter } from './live-filter.ts'
+import { sendOutput } from './message.ts'
 
 interface DnsDef extends AgentUserDef {
   devices: string[]
@@ -29,13 +30,13 @@ export default function register(RED: NodeAPI): void {
       },
       (values) => dnsTest(values),
       (error) => {
-        badge.setFault(error && 'homespin.status.filter')
+        badge.setFault('filter', error && 'homespin.status.filter')
         // With a message, even an empty one, a catch node hears of it.
         if (error) this.error(error, {})
       },
     )
 
-    const link = joinAgent(RED, this, def, badge, {
+    const user: JoiningUser = {
       wants: ['dns'],
       dns: (queries) => {
         const test = filter.current()
@@ -43,12 +44,12 @@ export default function register(RED: NodeAPI): void {
         for (const dns of told) {
           const msg = { topic: dns.device_id, device: link && deviceLabel(link, dns.device_id) }
           // Other nodes get the same query, and what comes after them may write into it.
-          setOutput(RED, msg, def.output, structuredClone(dns))
-          this.send(msg)
+          sendOutput(RED, this, msg, def.output, structuredClone(dns))
         }
         if (told.length > 0) badge.setLast(RED._('homespin.status.queries', { count: told.length }))
       },
-    })
+    }
+    const link = joinAgent(RED, this, def, badge, user, { topic: '', device: {} })
 
     this.on('input', (msg, _send, done) => {
       try {

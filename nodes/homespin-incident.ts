@@ -1,11 +1,12 @@
 // Incidents that are opened, changed and closed, with their evidence.
 import type { Node, NodeAPI } from 'node-red'
 import { INCIDENT_FILTER_KEYS, incidentTest } from './act-filter.ts'
-import type { AgentUserDef } from './agent-node.ts'
-import { Badge, deviceLabel, joinAgent, setOutput } from './agent-node.ts'
+import type { AgentUserDef, JoiningUser } from './agent-node.ts'
+import { Badge, deviceLabel, joinAgent } from './agent-node.ts'
 import { filterOf } from './filter.ts'
 import type { IncidentChange, IncidentChangeKind } from './incident-board.ts'
 import { LiveFilter } from './live-filter.ts'
+import { sendOutput } from './message.ts'
 
 interface IncidentDef extends AgentUserDef {
   tellOpened: boolean
@@ -34,7 +35,7 @@ export default function register(RED: NodeAPI): void {
       },
       (values) => incidentTest(values),
       (error) => {
-        badge.setFault(error && 'homespin.status.filter')
+        badge.setFault('filter', error && 'homespin.status.filter')
         // With a message, even an empty one, a catch node hears of it.
         if (error) this.error(error, {})
       },
@@ -46,15 +47,14 @@ export default function register(RED: NodeAPI): void {
         const device = link && deviceLabel(link, device_id)
         const msg = { topic: device_id, device, event: kind }
         // Other nodes get the same incident, and what comes after them may write into it.
-        setOutput(RED, msg, def.output, structuredClone(incident))
-        this.send(msg)
+        sendOutput(RED, this, msg, def.output, structuredClone(incident))
       }
       const open = link?.board.incidents().filter((each) => filter.current()?.(each)).length ?? 0
       badge.setLast(RED._('homespin.status.open', { count: open }))
     }
     let hasBegun = false
 
-    const link = joinAgent(RED, this, def, badge, {
+    const user: JoiningUser = {
       wants: ['incidents'],
       incident: tell,
       state: () => {
@@ -63,7 +63,8 @@ export default function register(RED: NodeAPI): void {
         hasBegun = true
         for (const incident of link?.board.incidents() ?? []) tell({ kind: 'present', incident })
       },
-    })
+    }
+    const link = joinAgent(RED, this, def, badge, user, { topic: '', device: {}, event: '' })
 
     this.on('input', (msg, _send, done) => {
       try {

@@ -3,9 +3,9 @@
 import { createHash } from 'node:crypto'
 import type { Node, NodeAPI, NodeDef, NodeMessage, NodeMessageInFlow } from 'node-red'
 import type { Look } from './agent-node.ts'
-import { setOutput } from './agent-node.ts'
 import type { TypedField } from './live-filter.ts'
 import { LiveFilter } from './live-filter.ts'
+import { canWrite, readProperty, sendOutput, setOutput } from './message.ts'
 import type { Crossing } from './sliding-counts.ts'
 import { SlidingCounts } from './sliding-counts.ts'
 
@@ -23,14 +23,19 @@ interface RateDef extends NodeDef {
   windowType: string
   threshold: string | number
   thresholdType: string
+  /** Seconds after which a key that is above still is told of again; absent, as in flows of before, or 0: never. */
+  again?: string | number
+  againType?: string
   output: string
 }
 
-/** What goes out at each crossing. */
+/** What goes out at each crossing, and again while a key is above. */
 export interface Rate {
   type: 'rate'
   key: string
   above: boolean
+  /** It was told of before, and is above still. */
+  again?: true
   window_s: number
   /** As in an incident. */
   evidence: {
@@ -51,6 +56,7 @@ const MAX_TEXT = 256
 const EXPIRE_MS = 500
 const QUIET: Look = { fill: 'green', shape: 'ring' }
 const ABOVE: Look = { fill: 'red', shape: 'dot' }
+const FAULT: Look = { fill: 'red', shape: 'dot' }
 
 export default function register(RED: NodeAPI): void {
   function HomespinRate(this: Node, def: RateDef): void {
@@ -66,8 +72,10 @@ export default function register(RED: NodeAPI): void {
       shown = text
       this.status({ ...look, text })
     }
+    const writes = canWrite(RED, this, def.output, { topic: '', reason: '' })
     const showCount = (above: number): void => {
-      if (above === 0) show('homespin.status.below', QUIET)
+      if (!writes) show('homespin.status.output', FAULT)
+      else if (above === 0) show('homespin.status.below', QUIET)
       else show(RED._('homespin.status.above', { count: above }), ABOVE)
     }
     /** The device of a key that is above, as the message that crossed told it. */
@@ -78,31 +86,24 @@ export default function register(RED: NodeAPI): void {
       {
         window: { value: def.window, type: def.windowType || 'num' },
         threshold: { value: def.threshold, type: def.thresholdType || 'num' },
+        again: { value: def.again ?? 0, type: def.againType || 'num' },
       },
       (values) => countsOf(def, values),
       (error) => {
         devices.clear()
         if (!error) return showCount(0)
-        show('homespin.status.settings', { fill: 'red', shape: 'dot' })
+        show('homespin.status.settings', FAULT)
         // With a message, even an empty one, a catch node hears of it.
         this.error(error, {})
       },
     )
-    const tell = (
+    /** What `msg` is to carry of a crossing, besides what it has. */
+    const rateOf = (
       crossing: Crossing,
       { windowS, threshold, counts }: Counts,
       msg: NodeMessage & { device?: unknown; reason?: string },
-      send: (messages: (NodeMessage | null)[]) => void,
-    ): void => {
-      const { key, above, observed, marks, values } = crossing
-      const rate: Rate = {
-        type: 'rate',
-        key,
-        above,
-        window_s: windowS,
-        evidence: { what: whatOf(def), observed, threshold, weight: 1, flow_ids: marks },
-        ...(def.count === 'distinct' && { values }),
-      }
+    ): Rate => {
+      const { key, above, again, observed, marks, values } = crossing
       msg.topic = key
       msg.reason = RED._(above ? 'homespin-rate.reason.above' : 'homespin-rate.reason.below', {
         what: whatOf(def),
@@ -115,9 +116,16 @@ export default function register(RED: NodeAPI): void {
         if (devices.get(key) !== undefined) msg.device = devices.get(key)
         devices.delete(key)
       }
-      setOutput(RED, msg, def.output, rate)
-      send(above ? [msg, null] : [null, msg])
       showCount(counts.above)
+      return {
+        type: 'rate',
+        key,
+        above,
+        ...(again && { again }),
+        window_s: windowS,
+        evidence: { what: whatOf(def), observed, threshold, weight: 1, flow_ids: marks },
+        ...(def.count === 'distinct' && { values }),
+      }
     }
 
     const take = async (
@@ -133,7 +141,9 @@ export default function register(RED: NodeAPI): void {
       // Not every flow has what is counted: ICMP has no ports.
       if (counted === undefined) return
       for (const crossing of now.counts.add(key, counted, flowIdOf(msg), performance.now())) {
-        tell(crossing, now, crossing.key === key && crossing.above ? msg : {}, send)
+        const told = crossing.key === key && crossing.above ? msg : {}
+        setOutput(RED, told, def.output, rateOf(crossing, now, told))
+        send(crossing.above ? [told, null] : [null, told])
       }
     }
 
@@ -153,7 +163,9 @@ export default function register(RED: NodeAPI): void {
     const expire = (): void => {
       const now = settings.current()
       for (const crossing of now?.counts.expire(performance.now()) ?? []) {
-        tell(crossing, now as Counts, {}, (messages) => this.send(messages))
+        const told = {}
+        const rate = rateOf(crossing, now as Counts, told)
+        sendOutput(RED, this, told, def.output, rate, () => this.send([null, told]))
       }
     }
     settings.current()
@@ -167,8 +179,10 @@ export default function register(RED: NodeAPI): void {
 function countsOf(def: RateDef, values: Record<string, unknown>): Counts {
   const windowS = numberOf(values.window, 'window')
   const threshold = numberOf(values.threshold, 'threshold')
+  const againMs =
+    1000 * numberOf(values.again === '' ? 0 : values.again, 'time to tell again after')
   const counting = def.count === 'distinct' ? 'distinct' : 'sum'
-  const counts = new SlidingCounts({ counting, windowMs: windowS * 1000, threshold })
+  const counts = new SlidingCounts({ counting, windowMs: windowS * 1000, threshold, againMs })
   return { counts, windowS, threshold }
 }
 
@@ -183,7 +197,7 @@ function numberOf(value: unknown, what: string): number {
 /** JSONata is compiled once: thousands of messages may come a second. */
 function readerOf(RED: NodeAPI, node: Node, { value, type }: TypedField): Reader {
   const text = String(value ?? '')
-  if (type !== 'jsonata') return async (msg) => RED.util.getMessageProperty(msg, text)
+  if (type !== 'jsonata') return async (msg) => readProperty(RED, msg, text)
   let expression: ReturnType<typeof RED.util.prepareJSONataExpression>
   try {
     expression = RED.util.prepareJSONataExpression(text, node)

@@ -1,11 +1,12 @@
 // What devices send and receive: flow by flow, or summed up per device and interval.
 import type { Node, NodeAPI } from 'node-red'
-import type { LinkState } from './agent-link.ts'
-import type { AgentUserDef } from './agent-node.ts'
-import { Badge, deviceLabel, joinAgent, setOutput } from './agent-node.ts'
+import type { AgentUserDef, JoiningUser } from './agent-node.ts'
+import { Badge, deviceLabel, joinAgent } from './agent-node.ts'
 import { deviceSet, FLOW_FILTER_KEYS, filterOf, flowTest } from './filter.ts'
 import type { FlowStep } from './flow-memory.ts'
+import type { LinkState } from './link-user.ts'
 import { LiveFilter } from './live-filter.ts'
+import { sendOutput } from './message.ts'
 import { TrafficSummary } from './summary.ts'
 
 /** When a flow makes a message: at its first word, at each change (at most once a second), or at its end. */
@@ -43,7 +44,7 @@ export default function register(RED: NodeAPI): void {
       },
       (values) => ({ passes: flowTest(values), devices: deviceSet(values.devices) }),
       (error) => {
-        badge.setFault(error && 'homespin.status.filter')
+        badge.setFault('filter', error && 'homespin.status.filter')
         // With a message, even an empty one, a catch node hears of it.
         if (error) this.error(error, {})
       },
@@ -54,11 +55,10 @@ export default function register(RED: NodeAPI): void {
       const { flow } = step
       const msg = { topic: flow.device_id, device: link && deviceLabel(link, flow.device_id) }
       // Other nodes get the same flow, and what comes after them may write into it.
-      setOutput(RED, msg, def.output, structuredClone(flow))
-      this.send(msg)
+      sendOutput(RED, this, msg, def.output, structuredClone(flow))
     }
 
-    const link = joinAgent(RED, this, def, badge, {
+    const user: JoiningUser = {
       wants: ['flow'],
       state: (state: LinkState) => {
         isOnline = state === 'online'
@@ -76,7 +76,9 @@ export default function register(RED: NodeAPI): void {
         for (const step of told) sendFlow(step)
         if (told.length > 0) badge.setLast(RED._('homespin.status.flows', { count: told.length }))
       },
-    })
+    }
+    const others = { topic: '', device: {}, ...(summary && { parts: {} }) }
+    const link = joinAgent(RED, this, def, badge, user, others)
 
     const endInterval = (): void => {
       const devices = filter.current()?.devices ?? new Set()
@@ -86,8 +88,7 @@ export default function register(RED: NodeAPI): void {
         const device = link && deviceLabel(link, sum.device_id)
         const parts = { id, index, count: sums.length }
         const msg = { topic: sum.device_id, device, parts }
-        setOutput(RED, msg, def.output, sum)
-        this.send(msg)
+        sendOutput(RED, this, msg, def.output, sum)
       }
       if (isOnline) badge.setLast(RED._('homespin.status.devices', { count: sums.length }))
     }

@@ -1,5 +1,6 @@
 // A filter whose parts may come from a context store or from the environment, and may change while the flow runs.
 import type { Node, NodeAPI, NodeMessage } from 'node-red'
+import { readProperty } from './message.ts'
 
 /** One part of a filter: what the editor stored as value and type. */
 export interface TypedField {
@@ -16,34 +17,24 @@ export function evaluate(
   msg: NodeMessage,
   done: (error: Error | null, value?: unknown) => void,
 ): void {
-  if (field.type === 'raw') {
+  const { type } = field
+  if (type === 'raw') {
     done(null, field.value)
     return
   }
+  const text = String(field.value ?? '')
+  let value: unknown
   try {
-    RED.util.evaluateNodeProperty(String(field.value ?? ''), field.type, node, msg, done)
+    if (type !== 'msg') {
+      RED.util.evaluateNodeProperty(text, type, node, msg, done)
+      return
+    }
+    value = readProperty(RED, msg, text)
   } catch (error) {
     done(error instanceof Error ? error : new Error(String(error)))
+    return
   }
-}
-
-/** The values of several typed inputs for one message. Rejects with what Node-RED says of the first that has none. */
-export async function evaluateAll<Key extends string>(
-  RED: NodeAPI,
-  node: Node,
-  fields: Readonly<Record<Key, TypedField>>,
-  msg: NodeMessage,
-): Promise<Record<Key, unknown>> {
-  const evaluated = Object.entries<TypedField>(fields).map(
-    ([key, field]) =>
-      new Promise<[string, unknown]>((resolve, reject) => {
-        evaluate(RED, node, field, msg, (error, value) => {
-          if (error) reject(error)
-          else resolve([key, value])
-        })
-      }),
-  )
-  return Object.fromEntries(await Promise.all(evaluated)) as Record<Key, unknown>
+  done(null, value)
 }
 
 /** Compiles a filter, and again whenever one of its values has changed. */

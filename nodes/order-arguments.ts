@@ -1,8 +1,9 @@
 // From what a dialog stores and a message brings to the arguments of an order. What is empty never widens an order: a
 // device, a remote or a duration that is to be taken from somewhere must be there.
 import { isIP } from 'node:net'
-import type { NodeDef } from 'node-red'
+import type { Node, NodeAPI, NodeDef, NodeMessage } from 'node-red'
 import type { TypedField } from './live-filter.ts'
+import { evaluate } from './live-filter.ts'
 import { OrderError } from './order-desk.ts'
 
 /** About whom: what the dialog offers. */
@@ -37,6 +38,39 @@ export function whoFields(def: NodeDef & OrderFields): Record<string, TypedField
 /** One typed input. */
 export function field(value: unknown, type: string | undefined): TypedField {
   return { value: value ?? '', type: type || 'str' }
+}
+
+/** The values of several typed inputs for one message. Rejects with an `OrderError` that names the first that fails. */
+export async function evaluateAll<Key extends string>(
+  RED: NodeAPI,
+  node: Node,
+  fields: Readonly<Record<Key, TypedField>>,
+  msg: NodeMessage,
+): Promise<Record<Key, unknown>> {
+  const evaluated = Object.entries<TypedField>(fields).map(async ([key, each]) => {
+    try {
+      return [key, await fieldValue(RED, node, each, msg)]
+    } catch (error) {
+      const why = `the ${key} of this order cannot be evaluated (${(error as Error).message})`
+      throw new OrderError('invalid_arguments', `${why}: nothing was ordered`)
+    }
+  })
+  return Object.fromEntries(await Promise.all(evaluated)) as Record<Key, unknown>
+}
+
+/** The value of one typed input for one message. Rejects with what Node-RED says where it has none. */
+export function fieldValue(
+  RED: NodeAPI,
+  node: Node,
+  from: TypedField,
+  msg: NodeMessage,
+): Promise<unknown> {
+  return new Promise((resolve, reject) => {
+    evaluate(RED, node, from, msg, (error, value) => {
+      if (error) reject(error)
+      else resolve(value)
+    })
+  })
 }
 
 /** The subject of an order. Throws an `OrderError` where it is empty. */

@@ -307,6 +307,26 @@ describe('nodes that act with the agent', function () {
       assert.deepEqual([ear.messages, caught.messages], [[], []])
     })
 
+    it('tells again of who stays above, and does not count what has nothing to count', async () => {
+      const often = { again: '1', threshold: '1', window: '60', count: 'distinct' }
+      await deploy(broker.port, [rate(often), EAR, EAR2, CATCH, CAUGHT])
+      const [ear, caught] = [new Ear(nodeOf('ear-1')), new Ear(nodeOf('caught-1'))]
+      const give = (payload: unknown): void => nodeOf('rate-1').receive({ topic: CAMERA, payload })
+      for (const none of [undefined, 5, {}, { responder: 'x' }]) give(none)
+      let n = 0
+      await until(() => {
+        n += 1
+        give({ responder: { ip: `192.0.2.${n % 200}` } })
+        return ear.messages.length >= 2
+      }, 'it to be told again')
+      const told = ear.messages.map(({ payload: { again, above } }) => [again, above])
+      assert.deepEqual(told.slice(0, 2), [
+        [undefined, true],
+        [true, true],
+      ])
+      assert.deepEqual(caught.messages, [])
+    })
+
     it('says of a message without a key that it has none', async () => {
       await deploy(broker.port, [rate(), EAR, EAR2, CATCH, CAUGHT])
       const caught = new Ear(nodeOf('caught-1'))

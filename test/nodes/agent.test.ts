@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { asOrdered } from '../../nodes/guard-act.ts'
 import { below } from '../figure.ts'
 import type { LabAgent } from '../lab/agent-process.ts'
-import { agentInHome, MQTT_PORT } from '../lab/agent-process.ts'
+import { agentInHome, MQTT_PORT, runHomespin } from '../lab/agent-process.ts'
 import { Home } from '../lab/home.ts'
 import { Probe } from '../lab/probing.ts'
 import { requires, sleep, until as untilSome } from '../lab/process.ts'
@@ -37,7 +37,7 @@ describe('nodes and the real agent', function () {
   before(async function () {
     requires(this, 'root', 'ip', 'nft', 'openssl')
     await home.start()
-    ;({ agent, tap } = await agentInHome(home))
+    ;({ agent, tap } = await agentInHome(home, ['--mqtt-commands', 'all']))
     port = await home.door(MQTT_PORT)
     await startRuntime()
     sink = probe('wan', 'sink')
@@ -143,5 +143,30 @@ describe('nodes and the real agent', function () {
     )
     // This runtime has no catalogues: the reason is the id of its text.
     assert.equal(tap.devices.get(id)?.policy?.level_reason, 'homespin-rate.reason.above')
+  })
+
+  it('confirm what would be rolled back, once it is answered', async () => {
+    probe('dev2', 'source', REMOTE)
+    await until(() => tap.devices.has(home.device(1).id), 'the second device')
+    // Both devices of the home: more than a quarter of all are not shut off for good without a word.
+    const members = [0, 1].flatMap((n) => ['--member', home.device(n).id])
+    const group = ['group-set', 'both', ...members, '--data', agent.data]
+    const made = await runHomespin(group)
+    assert.equal(made.code, 0, made.stderr)
+    const both = { who: 'group', group: 'both' }
+    const shut = order('quarantine', { ...both, level: 'full', for: '10m' })
+    const left = { ...shut, id: 'order-2', confirm: false }
+    const open = order('quarantine', { ...both, id: 'order-3', action: 'release' })
+    await deploy(port, [shut, left, open, EAR, CATCH, CAUGHT], nameOf(agent.id))
+    const ear = new Ear(nodeOf('ear-1'))
+    await untilBadge(badgesOf(nodeOf('order-1')), 'homespin.status.online')
+    const told: object[] = []
+    for (const id of ['order-2', 'order-1', 'order-3']) {
+      nodeOf(id).receive({})
+      const [msg] = await ear.take(1)
+      const { rules = [] } = asOrdered(msg?.payload) ?? {}
+      told.push(rules.map((rule) => [rule.state, rule.confirm_until_ms !== undefined]))
+    }
+    assert.deepEqual(told.slice(0, 2), [[['active', true]], [['active', false]]])
   })
 })

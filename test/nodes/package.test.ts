@@ -215,7 +215,9 @@ describe('the Node-RED package', function () {
       for (const other of others) assert.deepEqual(keysOf(other), keysOf(first as Tree))
       for (const catalogue of [first as Tree, ...others]) {
         for (const key of keysOf(catalogue).filter((each) => each.includes('.status.'))) {
-          const text = String(textOf(catalogue, key)).replace('__count__', '65536')
+          const text = String(textOf(catalogue, key))
+            .replace('__count__', '65536')
+            .replace('__time__', '23:59')
           assert.ok(text.length < 20, `${key}: ${text}`)
         }
       }
@@ -224,8 +226,9 @@ describe('the Node-RED package', function () {
 
   it('shows the same badge in the same words at every node', () => {
     for (const language of LANGUAGES) {
-      const shared = ['connecting', 'disconnected', 'refused', 'waiting', 'offline', 'protocol']
-      for (const key of [...shared, 'online', 'no_agent', 'filter']) {
+      const states = ['connecting', 'disconnected', 'refused', 'tls', 'waiting', 'offline']
+      const faults = ['no_agent', 'settings', 'output', 'filter']
+      for (const key of [...states, 'protocol', 'online', ...faults]) {
         const texts = AGENT_USERS.map((type) =>
           textOf(json<Tree>(`nodes/locales/${language}/${type}.json`), `homespin.status.${key}`),
         )
