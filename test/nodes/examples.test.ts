@@ -40,8 +40,9 @@ describe('the example flows', function () {
     desk = await OrderDouble.connect(broker.port)
     await agent.arrive([device()])
     nodeRed = await startNodeRed({ flows: exampleFlows(broker.port) })
+    const read = ['flow', 'dns', 'event', 'connection', 'response/verdict']
     await until(
-      () => broker.log().includes('Sending SUBACK to homespin-nr-'),
+      () => read.every((topic) => broker.log().includes(`homespin/home/${topic} (QoS`)),
       'the nodes to listen',
     )
   })
@@ -73,6 +74,14 @@ describe('the example flows', function () {
       const result = ordered({ level, desired_level: level }, rule({ level }))
       return { type: 'response', id, ok: true, result }
     }
+    // What a stranger begins does not count against the device.
+    const inbound = Array.from({ length: 200 }, (_, n) =>
+      flow({ id: `in-${n}`, direction: 'inbound' }),
+    )
+    await agent.flows(inbound.slice(0, 100))
+    await agent.flows(inbound.slice(100))
+    await untilHeard(/\[debug:flows\][^[]*id: 'in-199'/)
+    assert.deepEqual(desk.taken, [])
     const begin = performance.now()
     const many = Array.from({ length: 200 }, (_, n) => flow({ id: `many-${n}` }))
     await agent.flows(many.slice(0, 100))
@@ -117,6 +126,21 @@ describe('the example flows', function () {
         ['unblock', { group: 'tablets', domain: 'example.com', reason: 'a holiday' }],
         ['pause', { device: 'tv', for: '30m', reason: 'time for something else' }],
         ['release', { device: 'tv' }],
+      ],
+    )
+    // Where a block would be rolled back, it is confirmed: it has to last until the morning.
+    const until_ms = Date.now() + 60_000
+    desk.answer = ({ verb, id }) => {
+      const waits = verb === 'block' ? { confirm_until_ms: until_ms } : {}
+      return { type: 'response', id, ok: true, result: ordered({}, rule({ id: 'r6-1', ...waits })) }
+    }
+    await fetch(`${nodeRed.url}inject/06b2d8f3c5e0a103`, { method: 'POST' })
+    await until(() => desk.taken.length === 2, 'the confirmation')
+    assert.deepEqual(
+      desk.taken.splice(0).map(({ verb, args: { rule: id } }) => [verb, id]),
+      [
+        ['block', undefined],
+        ['confirm', 'r6-1'],
       ],
     )
     desk.refuse('not_found', 'there is no device "tv"')
