@@ -1,9 +1,21 @@
 import assert from 'node:assert/strict'
-import { existsSync, mkdirSync } from 'node:fs'
-import { join } from 'node:path'
-import type { Browser, Locator, Page } from 'playwright-core'
-import { chromium } from 'playwright-core'
+import type { Browser } from 'playwright-core'
 import { AgentDouble, CAMERA, device, flow, LAMP } from './agent-double.ts'
+import type { Editor } from './editor.ts'
+import {
+  closeDialog,
+  deploy,
+  dialogIsThere,
+  drop,
+  hasChromium,
+  importExample,
+  openDialog,
+  openEditor,
+  picture,
+  startBrowser,
+  wire,
+  workspaceIsFree,
+} from './editor.ts'
 import { lamp } from './flows.ts'
 import type { Mosquitto } from './mosquitto.ts'
 import { hasMosquitto, startMosquitto } from './mosquitto.ts'
@@ -11,16 +23,6 @@ import type { NodeRed } from './node-red.ts'
 import { startNodeRed } from './node-red.ts'
 import { OrderDouble, ordered, policy, rule } from './order-double.ts'
 
-const CHROMIUM = '/usr/bin/chromium'
-const FLAGS = [
-  '--no-sandbox',
-  '--disable-gpu',
-  '--disable-quic',
-  '--no-first-run',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-]
 /** A name that does harm where it is taken for markup. */
 const HOSTILE = '<img src=x onerror="window.harmed=1">camera'
 
@@ -30,23 +32,6 @@ const LEVELS_HERE = {
   values: ['observe', 'local_only', 'full'],
 }
 const BY_FLOW = { kind: 'flow', name: 'Flow 1' }
-
-/** Where pictures go, if anyone wants to look at them. */
-const PICTURES = process.env.HOMESPIN_SCREENSHOTS
-
-async function picture(page: Page, name: string): Promise<void> {
-  if (!PICTURES) return
-  mkdirSync(PICTURES, { recursive: true })
-  // Dialogs slide in.
-  await page.waitForTimeout(500)
-  await page.screenshot({ path: join(PICTURES, `${name}.png`) })
-}
-
-function hasChromium(): boolean {
-  if (existsSync(CHROMIUM)) return true
-  if (process.env.CI === 'true') throw new Error('chromium is missing: apt-get install chromium')
-  return false
-}
 
 /** Every node that a flow can have, by the end of its type. */
 const WORDS = [
@@ -63,7 +48,7 @@ const WORDS = [
 ]
 
 describe('nodes in the editor', function () {
-  this.timeout(120000)
+  this.timeout(240000)
   let broker: Mosquitto
   let agent: AgentDouble
   let nodeRed: NodeRed
@@ -75,7 +60,7 @@ describe('nodes in the editor', function () {
     agent = await AgentDouble.connect(broker.port)
     await agent.arrive([device({ name: HOSTILE }), lamp])
     nodeRed = await startNodeRed()
-    browser = await chromium.launch({ executablePath: CHROMIUM, args: FLAGS })
+    browser = await startBrowser()
   })
   after(async () => {
     await browser?.close()
@@ -194,6 +179,7 @@ describe('nodes in the editor', function () {
         ['device', CAMERA, 'str', 'local_only', 'level'],
       )
       assert.deepEqual([stored?.for, stored?.forType, stored?.wait], ['30m', 'str', 10])
+      assert.equal(stored?.confirm, true)
       await page.getByText('not quarantined', { exact: true }).waitFor()
 
       let answer = (): void => {}
@@ -218,6 +204,54 @@ describe('nodes in the editor', function () {
       await desk.leave()
       await page.context().close()
     }
+  })
+
+  it('come with their examples one after the other, and all of these share one agent', async () => {
+    const page = await openEditor(browser, nodeRed, 'en-US')
+    const agents = (): Promise<string[]> =>
+      page.evaluate(() => {
+        const ids: string[] = []
+        const { RED } = window as unknown as { RED: Editor }
+        RED.nodes.eachConfig((node) => {
+          if (node.type === 'homespin-agent') ids.push(node.id)
+        })
+        return ids
+      })
+    const before = await agents()
+    await importExample(page, '01 *')
+    await workspaceIsFree(page)
+    await importExample(page, '02 *')
+    // What the editor offers where nodes are there already; it keeps the agent, and whatever was set in it.
+    await page.getByRole('button', { name: 'Import copy' }).click()
+    await page.getByText('See which names are asked for').first().waitFor()
+    const [agent, ...others] = (await agents()).filter((id) => !before.includes(id))
+    assert.deepEqual(others, [])
+    const used = await page.evaluate(() => {
+      const { RED } = window as unknown as { RED: Editor }
+      return ['homespin-traffic', 'homespin-dns'].map((type) =>
+        RED.nodes.filterNodes({ type }).map((node) => node.agent),
+      )
+    })
+    for (const each of used) assert.ok(each.includes(agent ?? ''), JSON.stringify(used))
+    await page.context().close()
+  })
+
+  it('says of a threshold that it cannot keep that it is wrong', async () => {
+    const page = await openEditor(browser, nodeRed, 'en-US')
+    const rate = await drop(page, 'homespin-rate', 300, 300)
+    await openDialog(page, rate)
+    const box = '#node-input-threshold + .red-ui-typedInput-container'
+    await page.locator('#node-input-count').selectOption('distinct')
+    for (const [value, look] of [
+      ['10001', '.input-error'],
+      ['10000', ':not(.input-error)'],
+    ] as const) {
+      await page.locator(`${box} input`).fill(value)
+      await page.keyboard.press('Tab')
+      await page.locator(`${box}${look}`).waitFor()
+    }
+    await closeDialog(page, 'cancel')
+    await page.context().close()
   })
 
   it('are explained in the language of the reader', async () => {
@@ -250,7 +284,11 @@ describe('nodes in the editor', function () {
         await openDialog(page, node)
         await page.locator('#node-input-output').waitFor({ state: 'attached' })
         const texts = await page.locator('#dialog-form').allInnerTexts()
-        assert.doesNotMatch(texts.join(), /homespin-[a-z]+\./, 'a label that is not translated')
+        assert.doesNotMatch(
+          texts.join(),
+          /homespin-[a-z]+\.[a-z]/,
+          'a label that is not translated',
+        )
         await picture(page, `${type}-${language}`)
         await closeDialog(page)
       }
@@ -259,90 +297,3 @@ describe('nodes in the editor', function () {
     }
   })
 })
-
-async function openEditor(browser: Browser, nodeRed: NodeRed, locale: string): Promise<Page> {
-  const context = await browser.newContext({ locale, viewport: { width: 1400, height: 900 } })
-  const page = await context.newPage()
-  page.setDefaultTimeout(20000)
-  await page.goto(nodeRed.url)
-  await page.locator('#red-ui-palette-homespin').waitFor()
-  await page.locator('#red-ui-loading-progress').waitFor({ state: 'hidden' })
-  return page
-}
-
-/**
- * Opens the dialog of a node, and waits until it has slid in. Before that it is beside the page: a click on it would make
- * the browser scroll the editor, and land where the button was.
- */
-async function openDialog(page: Page, node: Locator): Promise<void> {
-  await node.dblclick()
-  await dialogIsThere(page)
-}
-
-async function dialogIsThere(page: Page): Promise<void> {
-  await page.waitForFunction(() => {
-    const trays = [...document.querySelectorAll('.red-ui-tray')]
-    const isStill = (tray: Element): boolean =>
-      getComputedStyle(tray).right === '0px' && tray.getAnimations().length === 0
-    return trays.length > 0 && trays.every(isStill)
-  })
-}
-
-/** Presses Done or Cancel of a node's dialog, and waits until it has slid away with the shades under it. */
-async function closeDialog(page: Page, button: 'ok' | 'cancel' = 'ok'): Promise<void> {
-  await dialogIsThere(page)
-  await page.locator(`#node-dialog-${button}`).click()
-  await workspaceIsFree(page)
-}
-
-/** A dialog that slides away, and the shade of a deploy, take what the mouse does. */
-async function workspaceIsFree(page: Page): Promise<void> {
-  await page.locator('.red-ui-tray').waitFor({ state: 'detached' })
-  await page.waitForFunction(
-    "$('.red-ui-sidebar-shade:visible, #red-ui-editor-shade:visible').length === 0",
-  )
-}
-
-/** Drags a node from the palette to a place on the workspace. */
-async function drop(page: Page, type: string, x: number, y: number): Promise<Locator> {
-  await workspaceIsFree(page)
-  const entry = page.locator(`.red-ui-palette-node[data-palette-type="${type}"]`)
-  const nodes = page.locator('.red-ui-flow-node-group')
-  const before = await nodes.count()
-  const chart = await boxOf(page.locator('#red-ui-workspace-chart'))
-  // Unlike a look at its box this waits until the entry stands still, with nothing over it: palettes unfold.
-  await entry.hover()
-  await page.mouse.down()
-  await page.mouse.move(chart.x + x - 40, chart.y + y - 20, { steps: 8 })
-  await page.mouse.move(chart.x + x, chart.y + y, { steps: 4 })
-  await page.mouse.up()
-  await nodes.nth(before).waitFor()
-  return nodes.nth(before)
-}
-
-/** Draws a wire from the output of one node to the input of another. */
-async function wire(page: Page, source: Locator, target: Locator): Promise<void> {
-  const from = await boxOf(source.locator('.red-ui-flow-port-output .red-ui-flow-port').first())
-  const to = await boxOf(target.locator('.red-ui-flow-port-input .red-ui-flow-port').first())
-  await page.mouse.move(from.x + from.width / 2, from.y + from.height / 2)
-  await page.mouse.down()
-  await page.mouse.move(to.x + to.width / 2, to.y + to.height / 2, { steps: 10 })
-  await page.mouse.up()
-  await page.locator('.red-ui-flow-link-line').first().waitFor({ state: 'attached' })
-}
-
-async function deploy(page: Page): Promise<void> {
-  const done = page.waitForResponse(
-    (response) => response.request().method() === 'POST' && response.url().endsWith('/flows'),
-  )
-  await page.locator('#red-ui-header-button-deploy').click()
-  assert.equal((await done).status(), 200)
-}
-
-async function boxOf(
-  locator: Locator,
-): Promise<{ x: number; y: number; width: number; height: number }> {
-  const box = await locator.boundingBox()
-  if (!box) throw new Error('it is not to be seen')
-  return box
-}
