@@ -288,7 +288,7 @@ bool CaptureFile::packet(uint32_t interface, uint64_t ticks, uint32_t captured, 
   if (from.ticks == 1'000'000 && from.offset_s == 0 && ticks < kMaxTimeUs) {
     frame.time_us = static_cast<int64_t>(ticks);
   } else {
-    const __int128 whole = static_cast<__int128>(ticks / from.ticks + 0) * 1'000'000 +
+    const __int128 whole = static_cast<__int128>(ticks / from.ticks) * 1'000'000 +
                            static_cast<__int128>(ticks % from.ticks) * 1'000'000 / from.ticks +
                            static_cast<__int128>(from.offset_s) * 1'000'000;
     frame.time_us = static_cast<int64_t>(std::clamp<__int128>(whole, 0, kMaxTimeUs));

@@ -183,24 +183,9 @@ void CaptureObject::set_locality(const Napi::CallbackInfo& info) {
 }
 
 void CaptureObject::start(const Napi::CallbackInfo& info) {
-  callback_ = Napi::ThreadSafeFunction::New(info.Env(), info[0].As<Napi::Function>(),
-                                            "homespin capture", 0, 1);
-  callback_open_ = true;
+  on_ready_.open(info.Env(), info[0].As<Napi::Function>(), "homespin capture");
   Ref();
-  capture_->start([this] { notify(); });
-}
-
-void CaptureObject::notify() {
-  if (calls_->waiting.exchange(true)) return;
-  const std::lock_guard lock(callback_mutex_);
-  if (!callback_open_) return;
-  const napi_status status =
-      callback_.NonBlockingCall([calls = calls_](Napi::Env env, Napi::Function on_ready) {
-        calls->waiting = false;
-        if (calls->wanted) on_ready.Call({});
-      });
-  // The environment is going away; after this answer the function may not be touched again.
-  if (status == napi_closing) callback_open_ = false;
+  capture_->start([this] { on_ready_.notify(); });
 }
 
 /** One buffer for all batches: a new one each time would be garbage that V8 does not see the size of. */
@@ -238,8 +223,8 @@ Napi::Value CaptureObject::drain(const Napi::CallbackInfo& info) {
       batch.Set("error", Napi::String::New(env, faults.back().error));
     }
   }
-  if (capture_->more()) notify();
-  if (ended) release_callback();
+  if (capture_->more()) on_ready_.notify();
+  if (ended) close_callback();
   return batch;
 }
 
@@ -247,16 +232,11 @@ void CaptureObject::stop(const Napi::CallbackInfo& info) { shut_down(); }
 
 void CaptureObject::shut_down() {
   capture_->stop();
-  release_callback();
+  close_callback();
 }
 
-void CaptureObject::release_callback() {
-  const std::lock_guard lock(callback_mutex_);
-  if (!callback_open_) return;
-  callback_open_ = false;
-  calls_->wanted = false;
-  callback_.Release();
-  Unref();
+void CaptureObject::close_callback() {
+  if (on_ready_.close()) Unref();
 }
 
 }  // namespace homespin

@@ -20,8 +20,7 @@ inline u128 joined(const uint64_t word[2]) { return static_cast<u128>(word[1]) <
 
 uint16_t station(const Packet& packet, const HashSecret& secret) {
   if (packet.sender != 0 || packet.src_mac == nullptr) return 0;
-  uint64_t mac = 0;
-  std::memcpy(&mac, packet.src_mac, 6);
+  const uint64_t mac = mac_number(packet.src_mac);
   return static_cast<uint16_t>(multiply_fold(mac ^ secret.word[0], secret.word[3] | 1)) | 1;
 }
 

@@ -78,10 +78,6 @@ bool http_request(const uint8_t* data, uint32_t size) {
   return false;
 }
 
-uint64_t mac_number(const uint8_t* mac) {
-  return static_cast<uint64_t>(be16(mac)) << 32 | be32(mac + 2);
-}
-
 }  // namespace
 
 NameReader::NameReader(const NameOptions& options, const HashSecret& secret)
