@@ -11,6 +11,8 @@ constexpr uint16_t kTypeArp = 0x0806;
 constexpr uint16_t kTypeIpv6 = 0x86dd;
 constexpr int kMaxTags = 4;
 constexpr int kMaxExtensionHeaders = 8;
+/** A packet that carries no length is at most so long: eight times 64 KiB (GSO_MAX_SIZE, linux/netdevice.h). */
+constexpr uint32_t kMaxSuperPacket = 512 * 1024;
 
 inline bool is_vlan(uint16_t type) { return type == 0x8100 || type == 0x88a8 || type == 0x9100; }
 
@@ -43,6 +45,19 @@ inline void seal(Packet& packet, const HashSecret& secret) {
   // Sorted, it is the first.
   key.station = (key.a[0] | key.a[1]) == 0 ? station(packet, secret) : uint16_t{0};
   packet.hash = hash_of(key, secret);
+}
+
+/** The least header of a protocol whose ports are where those of UDP are; 0 where it has none. */
+inline uint32_t header_with_ports(uint8_t protocol) {
+  switch (protocol) {
+    case kProtocolDccp:
+    case kProtocolSctp:
+      return 12;
+    case kProtocolUdpLite:
+      return 8;
+    default:
+      return 0;
+  }
 }
 
 /** Ports and TCP flags, where the packet has them. */
@@ -89,6 +104,14 @@ inline void transport(Packet& packet) {
     if (length != 0 && length < captured) packet.body_captured = length;
   } else if (key.protocol == kProtocolIcmp || key.protocol == kProtocolIcmp6) {
     if (packet.body_bytes < 4 && !packet.fragment) packet.verdict = Verdict::kMalformed;
+  } else if (const uint32_t header = header_with_ports(key.protocol); header != 0) {
+    if (packet.body_bytes < header && !packet.fragment) {
+      packet.verdict = Verdict::kMalformed;
+      return;
+    }
+    if (captured < 4) return;
+    key.port_a = load<uint16_t>(at);
+    key.port_b = load<uint16_t>(at + 2);
   }
 }
 
@@ -101,7 +124,10 @@ inline void ipv4(const Frame& frame, uint32_t offset, const HashSecret& secret, 
   const uint32_t on_wire = frame.length - offset;
   uint32_t total = be16(at + 2);
   // A super-packet that segmentation offload will cut, or one beyond 64 KiB, carries no length.
-  if (total == 0) total = on_wire;
+  if (total == 0) {
+    if (on_wire > kMaxSuperPacket) return;
+    total = on_wire;
+  }
   if (total < header || total > on_wire) return;
   uint32_t captured = frame.captured - offset;
   if (captured > total) captured = total;
@@ -176,7 +202,10 @@ inline void ipv6(const Frame& frame, uint32_t offset, const HashSecret& secret, 
   const uint32_t on_wire = frame.length - offset;
   uint32_t total = be16(at + 4) + 40u;
   // Zero: a super-packet or jumbogram; but "no next header" says that there is nothing.
-  if (total == 40 && at[6] != 59) total = on_wire;
+  if (total == 40 && at[6] != 59) {
+    if (on_wire > kMaxSuperPacket) return;
+    total = on_wire;
+  }
   if (total > on_wire) return;
   uint32_t captured = frame.captured - offset;
   if (captured > total) captured = total;
