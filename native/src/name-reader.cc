@@ -31,6 +31,8 @@ constexpr uint8_t kWatchBits = 7;
 constexpr int kCountShift = 3;
 
 constexpr uint16_t kPortDns = 53;
+/** RFC 1035, 4.1.1. Over TCP, whatever says that it is shorter is no message. */
+constexpr uint32_t kDnsHeaderBytes = 12;
 
 /** Kinds that are known by a UDP port alone. */
 int kind_of_port(uint16_t port) {
@@ -297,16 +299,18 @@ void NameReader::tcp_dns(const Packet& packet, Flow& flow, uint32_t slot) {
     streams_.close(*stream);
     return;
   }
-  while (stream->size() >= 2) {
-    const uint32_t length = be16(stream->data());
-    if (length + 2 > kMaxStreamBytes) {
-      stream->consume(length + 2);
-      continue;
+  uint32_t at = 0;
+  while (at + 2 <= stream->size()) {
+    const uint32_t length = be16(stream->data() + at);
+    if (length < kDnsHeaderBytes) return streams_.close(*stream);
+    const uint32_t end_of_message = at + 2 + length;
+    if (length + 2 <= kMaxStreamBytes) {
+      if (end_of_message > stream->size()) break;
+      dns_message(packet, flow, slot, stream->data() + at + 2, length, true);
     }
-    if (stream->size() < length + 2) break;
-    dns_message(packet, flow, slot, stream->data() + 2, length, true);
-    stream->consume(length + 2);
+    at = end_of_message;
   }
+  if (at > 0) stream->consume(at);
   if (packet.tcp_flags & (kFin | kRst) && stream->size() == 0) streams_.close(*stream);
 }
 
