@@ -9,8 +9,12 @@ namespace homespin {
 
 namespace {
 
-/** Of Ethernet and IPv4 (RFC 826); what follows is padding. */
+/** Of Ethernet and IPv4 (RFC 826); what follows is padding. And where the sender's address is. */
 constexpr uint32_t kArpBytes = 28;
+constexpr uint32_t kArpSenderIp = 14;
+/** Of a neighbour advertisement, whose target is the address that it claims (RFC 4861, 4.4). */
+constexpr uint8_t kAdvertisement = 136;
+constexpr uint32_t kAdvertisementTarget = 8;
 constexpr uint32_t kMaxWhole = 2048;
 constexpr uint8_t kMaxQuic = 3;
 
@@ -70,6 +74,16 @@ bool quic_initial(const uint8_t* data, uint32_t size) {
   return known_quic(version) && (data[0] >> 4 & 3) == (version == 0x6b3343cf ? 1 : 0);
 }
 
+/** Other messages than advertisements speak for the address that they come from. */
+ClaimedIp claimed_in_ndp(const Packet& packet, const uint8_t* message, uint32_t size) {
+  ClaimedIp ip;
+  const bool advertisement = message[0] == kAdvertisement && size >= kAdvertisementTarget + sizeof ip;
+  const uint64_t* const source = packet.sender == 0 ? packet.key.a : packet.key.b;
+  std::memcpy(&ip, advertisement ? message + kAdvertisementTarget : reinterpret_cast<const uint8_t*>(source),
+              sizeof ip);
+  return ip;
+}
+
 bool http_request(const uint8_t* data, uint32_t size) {
   static constexpr const char* kMethods[] = {"GET ",     "POST ",   "HEAD ",    "PUT ",
                                              "OPTIONS ", "DELETE ", "CONNECT ", "PATCH "};
@@ -125,7 +139,7 @@ void NameReader::read(const Packet& packet, Flow& flow, uint32_t slot) {
       return quic(packet, flow, slot);
     case kNdp:
       if (size >= 4 && payload[0] >= 133 && payload[0] <= 137 &&
-          !repeats(packet, payload, std::min(size, kMaxWhole))) {
+          !repeats(packet, payload, std::min(size, kMaxWhole), claimed_in_ndp(packet, payload, size))) {
         hand_up(kNameNdp, packet, flow, slot, payload, size);
       }
       return;
@@ -141,16 +155,18 @@ void NameReader::read(const Packet& packet, Flow& flow, uint32_t slot) {
 void NameReader::read_arp(const Packet& packet) {
   if (!wants(kNameArp)) return;
   const uint32_t size = std::min(packet.body_captured, kMaxWhole);
-  if (repeats(packet, packet.body, std::min(size, kArpBytes)) || !allowed(packet, false)) return;
+  ClaimedIp ip{};
+  if (size >= kArpBytes) std::memcpy(&ip, packet.body + kArpSenderIp, 4);
+  if (repeats(packet, packet.body, std::min(size, kArpBytes), ip) || !allowed(packet, false)) return;
   uint8_t* const to = queue_.prepare(size);
   if (to == nullptr) return;
   std::memcpy(to, packet.body, size);
   queue_.commit(kNameArp, packet, kNoSlot, true, size);
 }
 
-bool NameReader::repeats(const Packet& packet, const uint8_t* message, uint32_t size) {
+bool NameReader::repeats(const Packet& packet, const uint8_t* message, uint32_t size, const ClaimedIp& ip) {
   const uint64_t sender = packet.src_mac == nullptr ? 0 : mac_number(packet.src_mac);
-  return repeats_.repeats(message, size, sender, packet.time_us);
+  return repeats_.repeats(message, size, sender, ip, packet.time_us);
 }
 
 /** An answer is charged to who asked: else one device could use up what the resolver may say to all others. */

@@ -45,7 +45,7 @@ class NameReader {
  private:
   bool wants(NameKind kind) const { return kinds_ >> kind & 1; }
   bool allowed(const Packet& packet, bool answer);
-  bool repeats(const Packet& packet, const uint8_t* message, uint32_t size);
+  bool repeats(const Packet& packet, const uint8_t* message, uint32_t size, const ClaimedIp& ip);
   void hand_up(NameKind kind, const Packet& packet, const Flow& flow, uint32_t slot,
                const uint8_t* payload, uint32_t size);
   void dns_message(const Packet& packet, const Flow& flow, uint32_t slot, const uint8_t* message,

@@ -265,6 +265,29 @@ describe('native names: messages handed up whole', () => {
     assert.equal((await named(claims, all)).length, 2, 'another claim is another message')
   })
 
+  it('hands up who takes an address back, each time', async () => {
+    const macs = [MAC_A, '02:0d:e0:00:00:02']
+    const own = ipBytes('192.0.2.11')
+    const arp = (mac: string): Buffer => {
+      const claim = [u(2, 1, 0x0800), u(1, 6, 4), u(2, 2), macBytes(mac), own, macBytes(mac), own]
+      return ethernet(0x0806, Buffer.concat(claim), { src: mac })
+    }
+    // RFC 4861, 4.4: flags, the target, and option 2.
+    const ndp = (mac: string): Buffer => {
+      const head = [u(1, 136, 0, 0, 0, 0x20, 0, 0, 0), ipBytes('2001:db8:1::b')]
+      const body = Buffer.concat([...head, u(1, 2, 1), macBytes(mac)])
+      return ethernet(0x86dd, ipv6(body, { src: '2001:db8:1::77', next: 58 }), { src: mac })
+    }
+    for (const claim of [arp, ndp]) {
+      const each = [0, 1, 0, 1, 1, 0].map((who) => claim(macs[who] as string))
+      const rows = await named(each, all)
+      assert.deepEqual(
+        rows.map((row) => macs.indexOf(row.srcMac)),
+        [0, 1, 0, 1, 0],
+      )
+    }
+  })
+
   it('hands up at most three QUIC Initials of a flow, of known versions', async () => {
     const quic = (first: number, version: number): Buffer =>
       Buffer.concat([u(1, first), u(4, version), Buffer.alloc(1200)])
