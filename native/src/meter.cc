@@ -47,7 +47,6 @@ uint32_t Meter::add(const Frame* frames, uint32_t count) {
           packet.verdict = Verdict::kCopy;
           continue;
         }
-        if (packet.fragment) fragments_.follow(packet);
         flows_.prefetch_index(packet.hash);
       }
     }
@@ -55,6 +54,7 @@ uint32_t Meter::add(const Frame* frames, uint32_t count) {
       if (batch_[i].verdict == Verdict::kIp) flows_.prefetch_flow(batch_[i].hash);
     }
     for (uint32_t i = 0; i < n; i++) this->count(batch_[i]);
+    if (fragments_.keeps_any()) let_late_fragments_go();
     flows_.advance(clock_us_);
     frames += n;
     count -= n;
@@ -67,8 +67,7 @@ void Meter::place_source(int64_t first_us) {
   if (counters_.packets > 0 && first_us >= clock_us_ - kDisorderUs) return;
   begun_us_ = first_us;
   if (counters_.packets == 0) return;
-  flows_.close_all(kClosedByEof);
-  fragments_.clear();
+  end();
   names_.forget_times();
   clock_us_ = first_us;
   if (first_us < counters_.first_us) counters_.first_us = first_us;
@@ -86,7 +85,9 @@ inline void Meter::count(Packet& packet) {
       counters_.ip_packets++;
       counters_.ip_bytes += packet.ip_bytes;
       counters_.decoded++;
-      return account(packet);
+      if (packet.fragment) return fragment(packet);
+      account(packet);
+      return;
     case Verdict::kArp:
       counters_.decoded++;
       return names_.read_arp(packet);
@@ -101,7 +102,30 @@ inline void Meter::count(Packet& packet) {
   }
 }
 
-inline void Meter::account(Packet& packet) {
+/** A later one that comes before its first one waits for it: so it counts to the same flow. */
+void Meter::fragment(Packet& packet) {
+  if (fragments_.keeps_any()) let_late_fragments_go();
+  const auto take = [this](const Packet& early) {
+    Flow& flow = account(early);
+    if (early.time_us < flow.first_us) flow.first_us = early.time_us;
+  };
+  if (!packet.later_fragment) {
+    fragments_.begin(packet);
+    account(packet);
+    if (fragments_.keeps_any()) fragments_.release(packet, take);
+  } else if (fragments_.follow(packet)) {
+    account(packet);
+  } else {
+    if (fragments_.full()) fragments_.let_oldest_go(take);
+    fragments_.keep(packet);
+  }
+}
+
+void Meter::let_late_fragments_go() {
+  fragments_.let_late_go(clock_us_, [this](const Packet& late) { account(late); });
+}
+
+inline Flow& Meter::account(const Packet& packet) {
   uint32_t slot = flows_.find(packet.key, packet.hash);
   if (slot != kNoSlot) {
     const Flow& flow = flows_.at(slot);
@@ -126,9 +150,10 @@ inline void Meter::account(Packet& packet) {
   if (packet.tcp_flags & (kFin | kRst)) tcp_ends(flow, slot, packet);
   flows_.changed(slot, flow);
   if (flow.names != 0) names_.read(packet, flow, slot);
+  return flow;
 }
 
-uint32_t Meter::begin(Packet& packet) {
+uint32_t Meter::begin(const Packet& packet) {
   const uint32_t slot =
       flows_.insert(packet.key, packet.hash, packet.time_us, idle_class(packet.key.protocol));
   Flow& flow = flows_.at(slot);
@@ -163,9 +188,13 @@ void Meter::tcp_ends(Flow& flow, uint32_t slot, const Packet& packet) {
 
 void Meter::advance(int64_t time_us) {
   if (time_us > clock_us_) clock_us_ = time_us;
+  if (fragments_.keeps_any()) let_late_fragments_go();
   flows_.advance(clock_us_);
 }
 
-void Meter::end() { flows_.close_all(kClosedByEof); }
+void Meter::end() {
+  fragments_.end([this](const Packet& late) { account(late); });
+  flows_.close_all(kClosedByEof);
+}
 
 }  // namespace homespin

@@ -64,8 +64,11 @@ class Meter {
 
   void place_source(int64_t first_us);
   void count(Packet& packet);
-  void account(Packet& packet);
-  uint32_t begin(Packet& packet);
+  void fragment(Packet& packet);
+  void let_late_fragments_go();
+  /** Adds a packet to its flow. */
+  Flow& account(const Packet& packet);
+  uint32_t begin(const Packet& packet);
   bool flipped(const Packet& packet) const;
   void tcp_ends(Flow& flow, uint32_t slot, const Packet& packet);
 
