@@ -7,6 +7,7 @@ import { NAME_KINDS } from './layout.ts'
 const DEFAULTS: Required<CaptureOptions> = {
   maxFlows: 131_072,
   tcpIdleSeconds: 600,
+  halfOpenIdleSeconds: 60,
   udpIdleSeconds: 60,
   otherIdleSeconds: 60,
   updates: true,
@@ -19,6 +20,7 @@ const DEFAULTS: Required<CaptureOptions> = {
 const RANGES: Partial<Record<keyof CaptureOptions, [number, number]>> = {
   maxFlows: [16, 4_194_304],
   tcpIdleSeconds: [1, 86_400],
+  halfOpenIdleSeconds: [1, 86_400],
   udpIdleSeconds: [1, 86_400],
   otherIdleSeconds: [1, 86_400],
   namesPerSecond: [0, 1_000_000],

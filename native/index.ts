@@ -44,6 +44,8 @@ export interface CaptureOptions {
   maxFlows?: number
   /** Seconds without a packet after which a flow ends. Defaults 600, 60 and 60; a TCP flow after FIN from both ends or RST: 5. */
   tcpIdleSeconds?: number
+  /** The same for TCP of which nothing but SYNs was seen: at most `tcpIdleSeconds`. Default 60, longer than a client waits between two. */
+  halfOpenIdleSeconds?: number
   udpIdleSeconds?: number
   otherIdleSeconds?: number
   /** False: only flows that ended are handed up. Default true. */

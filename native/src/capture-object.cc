@@ -17,6 +17,8 @@ MeterOptions read_options(const Napi::Object& from) {
   MeterOptions options;
   options.flows.max_flows = static_cast<uint32_t>(number("maxFlows"));
   options.flows.idle_us[kIdleTcp] = number("tcpIdleSeconds") * 1'000'000;
+  options.flows.idle_us[kIdleHalfOpen] =
+      std::min(options.flows.idle_us[kIdleTcp], number("halfOpenIdleSeconds") * 1'000'000);
   options.flows.idle_us[kIdleUdp] = number("udpIdleSeconds") * 1'000'000;
   options.flows.idle_us[kIdleOther] = number("otherIdleSeconds") * 1'000'000;
   options.names.per_second = static_cast<double>(number("namesPerSecond"));

@@ -56,13 +56,14 @@ ClosedBy FlowTable::silent_end(const Flow& flow) {
 }
 
 void FlowTable::link(uint32_t slot) {
-  const Flow& flow = at(slot);
-  wheels_[flow.idle_class].insert(slot, due_second(flow),
+  Flow& flow = at(slot);
+  flow.wheel = flow.idle_class;
+  wheels_[flow.wheel].insert(slot, due_second(flow),
                                   [this](uint32_t other) -> WheelLink& { return at(other).link; });
 }
 
 void FlowTable::unlink(uint32_t slot) {
-  wheels_[at(slot).idle_class].remove(
+  wheels_[at(slot).wheel].remove(
       slot, [this](uint32_t other) -> WheelLink& { return at(other).link; });
 }
 

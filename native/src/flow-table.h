@@ -13,7 +13,15 @@
 namespace homespin {
 
 /** Which time-out holds for a flow. */
-enum IdleClass : uint8_t { kIdleTcp, kIdleUdp, kIdleOther, kIdleClosing, kIdleClasses };
+enum IdleClass : uint8_t {
+  kIdleTcp,
+  kIdleUdp,
+  kIdleOther,
+  /** TCP of which nothing but SYNs was seen. */
+  kIdleHalfOpen,
+  kIdleClosing,
+  kIdleClasses,
+};
 
 enum FlowStatus : uint8_t {
   kFlowListed = 1,    // in the list of changes
@@ -39,7 +47,9 @@ struct alignas(64) Flow {
   uint16_t vlan;
   uint16_t interface;
   uint8_t status;
-  uint8_t idle_class;
+  uint8_t idle_class : 4;
+  /** The wheel that it is linked in: that of its class, or of the class it had when it was linked. */
+  uint8_t wheel : 4;
   uint8_t closed_by;
   /** What the name reader still looks for in this flow, its own; 0: nothing, packets need not be shown to it. */
   uint8_t names;
@@ -56,7 +66,7 @@ static_assert(offsetof(Flow, packets) == 64);
 struct FlowTableOptions {
   uint32_t max_flows = 131072;
   /** By `IdleClass`. */
-  int64_t idle_us[kIdleClasses] = {600'000'000, 60'000'000, 60'000'000, 5'000'000};
+  int64_t idle_us[kIdleClasses] = {600'000'000, 60'000'000, 60'000'000, 60'000'000, 5'000'000};
   /** Hand up flows that go on, not only those that ended. */
   bool updates = true;
 };
@@ -96,6 +106,8 @@ class FlowTable {
 
   /** Gives a flow another time-out. */
   void set_idle_class(uint32_t slot, IdleClass idle_class);
+  /** A longer one: that is seen when the shorter one comes up. */
+  static void set_longer_idle_class(Flow& flow, IdleClass idle_class) { flow.idle_class = idle_class; }
 
   bool timed_out(const Flow& flow, int64_t time_us) const {
     return time_us - flow.last_us > options_.idle_us[flow.idle_class];

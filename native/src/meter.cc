@@ -23,9 +23,11 @@ HashSecret draw_secret() {
   return secret;
 }
 
-IdleClass idle_class(uint8_t protocol) {
-  if (protocol == kProtocolTcp) return kIdleTcp;
-  return protocol == kProtocolUdp ? kIdleUdp : kIdleOther;
+bool only_syn(const Packet& packet) { return (packet.tcp_flags & (kSyn | kAck | kRst)) == kSyn; }
+
+IdleClass idle_class(const Packet& packet) {
+  if (packet.key.protocol == kProtocolTcp) return only_syn(packet) ? kIdleHalfOpen : kIdleTcp;
+  return packet.key.protocol == kProtocolUdp ? kIdleUdp : kIdleOther;
 }
 
 }  // namespace
@@ -147,6 +149,9 @@ inline Flow& Meter::account(const Packet& packet) {
     if (packet.src_mac != nullptr) std::memcpy(flow.mac[end], packet.src_mac, 6);
   }
   flow.tcp_flags[end] |= packet.tcp_flags;
+  if (flow.idle_class == kIdleHalfOpen && !only_syn(packet)) {
+    FlowTable::set_longer_idle_class(flow, kIdleTcp);
+  }
   if (packet.tcp_flags & (kFin | kRst)) tcp_ends(flow, slot, packet);
   flows_.changed(slot, flow);
   if (flow.names != 0) names_.read(packet, flow, slot);
@@ -155,7 +160,7 @@ inline Flow& Meter::account(const Packet& packet) {
 
 uint32_t Meter::begin(const Packet& packet) {
   const uint32_t slot =
-      flows_.insert(packet.key, packet.hash, packet.time_us, idle_class(packet.key.protocol));
+      flows_.insert(packet.key, packet.hash, packet.time_us, idle_class(packet));
   Flow& flow = flows_.at(slot);
   flow.vlan = packet.vlan;
   flow.interface = packet.interface;
