@@ -38,6 +38,7 @@
         'src/nft-watch-object.cc',
         'src/nft-watch-socket.cc',
         'src/packet-answerer.cc',
+        'src/packet-clock.cc',
         'src/packet-edit.cc',
         'src/packet-filter.cc',
         'src/queue-messages.cc',

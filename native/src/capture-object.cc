@@ -91,8 +91,8 @@ Napi::Object counters_object(Napi::Env env, Meter& meter, uint64_t ring_dropped)
   set("dnsQueries", static_cast<double>(meter.names().dns_queries()));
   set("namesDropped", static_cast<double>(meter.names().queue().dropped()));
   set("ringDropped", static_cast<double>(ring_dropped));
-  set("firstMs", milliseconds(from.first_us));
-  set("lastMs", milliseconds(from.last_us));
+  set("firstMs", milliseconds(meter.clock().told(from.first_us)));
+  set("lastMs", milliseconds(meter.clock().told(from.last_us)));
   return to;
 }
 

@@ -43,6 +43,9 @@ int64_t clock_ms(clockid_t clock) {
   return now.tv_sec * int64_t{1000} + now.tv_nsec / 1'000'000;
 }
 
+/** Since the boot, also while the machine slept. */
+int64_t up_ms() { return clock_ms(CLOCK_BOOTTIME); }
+
 }  // namespace
 
 Capture::Capture(const MeterOptions& options)
@@ -57,6 +60,7 @@ std::string Capture::read_file(const std::string& path) { return inputs_.add_fil
 
 std::string Capture::read_descriptor(int fd, bool live) {
   live_ = live;
+  if (live) meter_.run_live();
   return inputs_.add_descriptor(fd);
 }
 
@@ -65,6 +69,7 @@ std::string Capture::set_interfaces(std::vector<RingOptions> list) {
   if (!refusal.empty()) return refusal;
   const std::lock_guard lock(mutex_);
   live_ = true;
+  meter_.run_live();
   std::vector<std::unique_ptr<Ring>> rings;
   for (const RingOptions& options : list) {
     const auto same = std::find_if(rings_.begin(), rings_.end(), [&](const auto& ring) {
@@ -117,7 +122,7 @@ void Capture::stop() {
 }
 
 void Capture::run() {
-  last_signal_ms_ = packet_seen_ms_ = clock_ms(CLOCK_MONOTONIC);
+  last_signal_ms_ = packet_seen_ms_ = up_ms();
   if (!inputs_.empty()) {
     run_inputs();
     inputs_.close();
@@ -139,7 +144,7 @@ void Capture::run_inputs() {
     {
       const std::lock_guard lock(mutex_);
       if (!inputs_.next(faults_)) return;
-      file_ = CaptureFile(meter_.clock_us());
+      file_ = CaptureFile(told_now_us());
       meter_.begin_source();
     }
     const std::string error = run_input(buffer.get());
@@ -164,7 +169,7 @@ std::string Capture::run_input(uint8_t* buffer) {
     if (n == 0) break;
     have += static_cast<size_t>(n);
     const size_t used = parse(buffer, have);
-    if (used > 0) packet_seen_ms_ = clock_ms(CLOCK_MONOTONIC);
+    if (used > 0) packet_seen_ms_ = up_ms();
     have -= used;
     std::memmove(buffer, buffer + used, have);
     after_piece();
@@ -179,6 +184,7 @@ std::string Capture::run_input(uint8_t* buffer) {
 size_t Capture::parse(const uint8_t* data, size_t size) {
   if (live_ || !updates_) {
     const std::lock_guard lock(mutex_);
+    if (live_) meter_.expect_after(silence_us());
     return file_.parse(data, size, meter_);
   }
   size_t used = 0;
@@ -190,7 +196,7 @@ size_t Capture::parse(const uint8_t* data, size_t size) {
     used += taken;
     if (taken == 0 && piece == size - used) break;
     step = taken == 0 ? step * 2 : kUpdateStep;
-    const int64_t second = meter_.clock_us() / 1'000'000;
+    const int64_t second = meter_.clock().now_us() / 1'000'000;
     if (second == told_second_) continue;
     told_second_ = second;
     round_ = meter_.flows().pending();
@@ -212,7 +218,7 @@ void Capture::run_rings() {
     wait.assign(1, {wake_fd_, POLLIN, 0});
     {
       const std::lock_guard lock(mutex_);
-      const int64_t now = clock_ms(CLOCK_MONOTONIC);
+      const int64_t now = up_ms();
       const bool check = now - checked_ms >= kCheckMs;
       if (check) checked_ms = now;
       for (const auto& ring : rings_) {
@@ -235,8 +241,8 @@ void Capture::run_rings() {
     if (!read_rings()) after_piece();
   }
   // What was on the wire before the end is handed over when its block retires.
-  const int64_t end = clock_ms(CLOCK_MONOTONIC) + kLastBlockMs;
-  while (clock_ms(CLOCK_MONOTONIC) < end) {
+  const int64_t end = up_ms() + kLastBlockMs;
+  while (up_ms() < end) {
     if (!read_rings()) poll(nullptr, 0, 5);
   }
 }
@@ -249,20 +255,27 @@ bool Capture::read_rings() {
     {
       const std::lock_guard lock(mutex_);
       if (i >= rings_.size()) return any;
+      meter_.expect_after(silence_us());
       read = rings_[i]->read(meter_, static_cast<uint16_t>(i));
     }
     if (!read) continue;
     any = true;
-    packet_seen_ms_ = clock_ms(CLOCK_MONOTONIC);
+    packet_seen_ms_ = up_ms();
     after_piece();
   }
 }
 
 /** Until the next tick or signal. */
 int Capture::wait_ms() const {
-  const int64_t to_signal = last_signal_ms_ + kSignalMs - clock_ms(CLOCK_MONOTONIC);
+  const int64_t to_signal = last_signal_ms_ + kSignalMs - up_ms();
   return static_cast<int>(std::clamp<int64_t>(to_signal, 1, kTickMs));
 }
+
+/** How long no packet has come. The sender's clock may differ from ours: this is added to its last time. */
+int64_t Capture::silence_us() const { return (up_ms() - packet_seen_ms_) * 1000; }
+
+/** What the source's clock says now, as far as is known from packets. */
+int64_t Capture::told_now_us() const { return meter_.clock().told(meter_.clock().now_us()); }
 
 bool Capture::wait_for_input(int timeout_ms) {
   pollfd wait[2] = {{inputs_.fd(), POLLIN, 0}, {wake_fd_, POLLIN, 0}};
@@ -272,15 +285,12 @@ bool Capture::wait_for_input(int timeout_ms) {
 
 /** Signals when due, lets whoever drains go first, and waits while too much has not been drained. */
 void Capture::after_piece() {
-  const int64_t now = clock_ms(CLOCK_MONOTONIC);
+  const int64_t now = up_ms();
   const bool due = now - last_signal_ms_ >= kSignalMs;
   bool many;
   {
     std::unique_lock lock(mutex_);
-    if (live_ && meter_.clock_us() > 0) {
-      // The sender's clock may differ from ours: its last time, and what has passed since.
-      meter_.advance(meter_.counters().last_us + (now - packet_seen_ms_) * 1000);
-    }
+    if (live_ && meter_.counters().packets > 0) meter_.advance_after(silence_us());
     many = meter_.flows().pending_closed() >= kManyClosed ||
            meter_.names().queue().size() >= kManyNames;
     if (due || many) {
@@ -310,7 +320,7 @@ void Capture::wait_while_full() {
 }
 
 void Capture::signal_now() {
-  last_signal_ms_ = clock_ms(CLOCK_MONOTONIC);
+  last_signal_ms_ = up_ms();
   signal_();
 }
 
@@ -345,7 +355,7 @@ uint64_t Capture::Drain::ring_dropped() const {
 }
 
 int64_t Capture::Drain::time_us() const {
-  return capture_.live_ ? clock_ms(CLOCK_REALTIME) * 1000 : capture_.meter_.clock_us();
+  return capture_.live_ ? clock_ms(CLOCK_REALTIME) * 1000 : capture_.told_now_us();
 }
 
 }  // namespace homespin

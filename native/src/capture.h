@@ -80,6 +80,8 @@ class Capture {
   void signal_now();
   bool full();
   int wait_ms() const;
+  int64_t silence_us() const;
+  int64_t told_now_us() const;
 
   Meter meter_;
   InputQueue inputs_;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "layout.h"
+#include "packet-clock.h"
 #include "packet.h"
 #include "timing-wheel.h"
 
@@ -73,7 +74,8 @@ struct FlowTableOptions {
 
 class FlowTable {
  public:
-  explicit FlowTable(const FlowTableOptions& options);
+  /** Times of flows are those of `clock`; of flows that ended, and of records, those of the source. */
+  FlowTable(const FlowTableOptions& options, const PacketClock& clock);
 
   Flow& at(uint32_t slot) { return chunks_[slot / kChunk][slot % kChunk]; }
 
@@ -108,6 +110,9 @@ class FlowTable {
   void set_idle_class(uint32_t slot, IdleClass idle_class);
   /** A longer one: that is seen when the shorter one comes up. */
   static void set_longer_idle_class(Flow& flow, IdleClass idle_class) { flow.idle_class = idle_class; }
+
+  /** The flow was seen at `time_us` for the last time, whatever it says. */
+  void set_back(uint32_t slot, int64_t time_us);
 
   bool timed_out(const Flow& flow, int64_t time_us) const {
     return time_us - flow.last_us > options_.idle_us[flow.idle_class];
@@ -162,12 +167,14 @@ class FlowTable {
   void link(uint32_t slot);
   void unlink(uint32_t slot);
   void finish(uint32_t slot, ClosedBy by);
+  void end(uint32_t slot, Flow& flow, ClosedBy by);
   void evict();
   void remove_from_index(uint32_t slot);
   void grow_index();
   uint32_t free_slot();
 
   FlowTableOptions options_;
+  const PacketClock& clock_;
   std::vector<Entry> index_;
   uint32_t mask_;
   std::vector<Flow*> chunks_;

@@ -33,7 +33,10 @@ IdleClass idle_class(const Packet& packet) {
 }  // namespace
 
 Meter::Meter(const MeterOptions& options)
-    : secret_(draw_secret()), flows_(options.flows), fragments_(secret_), names_(options.names, secret_) {}
+    : secret_(draw_secret()),
+      flows_(options.flows, clock_),
+      fragments_(secret_),
+      names_(options.names, secret_, clock_) {}
 
 uint32_t Meter::add(const Frame* frames, uint32_t count) {
   const uint64_t before = counters_.packets;
@@ -57,31 +60,33 @@ uint32_t Meter::add(const Frame* frames, uint32_t count) {
     }
     for (uint32_t i = 0; i < n; i++) this->count(batch_[i]);
     if (fragments_.keeps_any()) let_late_fragments_go();
-    flows_.advance(clock_us_);
+    flows_.advance(clock_.now_us());
     frames += n;
     count -= n;
   }
+  if (clock_.latest_us() > counters_.last_us) counters_.last_us = clock_.latest_us();
   return static_cast<uint32_t>(counters_.packets - before);
 }
 
 void Meter::place_source(int64_t first_us) {
   source_begins_ = false;
-  if (counters_.packets > 0 && first_us >= clock_us_ - kDisorderUs) return;
+  if (counters_.packets > 0) {
+    if (first_us >= clock_.told(clock_.now_us()) - kDisorderUs) return;
+    end();
+    names_.forget_times();
+  }
+  clock_.begin(first_us);
   begun_us_ = first_us;
-  if (counters_.packets == 0) return;
-  end();
-  names_.forget_times();
-  clock_us_ = first_us;
-  if (first_us < counters_.first_us) counters_.first_us = first_us;
+  if (counters_.packets > 0 && first_us < counters_.first_us) counters_.first_us = first_us;
 }
 
 inline void Meter::count(Packet& packet) {
   if (packet.verdict == Verdict::kCopy) return;
   counters_.packets++;
   counters_.bytes += packet.frame_bytes;
-  if (packet.time_us > clock_us_) clock_us_ = packet.time_us;
+  packet.time_us = clock_.take(packet.time_us);
+  if (leapt_slot_ != kNoSlot) [[unlikely]] settle_leap();
   if (counters_.packets == 1) counters_.first_us = packet.time_us;
-  if (packet.time_us > counters_.last_us) counters_.last_us = packet.time_us;
   switch (packet.verdict) {
     case Verdict::kIp:
       counters_.ip_packets++;
@@ -124,7 +129,7 @@ void Meter::fragment(Packet& packet) {
 }
 
 void Meter::let_late_fragments_go() {
-  fragments_.let_late_go(clock_us_, [this](const Packet& late) { account(late); });
+  fragments_.let_late_go(clock_.now_us(), [this](const Packet& late) { account(late); });
 }
 
 inline Flow& Meter::account(const Packet& packet) {
@@ -153,6 +158,11 @@ inline Flow& Meter::account(const Packet& packet) {
     FlowTable::set_longer_idle_class(flow, kIdleTcp);
   }
   if (packet.tcp_flags & (kFin | kRst)) tcp_ends(flow, slot, packet);
+  if (packet.time_us == clock_.doubted_us()) [[unlikely]] {
+    leapt_slot_ = slot;
+    leapt_number_ = flow.number;
+    leapt_us_ = packet.time_us;
+  }
   flows_.changed(slot, flow);
   if (flow.names != 0) names_.read(packet, flow, slot);
   return flow;
@@ -191,13 +201,25 @@ void Meter::tcp_ends(Flow& flow, uint32_t slot, const Packet& packet) {
   if (packet.tcp_flags & kRst || both_fin) flows_.set_idle_class(slot, kIdleClosing);
 }
 
-void Meter::advance(int64_t time_us) {
-  if (time_us > clock_us_) clock_us_ = time_us;
+/** What followed has shown whether time leapt ahead: if it did not, the flow is one of now. */
+void Meter::settle_leap() {
+  if (clock_.doubted_us() == leapt_us_) return;
+  Flow& flow = flows_.at(leapt_slot_);
+  const bool same = flow.number == leapt_number_ && !(flow.status & kFlowClosed);
+  if (same && clock_.latest_us() < leapt_us_) flows_.set_back(leapt_slot_, clock_.latest_us());
+  leapt_slot_ = kNoSlot;
+}
+
+void Meter::advance_after(int64_t silence_us) {
+  clock_.advance(clock_.latest_us() + silence_us);
   if (fragments_.keeps_any()) let_late_fragments_go();
-  flows_.advance(clock_us_);
+  flows_.advance(clock_.now_us());
 }
 
 void Meter::end() {
+  clock_.believe();
+  leapt_slot_ = kNoSlot;
+  if (counters_.packets > 0 && clock_.latest_us() > counters_.last_us) counters_.last_us = clock_.latest_us();
   fragments_.end([this](const Packet& late) { account(late); });
   flows_.close_all(kClosedByEof);
 }

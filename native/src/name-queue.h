@@ -27,8 +27,8 @@ class NameQueue {
     return bytes_.get() + size_ + sizeof(NameHead);
   }
 
-  /** Completes what `prepare` began. */
-  void commit(NameKind kind, const Packet& packet, uint32_t slot, bool from_originator,
+  /** Completes what `prepare` began; `told_us` is the packet's time by the source's clock. */
+  void commit(NameKind kind, const Packet& packet, int64_t told_us, uint32_t slot, bool from_originator,
               size_t payload) {
     NameHead head{};
     const size_t size = (sizeof head + payload + 7) & ~size_t{7};
@@ -37,7 +37,7 @@ class NameQueue {
     head.kind = kind;
     head.from_orig = from_originator;
     head.slot = slot;
-    head.time_ms = static_cast<double>(packet.time_us) / 1000;
+    head.time_ms = static_cast<double>(told_us) / 1000;
     if (packet.verdict == Verdict::kIp) {
       const FlowKey& key = packet.key;
       const bool swapped = packet.sender == 1;

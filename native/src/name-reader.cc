@@ -96,8 +96,8 @@ bool http_request(const uint8_t* data, uint32_t size) {
 
 }  // namespace
 
-NameReader::NameReader(const NameOptions& options, const HashSecret& secret)
-    : kinds_(options.kinds), buckets_(secret, options.per_second, options.burst), repeats_(secret) {}
+NameReader::NameReader(const NameOptions& options, const HashSecret& secret, const PacketClock& clock)
+    : clock_(clock), kinds_(options.kinds), buckets_(secret, options.per_second, options.burst), repeats_(secret) {}
 
 uint8_t NameReader::watch(const Packet& packet) const {
   const FlowKey& key = packet.key;
@@ -161,7 +161,7 @@ void NameReader::read_arp(const Packet& packet) {
   uint8_t* const to = queue_.prepare(size);
   if (to == nullptr) return;
   std::memcpy(to, packet.body, size);
-  queue_.commit(kNameArp, packet, kNoSlot, true, size);
+  commit(kNameArp, packet, kNoSlot, true, size);
 }
 
 bool NameReader::repeats(const Packet& packet, const uint8_t* message, uint32_t size, const ClaimedIp& ip) {
@@ -193,7 +193,7 @@ void NameReader::hand_up(NameKind kind, const Packet& packet, const Flow& flow, 
   uint8_t* const to = queue_.prepare(size);
   if (to == nullptr) return;
   std::memcpy(to, payload, size);
-  queue_.commit(kind, packet, slot, packet.sender == flow.originator(), size);
+  commit(kind, packet, slot, packet.sender == flow.originator(), size);
 }
 
 void NameReader::dns_message(const Packet& packet, const Flow& flow, uint32_t slot,
@@ -205,7 +205,7 @@ void NameReader::dns_message(const Packet& packet, const Flow& flow, uint32_t sl
   uint8_t* const to = queue_.prepare(kMaxDnsPayload);
   if (to == nullptr) return;
   const size_t payload = read_dns(message, size, tcp, to);
-  queue_.commit(kNameDns, packet, slot, packet.sender == flow.originator(), payload);
+  commit(kNameDns, packet, slot, packet.sender == flow.originator(), payload);
 }
 
 void NameReader::quic(const Packet& packet, Flow& flow, uint32_t slot) {
@@ -292,7 +292,7 @@ void NameReader::hello(const Packet& packet, Flow& flow, uint32_t slot, const ui
     if (uint8_t* const to = queue_.prepare(kMaxNameText)) {
       const size_t length =
           put_dotted_name(found.name, found.name_bytes, reinterpret_cast<char*>(to));
-      queue_.commit(kNameSni, packet, slot, true, length);
+      commit(kNameSni, packet, slot, true, length);
     }
   }
   if (stream != nullptr) streams_.close(*stream);
