@@ -86,6 +86,7 @@ export function captureOptions(options: CaptureOptions): FilledOptions {
   const filled: Required<CaptureOptions> = { ...DEFAULTS, ...given }
   for (const [key, [low, high]] of Object.entries(RANGES)) {
     const value: unknown = filled[key as keyof CaptureOptions]
+    if (key === 'namesPerSecond' && value === Number.POSITIVE_INFINITY) continue
     if (typeof value !== 'number' || !Number.isInteger(value)) {
       throw new TypeError(`${key} must be a whole number, not ${shown(value)}`)
     }

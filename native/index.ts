@@ -53,8 +53,8 @@ export interface CaptureOptions {
   /** Which packets that carry names are handed up. Default `dns` and `sni`. */
   names?: readonly NameKind[]
   /**
-   * Packets that carry names, per device: tokens a second, and how many at once. Default 200 and 2000. A DNS answer is
-   * charged to who asked, so that one device can't use up what the resolver says to all.
+   * Packets that carry names, per device: how many a second, and how many at once. Default 200 and 2000; Infinity a second: no
+   * limit, as for files, which wait until names have been taken. A DNS answer comes with its query and is not counted.
    */
   namesPerSecond?: number
   namesBurst?: number
@@ -77,7 +77,7 @@ export interface Counters {
   liveFlows: number
   flowsEvicted: number
   dnsQueries: number
-  /** Packets with names that were over a limit. */
+  /** Packets with names that were over a limit, and messages of which there was no room to wait for the rest. */
   namesDropped: number
   /** Packets that the rings had no room for. */
   ringDropped: number

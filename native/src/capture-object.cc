@@ -21,7 +21,7 @@ MeterOptions read_options(const Napi::Object& from) {
       std::min(options.flows.idle_us[kIdleTcp], number("halfOpenIdleSeconds") * 1'000'000);
   options.flows.idle_us[kIdleUdp] = number("udpIdleSeconds") * 1'000'000;
   options.flows.idle_us[kIdleOther] = number("otherIdleSeconds") * 1'000'000;
-  options.names.per_second = static_cast<double>(number("namesPerSecond"));
+  options.names.per_second = from.Get("namesPerSecond").As<Napi::Number>().DoubleValue();
   options.names.burst = static_cast<double>(number("namesBurst"));
   options.names.kinds = static_cast<uint32_t>(number("nameBits"));
   options.flows.updates = from.Get("updates").As<Napi::Boolean>();

@@ -31,7 +31,6 @@ constexpr uint32_t kManyClosed = 8192;
 /** From here on a file waits. */
 constexpr uint32_t kTooManyClosed = 32768;
 constexpr size_t kManyNames = 256 * 1024;
-constexpr size_t kTooManyNames = 2 << 20;
 /** Flows in a batch: what JavaScript makes of it stays small. Further ones follow in the next, at once. */
 constexpr uint32_t kBatchFlows = 4096;
 /** Flows told in one second while live: with more, each is told less often (the longest untold first), none is lost. */
@@ -144,7 +143,7 @@ void Capture::run_inputs() {
     {
       const std::lock_guard lock(mutex_);
       if (!inputs_.next(faults_)) return;
-      file_ = CaptureFile(told_now_us());
+      file_ = CaptureFile(told_now_us(), !live_);
       meter_.begin_source();
     }
     const std::string error = run_input(buffer.get());
@@ -168,11 +167,13 @@ std::string Capture::run_input(uint8_t* buffer) {
     }
     if (n == 0) break;
     have += static_cast<size_t>(n);
-    const size_t used = parse(buffer, have);
-    if (used > 0) packet_seen_ms_ = up_ms();
-    have -= used;
-    std::memmove(buffer, buffer + used, have);
-    after_piece();
+    do {
+      const size_t used = parse(buffer, have);
+      if (used > 0) packet_seen_ms_ = up_ms();
+      have -= used;
+      std::memmove(buffer, buffer + used, have);
+      after_piece();
+    } while (file_.paused() && !stopping_);
     if (file_.failed()) break;
   }
   const std::lock_guard lock(mutex_);
@@ -189,7 +190,7 @@ size_t Capture::parse(const uint8_t* data, size_t size) {
   }
   size_t used = 0;
   size_t step = kUpdateStep;
-  while (used < size && !stopping_ && !file_.failed()) {
+  while (used < size && !stopping_ && !file_.failed() && !file_.paused()) {
     std::unique_lock lock(mutex_);
     const size_t piece = std::min(step, size - used);
     const size_t taken = file_.parse(data + used, piece, meter_);
@@ -308,8 +309,7 @@ void Capture::after_piece() {
  */
 bool Capture::full() {
   if (live_) return meter_.flows().pending_closed() >= std::max(max_flows_, kTooManyClosed);
-  return meter_.flows().pending_closed() >= kTooManyClosed ||
-         meter_.names().queue().size() >= kTooManyNames;
+  return meter_.flows().pending_closed() >= kTooManyClosed || meter_.names().queue().full();
 }
 
 void Capture::wait_while_full() {

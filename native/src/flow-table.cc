@@ -106,6 +106,7 @@ uint32_t FlowTable::insert(const FlowKey& key, uint64_t hash, int64_t time_us,
   flow.tcp_flags[0] = flow.tcp_flags[1] = 0;
   flow.status = 0;
   flow.names = 0;
+  flow.memo = 0;
   flow.idle_class = idle_class;
   flow.closed_by = kStillOpen;
   link(slot);

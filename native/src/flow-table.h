@@ -54,8 +54,8 @@ struct alignas(64) Flow {
   uint8_t closed_by;
   /** What the name reader still looks for in this flow, its own; 0: nothing, packets need not be shown to it. */
   uint8_t names;
-  /** The name reader's own. */
-  uint16_t next_sequence;
+  /** The name reader's own: where the client's bytes begin, or how its queries fared. */
+  uint16_t memo;
   WheelLink link;
 
   /** 0 or 1: the end that began it. */

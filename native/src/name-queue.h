@@ -15,6 +15,8 @@ class NameQueue {
  public:
   /** Beyond this, records are dropped and counted. */
   static constexpr size_t kMaxBytes = 8 << 20;
+  /** From here on a file waits: there is room for all that the frames can bring which are read at once. */
+  static constexpr size_t kFullBytes = 2 << 20;
 
   /** Where the payload of a new record of up to `payload` bytes goes; null if there is no room. */
   uint8_t* prepare(size_t payload) {
@@ -56,6 +58,7 @@ class NameQueue {
   }
 
   size_t size() const { return size_; }
+  bool full() const { return size_ >= kFullBytes; }
   uint64_t dropped() const { return dropped_; }
   void drop() { dropped_++; }
 

@@ -1,6 +1,7 @@
 #include "name-reader.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 
 #include "bytes.h"
@@ -97,7 +98,11 @@ bool http_request(const uint8_t* data, uint32_t size) {
 }  // namespace
 
 NameReader::NameReader(const NameOptions& options, const HashSecret& secret, const PacketClock& clock)
-    : clock_(clock), kinds_(options.kinds), buckets_(secret, options.per_second, options.burst), repeats_(secret) {}
+    : clock_(clock),
+      kinds_(options.kinds),
+      limited_(std::isfinite(options.per_second)),
+      buckets_(secret, options.per_second, options.burst),
+      repeats_(secret) {}
 
 uint8_t NameReader::watch(const Packet& packet) const {
   const FlowKey& key = packet.key;
@@ -169,8 +174,12 @@ bool NameReader::repeats(const Packet& packet, const uint8_t* message, uint32_t 
   return repeats_.repeats(message, size, sender, ip, packet.time_us);
 }
 
-/** An answer is charged to who asked: else one device could use up what the resolver may say to all others. */
+/**
+ * An answer whose query was not seen is charged to who is answered: else one device could use up what the resolver may say to
+ * all others. On an account of its own, as anybody can make up answers.
+ */
 bool NameReader::allowed(const Packet& packet, bool answer) {
+  if (!limited_) return true;
   const uint8_t* mac = packet.src_mac;
   if (answer && packet.dst_mac != nullptr && !(packet.dst_mac[0] & 1)) mac = packet.dst_mac;
   uint64_t device;
@@ -181,9 +190,41 @@ bool NameReader::allowed(const Packet& packet, bool answer) {
     const uint64_t* ip = is_a ? packet.key.a : packet.key.b;
     device = (ip[0] ^ ip[1] * 0x9e3779b97f4a7c15) | uint64_t{1} << 63;
   }
+  if (answer) device |= uint64_t{1} << 61;
   if (buckets_.take(device, packet.time_us)) return true;
   queue_.drop();
   return false;
+}
+
+/** An answer fares as its query did: what was let through is worth nothing without it, and what was not needs none. */
+bool NameReader::dns_allowed(const Packet& packet, Flow& flow, bool query) {
+  if (!limited_) return true;
+  uint8_t passed = static_cast<uint8_t>(flow.memo);
+  uint8_t refused = static_cast<uint8_t>(flow.memo >> 8);
+  bool passes;
+  if (query) {
+    passes = allowed(packet, false);
+    uint8_t& count = passes ? passed : refused;
+    if (count < UINT8_MAX) count++;
+  } else if (passed > 0) {
+    passes = true;
+    passed--;
+  } else if (refused > 0) {
+    passes = false;
+    refused--;
+    queue_.drop();
+  } else {
+    return allowed(packet, true);
+  }
+  flow.memo = static_cast<uint16_t>(passed | refused << 8);
+  return passes;
+}
+
+Stream& NameReader::open_stream(const Packet& packet, const Flow& flow, uint32_t base) {
+  bool displaced;
+  Stream& stream = streams_.open(flow.number, packet.sender, base, packet.time_us, displaced);
+  if (displaced) queue_.drop();
+  return stream;
 }
 
 void NameReader::hand_up(NameKind kind, const Packet& packet, const Flow& flow, uint32_t slot,
@@ -196,12 +237,12 @@ void NameReader::hand_up(NameKind kind, const Packet& packet, const Flow& flow, 
   commit(kind, packet, slot, packet.sender == flow.originator(), size);
 }
 
-void NameReader::dns_message(const Packet& packet, const Flow& flow, uint32_t slot,
+void NameReader::dns_message(const Packet& packet, Flow& flow, uint32_t slot,
                              const uint8_t* message, uint32_t size, bool tcp) {
   const DnsKind kind = dns_kind(message, size);
   if (kind == DnsKind::kNone) return;
   if (kind == DnsKind::kQuery) dns_queries_++;
-  if (!wants(kNameDns) || !allowed(packet, kind == DnsKind::kResponse)) return;
+  if (!wants(kNameDns) || !dns_allowed(packet, flow, kind == DnsKind::kQuery)) return;
   uint8_t* const to = queue_.prepare(kMaxDnsPayload);
   if (to == nullptr) return;
   const size_t payload = read_dns(message, size, tcp, to);
@@ -228,13 +269,13 @@ void NameReader::tcp_start(const Packet& packet, Flow& flow, uint32_t slot) {
   const uint32_t size = packet.body_captured - packet.header_bytes;
   if (packet.tcp_flags & kSyn) {
     // Where the client's bytes begin, so that a later piece that comes first is known as one.
-    flow.next_sequence = static_cast<uint16_t>(sequence + 1);
+    flow.memo = static_cast<uint16_t>(sequence + 1);
     flow.names |= 1 << kCountShift;
   }
   if (size == 0) return;
   const bool start_known = flow.names >> kCountShift & 1;
   const uint16_t ahead = start_known && !(packet.tcp_flags & kSyn)
-                             ? static_cast<uint16_t>(sequence - flow.next_sequence)
+                             ? static_cast<uint16_t>(sequence - flow.memo)
                              : 0;
   if (ahead == 0) {
     if (wants(kNameSni) && payload[0] == 0x16 && (size == 1 || payload[1] == 3)) {
@@ -250,7 +291,7 @@ void NameReader::tcp_start(const Packet& packet, Flow& flow, uint32_t slot) {
   // A keep-alive or repetition from before the start says nothing.
   if (ahead >= kMaxStreamBytes) return;
   if (!wants(kNameSni)) return;
-  Stream& stream = streams_.open(flow.number, packet.sender, sequence - ahead, packet.time_us);
+  Stream& stream = open_stream(packet, flow, sequence - ahead);
   if (stream.add(sequence, payload, size)) {
     flow.names = kTcpHello;
   } else {
@@ -280,7 +321,7 @@ void NameReader::hello(const Packet& packet, Flow& flow, uint32_t slot, const ui
   if (found.state == HelloState::kMore) {
     if (stream != nullptr) return;
     const uint32_t sequence = be32(packet.body + 4) + (packet.tcp_flags & kSyn ? 1 : 0);
-    Stream& opened = streams_.open(flow.number, packet.sender, sequence, packet.time_us);
+    Stream& opened = open_stream(packet, flow, sequence);
     if (!opened.add(sequence, data, size)) {
       streams_.close(opened);
       flow.names = kNothing;
@@ -309,7 +350,7 @@ void NameReader::tcp_dns(const Packet& packet, Flow& flow, uint32_t slot) {
   if (stream == nullptr || syn) {
     // Seen from its middle: a message is believed to begin here, and what is none is left out.
     if (size == 0 && !syn) return;
-    stream = &streams_.open(flow.number, end, sequence, packet.time_us);
+    stream = &open_stream(packet, flow, sequence);
   }
   if (size > 0 && !stream->add(sequence, payload, size)) {
     streams_.close(*stream);

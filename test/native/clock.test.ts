@@ -21,7 +21,8 @@ const at = (seconds: number, port: number): Captured => ({
   at: seconds,
   data: new Conversation({ clientPort: port, serverPort: 9 }).udp(true, Buffer.from('x')),
 })
-const played = (...packets: Captured[]): Promise<Replay> => replay(pcap(packets), { updates: false })
+const played = (...packets: Captured[]): Promise<Replay> =>
+  replay(pcap(packets), { updates: false })
 /** A packet each half minute, so that time goes on. */
 const ticks = (from: number, to: number): Captured[] =>
   Array.from({ length: (to - from) / 30 }, (_, i) => at(from + i * 30, 1))
@@ -61,13 +62,10 @@ describe('native clock: of a file', () => {
     assert.deepEqual(first.flows.at(-1)?.origPackets, 10)
     assert.equal(first.flows[0]?.closedBy, 'idle')
     const several = await played(at(0, 7), at(FAR, 9), at(FAR, 9), at(1, 7), ...ticks(30, 300))
-    assert.deepEqual(
-      several.flows.map((flow) => [flow.orig, flow.closedBy]).slice(-2),
-      [
-        ['192.0.2.11:7', 'idle'],
-        ['192.0.2.11:1', 'eof'],
-      ],
-    )
+    assert.deepEqual(several.flows.map((flow) => [flow.orig, flow.closedBy]).slice(-2), [
+      ['192.0.2.11:7', 'idle'],
+      ['192.0.2.11:1', 'eof'],
+    ])
   })
 
   it('that is set back breaks no flow, and goes on', async () => {
@@ -85,7 +83,9 @@ describe('native clock: of a file', () => {
   })
 
   it('is one clock where two sources an hour apart are written down by turns', async () => {
-    const packets = Array.from({ length: 40 }, (_, i) => at(i - (i % 4 < 2 ? 0 : HOUR), 10 + (i % 4)))
+    const packets = Array.from({ length: 40 }, (_, i) =>
+      at(i - (i % 4 < 2 ? 0 : HOUR), 10 + (i % 4)),
+    )
     const { flows } = await played(...packets)
     assert.deepEqual(
       flows.map((flow) => flow.origPackets),

@@ -276,7 +276,9 @@ describe('native DNS: over TCP', () => {
     const cpuMs = async (serverPort: number): Promise<number> => {
       const to = new Conversation({ serverPort })
       const bytes = pcap(
-        Array.from({ length: 1500 }, (_, i) => to.tcp(true, { seq: i * zeros.length, data: zeros })),
+        Array.from({ length: 1500 }, (_, i) =>
+          to.tcp(true, { seq: i * zeros.length, data: zeros }),
+        ),
       )
       const before = process.cpuUsage()
       await replay(bytes)

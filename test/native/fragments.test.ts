@@ -58,9 +58,7 @@ describe('native fragments', () => {
       [part6(0, 1200), part6(1200, 2016)],
       [part6(1200, 2016), part6(0, 1200)],
     ]) {
-      assert.deepEqual(rows(await played(packets)), [
-        [17, '2001:db8:1::b:5000', 2, 2016 + 2 * 48],
-      ])
+      assert.deepEqual(rows(await played(packets)), [[17, '2001:db8:1::b:5000', 2, 2016 + 2 * 48]])
     }
   })
 
