@@ -11,8 +11,8 @@ constexpr uint16_t kTypeArp = 0x0806;
 constexpr uint16_t kTypeIpv6 = 0x86dd;
 constexpr int kMaxTags = 4;
 constexpr int kMaxExtensionHeaders = 8;
-/** A packet that carries no length is at most so long: eight times 64 KiB (GSO_MAX_SIZE, linux/netdevice.h). */
-constexpr uint32_t kMaxSuperPacket = 512 * 1024;
+/** No kernel makes a longer frame: eight times 64 KiB (GSO_MAX_SIZE, linux/netdevice.h), and its link header and tags. */
+constexpr uint32_t kMaxFrame = 512 * 1024 + 64;
 
 inline bool is_vlan(uint16_t type) { return type == 0x8100 || type == 0x88a8 || type == 0x9100; }
 
@@ -124,10 +124,7 @@ inline void ipv4(const Frame& frame, uint32_t offset, const HashSecret& secret, 
   const uint32_t on_wire = frame.length - offset;
   uint32_t total = be16(at + 2);
   // A super-packet that segmentation offload will cut, or one beyond 64 KiB, carries no length.
-  if (total == 0) {
-    if (on_wire > kMaxSuperPacket) return;
-    total = on_wire;
-  }
+  if (total == 0) total = on_wire;
   if (total < header || total > on_wire) return;
   uint32_t captured = frame.captured - offset;
   if (captured > total) captured = total;
@@ -202,10 +199,7 @@ inline void ipv6(const Frame& frame, uint32_t offset, const HashSecret& secret, 
   const uint32_t on_wire = frame.length - offset;
   uint32_t total = be16(at + 4) + 40u;
   // Zero: a super-packet or jumbogram; but "no next header" says that there is nothing.
-  if (total == 40 && at[6] != 59) {
-    if (on_wire > kMaxSuperPacket) return;
-    total = on_wire;
-  }
+  if (total == 40 && at[6] != 59) total = on_wire;
   if (total > on_wire) return;
   uint32_t captured = frame.captured - offset;
   if (captured > total) captured = total;
@@ -302,6 +296,11 @@ void decode(const Frame& frame, const HashSecret& secret, Packet& packet) {
   packet.frame_bytes = frame.length + frame.tag_bytes;
   packet.interface = frame.interface;
   packet.vlan = frame.vlan;
+  if (frame.length > kMaxFrame) [[unlikely]] {
+    packet.frame_bytes = frame.captured + frame.tag_bytes;
+    packet.verdict = Verdict::kMalformed;
+    return;
+  }
   if (frame.link_type != kLinkEthernet) return other_link(frame, secret, packet);
   if (frame.captured < 14) {
     packet.verdict = Verdict::kMalformed;

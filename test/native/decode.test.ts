@@ -146,18 +146,21 @@ describe('native decoding: IPv4', () => {
   })
 
   it('believes no length that a kernel can not make', async () => {
+    const most = 512 * 1024
     const packets: [number, Buffer][] = [
       [IP4, ipv4(udp(1, 2, data), { totalLength: 0 })],
       [IP6, ipv6(tcp(1, 2), { next: 6, payloadLength: 0 })],
+      [IP4, ipv4(udp(1, 2, data))],
     ]
     for (const [type, packet] of packets) {
       const frame = ethernet(type, packet)
-      for (const length of [14 + 512 * 1024 + 1, 0xffffffff]) {
+      for (const length of [most + 65, 0xffffffff]) {
         const { counters, flows } = await one({ data: frame, length })
         assert.deepEqual([counters.malformed, counters.ipBytes, flows.length], [1, 0, 0])
+        assert.equal(counters.bytes, frame.length)
       }
-      const most = await one({ data: frame, length: 14 + 512 * 1024 })
-      assert.equal(most.flows[0]?.origBytes, 512 * 1024)
+      const whole = await one({ data: frame, length: 14 + most })
+      assert.equal(whole.counters.ipBytes, packet === packets[2]?.[1] ? packet.length : most)
     }
   })
 
