@@ -44,6 +44,7 @@
         'src/queue-messages.cc',
         'src/queue-socket.cc',
         'src/queue-thread.cc',
+        'src/ring-set.cc',
         'src/ring.cc',
         'src/route-messages.cc',
         'src/route-socket.cc',

@@ -21,6 +21,12 @@ export type CountRule =
   /** Only frames that this box itself sends: the bridge device above captured ports. */
   | 'own_outgoing'
 
+/** A VLAN as its frames say it: the EtherType of the tag (IEEE 802.1Q or 802.1ad), and its id. */
+export interface VlanTag {
+  type: 0x8100 | 0x88a8
+  id: number
+}
+
 /** One interface to capture. */
 export interface InterfaceSpec {
   name: string
@@ -29,6 +35,8 @@ export interface InterfaceSpec {
   promiscuous?: boolean
   /** One-armed gateway: frames between this box and these MACs are its own forwarded copies and are not counted. */
   upstreamMacs?: readonly string[]
+  /** Frames whose outer tag is one of these are not counted: their VLAN is an interface of its own that is captured too. */
+  withoutVlans?: readonly VlanTag[]
 }
 
 /** What the meter needs to know of the home, to leave out packets that this box forwards from one LAN to another. */
@@ -79,7 +87,7 @@ export interface Counters {
   dnsQueries: number
   /** Packets with names that were over a limit, and messages of which there was no room to wait for the rest. */
   namesDropped: number
-  /** Packets that the rings had no room for. */
+  /** Packets that the rings had no room for, or that were lost with an interface that went. */
   ringDropped: number
   /** Time of the first and the last packet, 0 before any. */
   firstMs: number
@@ -139,7 +147,10 @@ export interface Capture {
    * `live`: time-outs run by the time of day (a command that goes on writing); else by packet time.
    */
   readDescriptor: (fd: number, live: boolean) => void
-  /** Captures interfaces; again at any time with another list. One that is absent is waited for. Throws without the right to. */
+  /**
+   * Captures interfaces; again at any time with another list. One that is in it again goes on without a gap, whatever else is
+   * wanted of it; one that is absent is waited for. Throws without the right to.
+   */
   setInterfaces: (specs: readonly InterfaceSpec[]) => void
   setLocality: (locality: Locality) => void
   /** `onReady` is called on this thread once a second, when much has come together, and at the end. */

@@ -49,6 +49,12 @@ RingOptions read_interface(const Napi::Object& from, uint32_t ring_bytes) {
   for (uint32_t i = 0; i < macs.Length(); i++) {
     options.upstream.push_back(read_mac(macs.Get(i).As<Napi::String>()));
   }
+  const Napi::Array vlans = from.Get("withoutVlans").As<Napi::Array>();
+  for (uint32_t i = 0; i < vlans.Length(); i++) {
+    const Napi::Object tag = vlans.Get(i).As<Napi::Object>();
+    options.without_vlans.push_back(tag.Get("type").As<Napi::Number>().Uint32Value() << 16 |
+                                    tag.Get("id").As<Napi::Number>().Uint32Value());
+  }
   return options;
 }
 
@@ -103,8 +109,9 @@ Napi::Array interfaces_array(Napi::Env env, const std::vector<std::unique_ptr<Ri
     Napi::Object each = Napi::Object::New(env);
     each.Set("name", Napi::String::New(env, ring.options().name));
     each.Set("up", Napi::Boolean::New(env, ring.up()));
-    each.Set("packets", Napi::Number::New(env, static_cast<double>(ring.packets())));
-    each.Set("dropped", Napi::Number::New(env, static_cast<double>(ring.dropped())));
+    const RingTotals totals = ring.totals();
+    each.Set("packets", Napi::Number::New(env, static_cast<double>(totals.packets)));
+    each.Set("dropped", Napi::Number::New(env, static_cast<double>(totals.dropped)));
     if (!ring.up()) each.Set("reason", Napi::String::New(env, ring.reason()));
     all.Set(i, each);
   }
@@ -174,7 +181,7 @@ void CaptureObject::set_interfaces(const Napi::CallbackInfo& info) {
   for (uint32_t i = 0; i < specs.Length(); i++) {
     list.push_back(read_interface(specs.Get(i).As<Napi::Object>(), ring_bytes_));
   }
-  const std::string error = capture_->set_interfaces(std::move(list));
+  const std::string error = capture_->set_interfaces(list);
   if (!error.empty()) Napi::Error::New(info.Env(), error).ThrowAsJavaScriptException();
 }
 

@@ -10,6 +10,8 @@
 #include <cstring>
 #include <memory>
 
+#include "up-time.h"
+
 namespace homespin {
 
 namespace {
@@ -24,8 +26,6 @@ constexpr int64_t kSignalMs = 1000;
 constexpr int kTickMs = 200;
 /** How often the interfaces are looked at. */
 constexpr int64_t kCheckMs = 500;
-/** Longer than a block takes to retire: up to two of the kernel's rounds, and those may be late. */
-constexpr int64_t kLastBlockMs = 100;
 /** From here on JavaScript is told at once. */
 constexpr uint32_t kManyClosed = 8192;
 /** From here on a file waits. */
@@ -36,14 +36,12 @@ constexpr uint32_t kBatchFlows = 4096;
 /** Flows told in one second while live: with more, each is told less often (the longest untold first), none is lost. */
 constexpr uint32_t kRoundFlows = 32768;
 
-int64_t clock_ms(clockid_t clock) {
+/** In whole milliseconds. */
+int64_t time_of_day_us() {
   timespec now;
-  clock_gettime(clock, &now);
-  return now.tv_sec * int64_t{1000} + now.tv_nsec / 1'000'000;
+  clock_gettime(CLOCK_REALTIME, &now);
+  return now.tv_sec * int64_t{1'000'000} + now.tv_nsec / 1'000'000 * 1000;
 }
-
-/** Since the boot, also while the machine slept. */
-int64_t up_ms() { return clock_ms(CLOCK_BOOTTIME); }
 
 }  // namespace
 
@@ -63,28 +61,13 @@ std::string Capture::read_descriptor(int fd, bool live) {
   return inputs_.add_descriptor(fd);
 }
 
-std::string Capture::set_interfaces(std::vector<RingOptions> list) {
+std::string Capture::set_interfaces(const std::vector<RingOptions>& list) {
   const std::string refusal = capture_refusal();
   if (!refusal.empty()) return refusal;
   const std::lock_guard lock(mutex_);
   live_ = true;
   meter_.run_live();
-  std::vector<std::unique_ptr<Ring>> rings;
-  for (const RingOptions& options : list) {
-    const auto same = std::find_if(rings_.begin(), rings_.end(), [&](const auto& ring) {
-      return ring && ring->options() == options;
-    });
-    if (same != rings_.end()) {
-      rings.push_back(std::move(*same));
-    } else {
-      rings.push_back(std::make_unique<Ring>(options));
-      rings.back()->check();
-    }
-  }
-  for (const auto& gone : rings_) {
-    if (gone) dropped_before_ += gone->dropped();
-  }
-  rings_ = std::move(rings);
+  rings_.set(list, meter_);
   wake();
   return {};
 }
@@ -221,11 +204,12 @@ void Capture::run_rings() {
       const std::lock_guard lock(mutex_);
       const int64_t now = up_ms();
       const bool check = now - checked_ms >= kCheckMs;
-      if (check) checked_ms = now;
-      for (const auto& ring : rings_) {
-        if (check) ring->check();
-        if (ring->fd() >= 0) wait.push_back({ring->fd(), POLLIN, 0});
+      if (check) {
+        checked_ms = now;
+        rings_.check(meter_);
       }
+      rings_.end_leaving();
+      rings_.wait_for(wait);
     }
     poll(wait.data(), wait.size(), wait_ms());
     if (wait[0].revents != 0) {
@@ -237,7 +221,7 @@ void Capture::run_rings() {
     });
     if (failed) {
       const std::lock_guard lock(mutex_);
-      for (const auto& ring : rings_) ring->clear_error();
+      rings_.clear_errors();
     }
     if (!read_rings()) after_piece();
   }
@@ -257,7 +241,7 @@ bool Capture::read_rings() {
       const std::lock_guard lock(mutex_);
       if (i >= rings_.size()) return any;
       meter_.expect_after(silence_us());
-      read = rings_[i]->read(meter_, static_cast<uint16_t>(i));
+      read = rings_.read(i, meter_);
     }
     if (!read) continue;
     any = true;
@@ -348,14 +332,8 @@ bool Capture::Drain::ended() const {
   return capture_.ended_ && capture_.meter_.flows().pending() == 0;
 }
 
-uint64_t Capture::Drain::ring_dropped() const {
-  uint64_t dropped = capture_.dropped_before_;
-  for (const auto& ring : capture_.rings_) dropped += ring->dropped();
-  return dropped;
-}
-
 int64_t Capture::Drain::time_us() const {
-  return capture_.live_ ? clock_ms(CLOCK_REALTIME) * 1000 : capture_.told_now_us();
+  return capture_.live_ ? time_of_day_us() : capture_.told_now_us();
 }
 
 }  // namespace homespin
