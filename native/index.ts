@@ -160,7 +160,7 @@ export interface Capture {
   stop: () => void
 }
 
-/** What the kernel says of links, addresses and neighbours (rtnetlink). First everything that is, then every change. */
+/** What the kernel says of links, addresses, neighbours and default routes (rtnetlink). First everything that is, then every change. */
 export type NetlinkEvent =
   | {
       kind: 'link'
@@ -172,6 +172,9 @@ export type NetlinkEvent =
       master?: number
       /** IFLA_INFO_KIND: `bridge`, `veth`, … */
       linkKind?: string
+      /** Of a VLAN: index of the link that its frames go through, and their tag. */
+      parent?: number
+      vlan?: VlanTag
       /** IFF_LOOPBACK */
       loopback: boolean
       removed: boolean
@@ -182,11 +185,13 @@ export type NetlinkEvent =
       index: number
       ip: string
       mac?: string
+      /** It answered moments ago (NUD_REACHABLE); else it is remembered, or somebody put it there. */
       reachable: boolean
       router: boolean
       removed: boolean
     }
-  | { kind: 'gateway'; index: number; ip: string; removed: boolean }
+  /** The gateways of all default routes, whenever one may have changed. One that several routes have is there as often. */
+  | { kind: 'gateways'; gateways: readonly { index: number; ip: string }[] }
   /** Messages were lost (ENOBUFS); everything that is follows again. */
   | { kind: 'overrun' }
   /** Everything that was there at the start, or after an overrun, has been told. */
