@@ -77,24 +77,25 @@ void Meter::place_source(int64_t first_us) {
   }
   clock_.begin(first_us);
   begun_us_ = first_us;
-  if (counters_.packets > 0 && first_us < counters_.first_us) counters_.first_us = first_us;
+  if (counters_.packets == 0 || first_us < counters_.first_us) counters_.first_us = first_us;
 }
 
 inline void Meter::count(Packet& packet) {
   if (packet.verdict == Verdict::kCopy) return;
   counters_.packets++;
   counters_.bytes += packet.frame_bytes;
-  packet.time_us = clock_.take(packet.time_us);
-  if (leapt_slot_ != kNoSlot) [[unlikely]] settle_leap();
-  if (counters_.packets == 1) counters_.first_us = packet.time_us;
+  const bool in_line = clock_.take(packet.time_us);
+  if (!in_line) place(packet);
   switch (packet.verdict) {
-    case Verdict::kIp:
+    case Verdict::kIp: {
       counters_.ip_packets++;
       counters_.ip_bytes += packet.ip_bytes;
       counters_.decoded++;
       if (packet.fragment) return fragment(packet);
-      account(packet);
+      const uint32_t slot = account(packet);
+      if (!in_line) note_leap(slot, packet);
       return;
+    }
     case Verdict::kArp:
       counters_.decoded++;
       return names_.read_arp(packet);
@@ -113,7 +114,7 @@ inline void Meter::count(Packet& packet) {
 void Meter::fragment(Packet& packet) {
   if (fragments_.keeps_any()) let_late_fragments_go();
   const auto take = [this](const Packet& early) {
-    Flow& flow = account(early);
+    Flow& flow = flows_.at(account(early));
     if (early.time_us < flow.first_us) flow.first_us = early.time_us;
   };
   if (!packet.later_fragment) {
@@ -132,7 +133,7 @@ void Meter::let_late_fragments_go() {
   fragments_.let_late_go(clock_.now_us(), [this](const Packet& late) { account(late); });
 }
 
-inline Flow& Meter::account(const Packet& packet) {
+inline uint32_t Meter::account(const Packet& packet) {
   uint32_t slot = flows_.find(packet.key, packet.hash);
   if (slot != kNoSlot) {
     const Flow& flow = flows_.at(slot);
@@ -158,14 +159,9 @@ inline Flow& Meter::account(const Packet& packet) {
     FlowTable::set_longer_idle_class(flow, kIdleTcp);
   }
   if (packet.tcp_flags & (kFin | kRst)) tcp_ends(flow, slot, packet);
-  if (packet.time_us == clock_.doubted_us()) [[unlikely]] {
-    leapt_slot_ = slot;
-    leapt_number_ = flow.number;
-    leapt_us_ = packet.time_us;
-  }
   flows_.changed(slot, flow);
   if (flow.names != 0) names_.read(packet, flow, slot);
-  return flow;
+  return slot;
 }
 
 uint32_t Meter::begin(const Packet& packet) {
@@ -201,13 +197,20 @@ void Meter::tcp_ends(Flow& flow, uint32_t slot, const Packet& packet) {
   if (packet.tcp_flags & kRst || both_fin) flows_.set_idle_class(slot, kIdleClosing);
 }
 
-/** What followed has shown whether time leapt ahead: if it did not, the flow is one of now. */
-void Meter::settle_leap() {
-  if (clock_.doubted_us() == leapt_us_) return;
-  Flow& flow = flows_.at(leapt_slot_);
+/** Also shows whether time leapt ahead with the packet before: if it did not, the flow of that one is one of now. */
+void Meter::place(Packet& packet) {
+  packet.time_us = clock_.place(packet.time_us);
+  if (leapt_slot_ == kNoSlot) return;
+  const Flow& flow = flows_.at(leapt_slot_);
   const bool same = flow.number == leapt_number_ && !(flow.status & kFlowClosed);
-  if (same && clock_.latest_us() < leapt_us_) flows_.set_back(leapt_slot_, clock_.latest_us());
+  if (same && clock_.latest_us() < flow.last_us) flows_.set_back(leapt_slot_, clock_.latest_us());
   leapt_slot_ = kNoSlot;
+}
+
+void Meter::note_leap(uint32_t slot, const Packet& packet) {
+  if (packet.time_us != clock_.doubted_us()) return;
+  leapt_slot_ = slot;
+  leapt_number_ = flows_.at(slot).number;
 }
 
 void Meter::advance_after(int64_t silence_us) {

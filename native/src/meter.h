@@ -70,12 +70,13 @@ class Meter {
   void count(Packet& packet);
   void fragment(Packet& packet);
   void let_late_fragments_go();
-  /** Adds a packet to its flow. */
-  Flow& account(const Packet& packet);
+  /** Adds a packet to its flow; which is in this slot. */
+  uint32_t account(const Packet& packet);
   uint32_t begin(const Packet& packet);
   bool flipped(const Packet& packet) const;
   void tcp_ends(Flow& flow, uint32_t slot, const Packet& packet);
-  void settle_leap();
+  void place(Packet& packet);
+  void note_leap(uint32_t slot, const Packet& packet);
 
   HashSecret secret_;
   PacketClock clock_;
@@ -90,7 +91,6 @@ class Meter {
   /** A flow whose last packet lies far ahead, as long as it is not known whether that time is right; `kNoSlot` without. */
   uint32_t leapt_slot_ = kNoSlot;
   uint64_t leapt_number_ = 0;
-  int64_t leapt_us_ = 0;
   Packet batch_[kBatch];
 };
 

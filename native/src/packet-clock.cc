@@ -10,31 +10,23 @@ void PacketClock::begin(int64_t stamped_us) {
   latest_us_ = now_us_ = expected_us_ = stamped_us;
   doubt_ = Doubt::kNone;
   spare_ = false;
-  aim();
-}
-
-void PacketClock::advance(int64_t us) {
-  if (us <= now_us_) return;
-  now_us_ = us;
-  aim();
-}
-
-void PacketClock::expect(int64_t us) {
-  expected_us_ = us;
-  aim();
+  calm_ = true;
 }
 
 void PacketClock::believe() {
   if (doubt_ == Doubt::kAhead && doubt_us_ <= kEndUs && !live_) follow(doubt_us_);
-  doubt_ = Doubt::kNone;
-}
-
-void PacketClock::aim() {
-  reach_us_ = spare_ ? latest_us_ + kSpareReachUs : std::max(now_us_, expected_us_) + kLeapUs;
+  calm_at(now_us_);
 }
 
 bool PacketClock::in_line(int64_t us) const {
   return us >= latest_us_ - kLeapUs && us <= std::max(now_us_, expected_us_) + kLeapUs;
+}
+
+/** A frame of this time is believed: there is no doubt any more. */
+int64_t PacketClock::calm_at(int64_t us) {
+  doubt_ = Doubt::kNone;
+  calm_ = !spare_;
+  return us;
 }
 
 int64_t PacketClock::place(int64_t stamped_us) {
@@ -50,10 +42,8 @@ int64_t PacketClock::place(int64_t stamped_us) {
     }
   }
   if (!believed) return settle(us);
-  doubt_ = Doubt::kNone;
   follow(us);
-  aim();
-  return us;
+  return calm_at(us);
 }
 
 /** A frame that is out of line: the first one, or the one that bears it out. */
@@ -63,22 +53,20 @@ int64_t PacketClock::settle(int64_t us) {
   if (doubt_ != doubt || std::abs(us - doubt_us_) > kLeapUs || us > kEndUs) {
     doubt_ = doubt;
     doubt_us_ = us;
+    calm_ = false;
     // Of its own flow, the first frame after a long silence has its own time; any other is taken for one of now.
     return time_passes && us <= kEndUs ? us : now_us_;
   }
-  doubt_ = Doubt::kNone;
   if (time_passes) {
     follow(us);
-    aim();
-    return us;
+    return calm_at(us);
   }
   spare_ = true;
   spare_ahead_us_ = ahead_us_;
   spare_until_us_ = now_us_ + kSpareUs;
   ahead_us_ += now_us_ - us;
   follow(now_us_);
-  aim();
-  return now_us_;
+  return calm_at(now_us_);
 }
 
 }  // namespace homespin

@@ -20,20 +20,27 @@ class PacketClock {
   /** Frames come as they are captured: time passes by `advance` and `expect` too. */
   void run_live() { live_ = true; }
 
-  /** The time of the next frame, by this clock. */
-  int64_t take(int64_t stamped_us) {
-    const int64_t us = stamped_us + ahead_us_;
-    if (us >= latest_us_ - kLeapUs && us <= reach_us_ && doubt_ == Doubt::kNone) [[likely]] {
-      follow(us);
-      return us;
-    }
-    return place(stamped_us);
+  /**
+   * Makes the time of the next frame one of this clock, if it is in line; else, and after one that was not, `place` is to be
+   * asked.
+   */
+  bool take(int64_t& us) {
+    const int64_t own = us + ahead_us_;
+    const uint64_t from_floor = static_cast<uint64_t>(own - latest_us_ + kLeapUs);
+    if (from_floor > 2 * kLeapUs || !calm_) [[unlikely]] return false;
+    follow(own);
+    us = own;
+    return true;
   }
+  /** The time of a frame that `take` did not take, by this clock. */
+  int64_t place(int64_t stamped_us);
 
   /** It is so late by now, though no frame came. */
-  void advance(int64_t us);
+  void advance(int64_t us) {
+    if (us > now_us_) now_us_ = us;
+  }
   /** The next frame may be of that time: it did not come before. */
-  void expect(int64_t us);
+  void expect(int64_t us) { expected_us_ = us; }
   /** Nothing follows that could tell whether the last frame was right. */
   void believe();
 
@@ -54,25 +61,21 @@ class PacketClock {
   static constexpr int64_t kLeapUs = 60'000'000;
   /** How long frames may still come that were stamped before a clock was set, or by another clock. */
   static constexpr int64_t kSpareUs = 60'000'000;
-  /** As long as that is so, those further ahead are looked at twice. */
-  static constexpr int64_t kSpareReachUs = 5'000'000;
   /** Beyond any time of a source by far; keeps sums within 64 bits. */
   static constexpr int64_t kEndUs = int64_t{1} << 60;
 
   void follow(int64_t us) {
-    if (us <= latest_us_) return;
-    latest_us_ = us;
-    if (us <= now_us_) return;
-    now_us_ = us;
-    if (!spare_ && us + kLeapUs > reach_us_) reach_us_ = us + kLeapUs;
+    if (us > latest_us_) latest_us_ = us;
+    if (us > now_us_) now_us_ = us;
   }
 
-  int64_t place(int64_t stamped_us);
   int64_t settle(int64_t us);
   bool in_line(int64_t us) const;
-  void aim();
+  int64_t calm_at(int64_t us);
 
   bool live_ = false;
+  /** Neither a doubt nor a spare difference: `take` needs no second look. */
+  bool calm_ = true;
   Doubt doubt_ = Doubt::kNone;
   /** There is another difference that frames may be right by: the one before the clock was set. */
   bool spare_ = false;
@@ -80,8 +83,6 @@ class PacketClock {
   int64_t latest_us_ = 0;
   int64_t now_us_ = 0;
   int64_t expected_us_ = 0;
-  /** Up to here `take` needs no second look. */
-  int64_t reach_us_ = 0;
   int64_t doubt_us_ = 0;
   int64_t spare_ahead_us_ = 0;
   int64_t spare_until_us_ = 0;
