@@ -151,6 +151,7 @@ describe('native clock: live', function () {
       const begun = performance.now()
       const second = (): number => (performance.now() - begun) / 1000
       let offset = 0
+      let asked = 0
       // One that goes on all the time, one that ends before the step, one after; and names at half of what is let through.
       await send(at(0, 8))
       for (let n = 0; ended(10) === undefined && second() < 40; n++) {
@@ -158,18 +159,19 @@ describe('native clock: live', function () {
         await send(at(second() + offset, 7))
         if (offset !== 0 && n % 5 === 0 && second() < 4) await send(at(second() + offset, 10))
         const query = new Conversation({ clientPort: 9000, serverPort: 53 })
+        asked++
         await send({ at: second() + offset, data: query.udp(true, dns(`q${n}.example`)) })
         await sleep(100)
       }
       const took = second()
       capture.stop()
+      names.push(...nameRows(capture.drain()))
       await writer.close()
       assert.equal(ended(10)?.closedBy, 'idle', 'time-outs go on after the step')
       assert.equal(ended(8)?.closedBy, 'idle')
       assert.equal([...rows.values()].filter((row) => row.orig.endsWith(':7')).length, 1)
-      const expected = took * 9 * 0.5
-      assert.ok(names.length > expected, `${names.length} names in ${took} s`)
-      assert.ok(Math.abs((names.at(-1)?.timeMs ?? 0) / 1000 - START_S - took - step) < 5)
+      assert.ok(names.length > asked * 0.8, `${names.length} of ${asked} names`)
+      assert.ok(Math.abs((names.at(-1)?.timeMs ?? 0) / 1000 - START_S - took - step) < 30)
     })
   }
 })
