@@ -100,6 +100,7 @@ export class Agent {
       udpIdleSeconds: config.flows.udp_idle_s,
       otherIdleSeconds: config.flows.other_idle_s,
       names: ['dns', 'sni', 'arp', 'ndp', 'dhcp4'],
+      ...(config.mode === 'file' ? { namesPerSecond: Number.POSITIVE_INFINITY } : {}),
     })
     this.#pipeline = new Pipeline({
       run: this.#instance,

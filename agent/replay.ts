@@ -30,7 +30,7 @@ export interface ReplayParts {
   options: CaptureOptions
 }
 
-/** What a replay came to. `problems` has a sentence for each file that could not be read to its end. */
+/** What a replay came to. `problems` has a sentence for whatever could not be read or was left out. */
 export interface ReplayResult {
   devices: Device[]
   summary: Summary
@@ -66,6 +66,8 @@ export async function replay(
   const capture = parts.addon.createCapture({
     ...parts.options,
     names: ['dns', 'sni', 'arp', 'ndp', 'dhcp4'],
+    // A file waits until what it says has been taken: nothing has to be left out.
+    namesPerSecond: Number.POSITIVE_INFINITY,
   })
   for (const file of files) {
     if (file === '-') capture.readDescriptor(0, false)
@@ -203,8 +205,9 @@ function summaryOf({ counters }: Batch, devices: number): Summary {
   }
 }
 
-function problemsOf({ faults = [] }: Batch, files: readonly ReplayFile[]): string[] {
-  return faults.flatMap(({ source, error, unsupportedLinks }) => {
+function problemsOf({ faults = [], counters }: Batch, files: readonly ReplayFile[]): string[] {
+  const { namesDropped } = counters
+  const inFiles = faults.flatMap(({ source, error, unsupportedLinks }) => {
     const where = files[source] === '-' ? 'standard input' : files[source]
     return [
       ...(error === undefined ? [] : [`${where}: ${error}`]),
@@ -213,4 +216,9 @@ function problemsOf({ faults = [] }: Batch, files: readonly ReplayFile[]): strin
       ),
     ]
   })
+  if (namesDropped === 0) return inFiles
+  return [
+    ...inFiles,
+    `the names of ${namesDropped} packets were left out: so many messages in pieces are not kept at one time`,
+  ]
 }

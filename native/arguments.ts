@@ -1,12 +1,13 @@
 // Argument checks of the facade: C++ trusts what comes from here.
 
 import { isIP, isIPv4 } from 'node:net'
-import type { CaptureOptions, InterfaceSpec, Locality } from './index.ts'
+import type { CaptureOptions, InterfaceSpec, Locality, VlanTag } from './index.ts'
 import { NAME_KINDS } from './layout.ts'
 
 const DEFAULTS: Required<CaptureOptions> = {
   maxFlows: 131_072,
   tcpIdleSeconds: 600,
+  halfOpenIdleSeconds: 60,
   udpIdleSeconds: 60,
   otherIdleSeconds: 60,
   updates: true,
@@ -19,6 +20,7 @@ const DEFAULTS: Required<CaptureOptions> = {
 const RANGES: Partial<Record<keyof CaptureOptions, [number, number]>> = {
   maxFlows: [16, 4_194_304],
   tcpIdleSeconds: [1, 86_400],
+  halfOpenIdleSeconds: [1, 86_400],
   udpIdleSeconds: [1, 86_400],
   otherIdleSeconds: [1, 86_400],
   namesPerSecond: [0, 1_000_000],
@@ -26,6 +28,9 @@ const RANGES: Partial<Record<keyof CaptureOptions, [number, number]>> = {
   ringBytes: [65_536, 1 << 30],
 }
 
+const SPEC_KEYS = ['name', 'count', 'promiscuous', 'upstreamMacs', 'withoutVlans']
+/** What a filter of the kernel has room for. */
+const MOST_VLANS = 1024
 const COUNT_RULES = ['all', 'incoming', 'own_outgoing']
 
 export function shown(value: unknown): string {
@@ -84,6 +89,7 @@ export function captureOptions(options: CaptureOptions): FilledOptions {
   const filled: Required<CaptureOptions> = { ...DEFAULTS, ...given }
   for (const [key, [low, high]] of Object.entries(RANGES)) {
     const value: unknown = filled[key as keyof CaptureOptions]
+    if (key === 'namesPerSecond' && value === Number.POSITIVE_INFINITY) continue
     if (typeof value !== 'number' || !Number.isInteger(value)) {
       throw new TypeError(`${key} must be a whole number, not ${shown(value)}`)
     }
@@ -148,6 +154,20 @@ export function checkedMac(mac: unknown): string {
   return mac.toLowerCase()
 }
 
+function checkedVlans(what: string, tags: readonly VlanTag[]): VlanTag[] {
+  checkArray(what, tags)
+  if (tags.length > MOST_VLANS) throw new RangeError(`${what} must be at most ${MOST_VLANS}`)
+  return tags.map(({ type, id }) => {
+    if (type !== 0x8100 && type !== 0x88a8) {
+      throw new TypeError(`${what}: a tag is of type 0x8100 or 0x88a8, not ${shown(type)}`)
+    }
+    if (!Number.isInteger(id) || id < 0 || id > 4094) {
+      throw new RangeError(`${what}: an id is from 0 to 4094, not ${shown(id)}`)
+    }
+    return { type, id }
+  })
+}
+
 /** Interfaces with everything filled in. */
 export function checkedSpecs(specs: readonly InterfaceSpec[]): Required<InterfaceSpec>[] {
   checkArray('the interfaces', specs)
@@ -157,7 +177,7 @@ export function checkedSpecs(specs: readonly InterfaceSpec[]): Required<Interfac
   const names = new Set<string>()
   return specs.map((spec) => {
     checkObject('an interface', spec)
-    checkKeys('an interface', spec, ['name', 'count', 'promiscuous', 'upstreamMacs'])
+    checkKeys('an interface', spec, SPEC_KEYS)
     const name = checkedInterfaceName(spec.name)
     if (names.has(name)) throw new RangeError(`interface ${name} is there twice`)
     names.add(name)
@@ -172,7 +192,13 @@ export function checkedSpecs(specs: readonly InterfaceSpec[]): Required<Interfac
     }
     const upstreamMacs = spec.upstreamMacs ?? []
     checkArray(`upstreamMacs of ${name}`, upstreamMacs)
-    return { name, count: spec.count, promiscuous, upstreamMacs: upstreamMacs.map(checkedMac) }
+    return {
+      name,
+      count: spec.count,
+      promiscuous,
+      upstreamMacs: upstreamMacs.map(checkedMac),
+      withoutVlans: checkedVlans(`withoutVlans of ${name}`, spec.withoutVlans ?? []),
+    }
   })
 }
 

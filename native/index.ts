@@ -21,6 +21,12 @@ export type CountRule =
   /** Only frames that this box itself sends: the bridge device above captured ports. */
   | 'own_outgoing'
 
+/** A VLAN as its frames say it: the EtherType of the tag (IEEE 802.1Q or 802.1ad), and its id. */
+export interface VlanTag {
+  type: 0x8100 | 0x88a8
+  id: number
+}
+
 /** One interface to capture. */
 export interface InterfaceSpec {
   name: string
@@ -29,6 +35,8 @@ export interface InterfaceSpec {
   promiscuous?: boolean
   /** One-armed gateway: frames between this box and these MACs are its own forwarded copies and are not counted. */
   upstreamMacs?: readonly string[]
+  /** Frames whose outer tag is one of these are not counted: their VLAN is an interface of its own that is captured too. */
+  withoutVlans?: readonly VlanTag[]
 }
 
 /** What the meter needs to know of the home, to leave out packets that this box forwards from one LAN to another. */
@@ -44,6 +52,8 @@ export interface CaptureOptions {
   maxFlows?: number
   /** Seconds without a packet after which a flow ends. Defaults 600, 60 and 60; a TCP flow after FIN from both ends or RST: 5. */
   tcpIdleSeconds?: number
+  /** The same for TCP of which nothing but SYNs was seen: at most `tcpIdleSeconds`. Default 60, longer than a client waits between two. */
+  halfOpenIdleSeconds?: number
   udpIdleSeconds?: number
   otherIdleSeconds?: number
   /** False: only flows that ended are handed up. Default true. */
@@ -51,8 +61,8 @@ export interface CaptureOptions {
   /** Which packets that carry names are handed up. Default `dns` and `sni`. */
   names?: readonly NameKind[]
   /**
-   * Packets that carry names, per device: tokens a second, and how many at once. Default 200 and 2000. A DNS answer is
-   * charged to who asked, so that one device can't use up what the resolver says to all.
+   * Packets that carry names, per device: how many a second, and how many at once. Default 200 and 2000; Infinity a second: no
+   * limit, as for files, which wait until names have been taken. A DNS answer comes with its query and is not counted.
    */
   namesPerSecond?: number
   namesBurst?: number
@@ -75,9 +85,9 @@ export interface Counters {
   liveFlows: number
   flowsEvicted: number
   dnsQueries: number
-  /** Packets with names that were over a limit. */
+  /** Packets with names that were over a limit, and messages of which there was no room to wait for the rest. */
   namesDropped: number
-  /** Packets that the rings had no room for. */
+  /** Packets that the rings had no room for, or that were lost with an interface that went. */
   ringDropped: number
   /** Time of the first and the last packet, 0 before any. */
   firstMs: number
@@ -137,7 +147,10 @@ export interface Capture {
    * `live`: time-outs run by the time of day (a command that goes on writing); else by packet time.
    */
   readDescriptor: (fd: number, live: boolean) => void
-  /** Captures interfaces; again at any time with another list. One that is absent is waited for. Throws without the right to. */
+  /**
+   * Captures interfaces; again at any time with another list. One that is in it again goes on without a gap, whatever else is
+   * wanted of it; one that is absent is waited for. Throws without the right to.
+   */
   setInterfaces: (specs: readonly InterfaceSpec[]) => void
   setLocality: (locality: Locality) => void
   /** `onReady` is called on this thread once a second, when much has come together, and at the end. */
@@ -147,7 +160,7 @@ export interface Capture {
   stop: () => void
 }
 
-/** What the kernel says of links, addresses and neighbours (rtnetlink). First everything that is, then every change. */
+/** What the kernel says of links, addresses, neighbours and default routes (rtnetlink). First everything that is, then every change. */
 export type NetlinkEvent =
   | {
       kind: 'link'
@@ -159,6 +172,9 @@ export type NetlinkEvent =
       master?: number
       /** IFLA_INFO_KIND: `bridge`, `veth`, … */
       linkKind?: string
+      /** Of a VLAN: index of the link that its frames go through, and their tag. */
+      parent?: number
+      vlan?: VlanTag
       /** IFF_LOOPBACK */
       loopback: boolean
       removed: boolean
@@ -169,11 +185,13 @@ export type NetlinkEvent =
       index: number
       ip: string
       mac?: string
+      /** It answered moments ago (NUD_REACHABLE); else it is remembered, or somebody put it there. */
       reachable: boolean
       router: boolean
       removed: boolean
     }
-  | { kind: 'gateway'; index: number; ip: string; removed: boolean }
+  /** The gateways of all default routes, whenever one may have changed. One that several routes have is there as often. */
+  | { kind: 'gateways'; gateways: readonly { index: number; ip: string }[] }
   /** Messages were lost (ENOBUFS); everything that is follows again. */
   | { kind: 'overrun' }
   /** Everything that was there at the start, or after an overrun, has been told. */

@@ -1,5 +1,5 @@
 // What the kernel says of this box's links, addresses, gateways and neighbours, kept from netlink's events.
-import type { NetlinkEvent } from '../../native/index.ts'
+import type { NetlinkEvent, VlanTag } from '../../native/index.ts'
 
 export interface Link {
   index: number
@@ -9,6 +9,9 @@ export interface Link {
   /** Index of the bridge that it is a port of. */
   master?: number
   linkKind?: string
+  /** Of a VLAN: index of the link that its frames go through, and their tag. */
+  parent?: number
+  vlan?: VlanTag
   loopback: boolean
 }
 
@@ -21,6 +24,11 @@ export class Box {
   #addresses = new Map<string, { index: number; ip: string; prefixLength: number }>()
   #gateways = new Map<string, { index: number; ip: string }>()
   #neighbours = new Map<string, string>()
+  /**
+   * As they were known last: the kernel forgets a neighbour that does not answer for a moment, or that it has not talked to for a
+   * while, but traffic goes on by its MAC.
+   */
+  #gatewayMacs = new Map<string, string>()
   /** Whether the kernel has told everything that there is. */
   whole = false
 
@@ -38,9 +46,10 @@ export class Box {
     return undefined
   }
 
-  /** The MAC of a neighbour on a link. */
+  /** The MAC of a neighbour on a link; of a gateway the one that was known last. */
   macOf(index: number, ip: string): string | undefined {
-    return this.#neighbours.get(`${index} ${ip}`)
+    const key = `${index} ${ip}`
+    return this.#neighbours.get(key) ?? this.#gatewayMacs.get(key)
   }
 
   /** Takes an event; true if it may change a plan. */
@@ -72,34 +81,44 @@ export class Box {
           })
         return true
       }
-      case 'gateway': {
-        const key = `${event.index} ${event.ip}`
-        if (event.removed) this.#gateways.delete(key)
-        else this.#gateways.set(key, { index: event.index, ip: event.ip })
-        return true
-      }
+      case 'gateways':
+        return this.#applyGateways(event.gateways)
       case 'neighbour':
         return this.#applyNeighbour(event)
     }
   }
 
-  /** The kernel does not tell of IPv4 routes that go with their link. */
+  #applyGateways(gateways: readonly { index: number; ip: string }[]): boolean {
+    const before = [...this.#gateways.keys()].join()
+    this.#gateways = new Map(gateways.map(({ index, ip }) => [`${index} ${ip}`, { index, ip }]))
+    const macs = [...this.#gateways].flatMap(([key, { index, ip }]): [string, string][] => {
+      const mac = this.macOf(index, ip)
+      return mac === undefined ? [] : [[key, mac]]
+    })
+    this.#gatewayMacs = new Map(macs)
+    return before !== [...this.#gateways.keys()].join()
+  }
+
+  /** The kernel does not tell of all that goes with a link. */
   #forget(index: number): void {
     this.links.delete(index)
-    for (const table of [this.#addresses, this.#gateways, this.#neighbours]) {
+    for (const table of [this.#addresses, this.#gateways, this.#neighbours, this.#gatewayMacs]) {
       for (const key of table.keys()) if (key.startsWith(`${index} `)) table.delete(key)
     }
   }
 
   #applyNeighbour(event: NetlinkEvent & { kind: 'neighbour' }): boolean {
     const key = `${event.index} ${event.ip}`
-    const isGateway = this.#gateways.has(key)
     if (event.removed || event.mac === undefined) {
       this.#neighbours.delete(key)
-      return isGateway
+      return false
     }
-    const before = this.#neighbours.get(key)
-    if (before === undefined && this.#neighbours.size >= MAX_NEIGHBOURS) return false
+    const isGateway = this.#gateways.has(key)
+    const before = this.macOf(event.index, event.ip)
+    if (isGateway) this.#gatewayMacs.set(key, event.mac)
+    if (!this.#neighbours.has(key) && this.#neighbours.size >= MAX_NEIGHBOURS) {
+      return isGateway && before !== event.mac
+    }
     this.#neighbours.set(key, event.mac)
     return isGateway && before !== event.mac
   }
@@ -114,5 +133,7 @@ function linkOf(event: NetlinkEvent & { kind: 'link' }): Link {
     ...(event.mac === undefined ? {} : { mac: event.mac }),
     ...(event.master === undefined ? {} : { master: event.master }),
     ...(event.linkKind === undefined ? {} : { linkKind: event.linkKind }),
+    ...(event.parent === undefined ? {} : { parent: event.parent }),
+    ...(event.vlan === undefined ? {} : { vlan: event.vlan }),
   }
 }

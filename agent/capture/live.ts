@@ -4,9 +4,10 @@ import { readFileSync } from 'node:fs'
 import type { Capture, Netlink, NetlinkEvent } from '../../native/index.ts'
 import { parseMac } from '../address.ts'
 import type { Locality } from '../inventory/locality.ts'
-import { addressBytes, parsePrefix } from '../inventory/locality.ts'
+import { parsePrefix } from '../inventory/locality.ts'
 import type { Log } from '../log.ts'
 import { Box } from './box.ts'
+import { Neighbours } from './neighbours.ts'
 import type { Plan, Wanted } from './plan.ts'
 import { planCapture } from './plan.ts'
 
@@ -33,16 +34,19 @@ export class LiveCapture {
   readonly #wanted: Wanted
   /** What the kernel says of this box. */
   readonly box = new Box()
+  readonly #neighbours: Neighbours
   #plan: Plan | undefined
   #specs = ''
   #timer: NodeJS.Timeout | undefined
-  #nudged = ''
+  #nudged: string | undefined
   /** How often netlink messages were lost. */
   overruns = 0
 
   constructor(wanted: Omit<Wanted, 'forwards'>, parts: LiveParts) {
     this.#parts = parts
     this.#wanted = { ...wanted, forwards: forwards() }
+    const { locality, onNeighbour } = parts
+    this.#neighbours = new Neighbours({ box: this.box, locality, onNeighbour })
   }
 
   /** Resolves with the first plan, once it captures. Throws an Error that says what is missing. */
@@ -91,7 +95,7 @@ export class LiveCapture {
         this.overruns++
         this.#parts.log.warn('netlink messages were lost; reading the tables anew')
       }
-      if (event.kind === 'neighbour') this.#neighbour(event)
+      if (event.kind === 'neighbour') this.#neighbours.take(event, this.#plan)
     }
     if (this.#plan !== undefined) this.#parts.onBox()
     if (!planned || this.#plan === undefined || this.#timer !== undefined) return
@@ -99,17 +103,6 @@ export class LiveCapture {
       this.#timer = undefined
       this.#tryReplan()
     }, SETTLE_MS)
-  }
-
-  #neighbour(event: NetlinkEvent & { kind: 'neighbour' }): void {
-    const name = this.box.links.get(event.index)?.name
-    if (event.removed || !event.reachable || event.mac === undefined) return
-    if (!this.#plan?.specs.some((spec) => spec.name === name)) return
-    const mac = parseMac(event.mac)
-    const bytes = addressBytes(event.ip)
-    const ipv6 = bytes.length === 16
-    if (mac === undefined || !this.#parts.locality.isLocal(bytes, 0, ipv6, mac)) return
-    this.#parts.onNeighbour(mac, event.ip, ipv6)
   }
 
   /** A change that leaves nothing to capture keeps the last plan: interfaces come back. */
@@ -144,13 +137,15 @@ export class LiveCapture {
     this.#nudge(plan.unresolvedGateway)
     this.#plan = plan
     onPlan(plan)
+    this.#neighbours.planned(plan)
     return plan
   }
 
   /** One datagram to the discard port (RFC 863) makes the kernel ask for the gateway's MAC. */
   #nudge(gateway: string | undefined): void {
-    if (gateway === undefined || gateway === this.#nudged) return
+    if (gateway === this.#nudged) return
     this.#nudged = gateway
+    if (gateway === undefined) return
     const socket = createSocket(gateway.includes(':') ? 'udp6' : 'udp4')
     socket.on('error', () => socket.close())
     socket.send('', 9, gateway, () => socket.close())

@@ -39,6 +39,30 @@ export const NOT_THE_HOME =
 
 /** Decides. Interfaces that were named but are absent stay in the plan: they are waited for. Throws an Error that says what to name. */
 export function planCapture(wanted: Wanted, box: Box): Plan {
+  const plan = planMode(wanted, box)
+  return { ...plan, specs: withoutCopies(plan, box) }
+}
+
+/**
+ * Frames of a VLAN go through the link below it too. Where both are captured they are counted on the VLAN's own interface, and
+ * those of a router's way out on none.
+ */
+function withoutCopies({ mode, specs }: Plan, box: Box): InterfaceSpec[] {
+  const names = new Set(specs.map((spec) => spec.name))
+  const uplinks = new Set(mode === 'gateway' ? box.gateways.map((gateway) => gateway.index) : [])
+  const links = [...box.links.values()].filter(
+    (link) => names.has(link.name) || uplinks.has(link.index),
+  )
+  return specs.map((spec) => {
+    const index = box.byName(spec.name)?.index
+    const withoutVlans = links.flatMap(({ parent, vlan }) =>
+      vlan !== undefined && parent === index ? [vlan] : [],
+    )
+    return withoutVlans.length === 0 ? spec : { ...spec, withoutVlans }
+  })
+}
+
+function planMode(wanted: Wanted, box: Box): Plan {
   const mode = wanted.mode === 'auto' ? modeOf(wanted, box) : wanted.mode
   const names = wanted.interfaces.length > 0 ? [...new Set(wanted.interfaces)] : choose(mode, box)
   if (names.length === 0) throw new Error(nothingToCapture(mode, box))

@@ -2,13 +2,14 @@
 // again after the connection was gone. Nothing of ours is on the router.
 import { closeSync } from 'node:fs'
 import { Socket } from 'node:net'
-import type { Capture, InterfaceCounters, InterfaceSpec, NetlinkEvent } from '../../native/index.ts'
+import type { Capture, InterfaceCounters, InterfaceSpec } from '../../native/index.ts'
 import { parseMac } from '../address.ts'
 import type { Locality } from '../inventory/locality.ts'
-import { addressBytes, parsePrefix } from '../inventory/locality.ts'
+import { parsePrefix } from '../inventory/locality.ts'
 import type { Log } from '../log.ts'
 import { Box } from './box.ts'
 import { openPipe } from './command-source.ts'
+import { Neighbours } from './neighbours.ts'
 import type { Plan } from './plan.ts'
 import { planCapture } from './plan.ts'
 import type { RouterConnection } from './remote-connection.ts'
@@ -63,6 +64,7 @@ export class RemoteCapture {
   readonly #dumps: RemoteDumps
   /** What the router's kernel says of it. */
   readonly box = new Box()
+  readonly #neighbours: Neighbours
   #facts: Facts | undefined
   #plan: Plan | undefined
   #pipe: Socket | undefined
@@ -76,6 +78,8 @@ export class RemoteCapture {
   constructor(wanted: RemoteWanted, parts: RemoteParts) {
     this.#wanted = wanted
     this.#parts = parts
+    const { locality, onNeighbour } = parts
+    this.#neighbours = new Neighbours({ box: this.box, locality, onNeighbour })
     this.#watch = new RemoteWatch(parts.connection, parts.log, (facts) => this.#take(facts))
     this.#dumps = new RemoteDumps(parts.connection, parts.log, (data) => this.#write(data))
   }
@@ -175,7 +179,7 @@ export class RemoteCapture {
       before?.forwards !== facts.forwards || this.#dumps.isAway || this.#plan === undefined
     for (const event of events) {
       if (this.box.apply(event)) planned = true
-      if (event.kind === 'neighbour') this.#neighbour(event)
+      if (event.kind === 'neighbour') this.#neighbours.take(event, this.#plan)
     }
     if (before === undefined) this.box.apply({ kind: 'synchronised' })
     if (planned) this.#tryReplan()
@@ -216,21 +220,11 @@ export class RemoteCapture {
     }))
     this.#plan = plan
     onPlan(plan)
+    this.#neighbours.planned(plan)
     this.#firstPlan()
   }
 
   #macOf({ name }: InterfaceSpec): string | undefined {
     return this.box.byName(name)?.mac
-  }
-
-  #neighbour(event: NetlinkEvent & { kind: 'neighbour' }): void {
-    const name = this.box.links.get(event.index)?.name
-    if (event.removed || !event.reachable || event.mac === undefined) return
-    if (!this.#plan?.specs.some((spec) => spec.name === name)) return
-    const mac = parseMac(event.mac)
-    const bytes = addressBytes(event.ip)
-    const ipv6 = bytes.length === 16
-    if (mac === undefined || !this.#parts.locality.isLocal(bytes, 0, ipv6, mac)) return
-    this.#parts.onNeighbour(mac, event.ip, ipv6)
   }
 }

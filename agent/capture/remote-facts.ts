@@ -90,9 +90,8 @@ export function readFacts(text: string): Facts {
     const address: NetlinkEvent = { kind: 'address', index, ip, prefixLength, removed: false }
     events.set(`address ${index} ${ip}`, address)
   }
-  for (const { index, ip } of [...gateways4(routes), ...gateways6(part('ipv6_route'), indexes)]) {
-    events.set(`gateway ${index} ${ip}`, { kind: 'gateway', index, ip, removed: false })
-  }
+  const gateways = [...gateways4(routes), ...gateways6(part('ipv6_route'), indexes)]
+  events.set('gateways', { kind: 'gateways', gateways })
   const neighbours = parts.has('neighbours')
     ? neighboursOf(part('neighbours'), indexes)
     : arpOf(part('arp'), indexes)

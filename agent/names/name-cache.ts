@@ -84,9 +84,11 @@ export class NameCache {
 }
 
 function append(known: Answer | Answer[], name: string, timeMs: number): Answer | Answer[] {
-  const answers = Array.isArray(known) ? known : [known]
-  const last = answers[answers.length - 1] as Answer
-  if (last.name === name) return known
+  const all = Array.isArray(known) ? known : [known]
+  // After a clock was set back, what lies ahead would hide what is told now until then.
+  const isAhead = (all[all.length - 1] as Answer).timeMs > timeMs
+  const answers = isAhead ? all.filter((answer) => answer.timeMs <= timeMs) : all
+  if (answers[answers.length - 1]?.name === name) return answers
   answers.push({ name, timeMs })
   if (answers.length > ANSWERS) answers.shift()
   return answers

@@ -1,4 +1,5 @@
 // libFuzzer target: any bytes as a capture, in pieces of any size, or as frames of any link; everything drained and checked.
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -76,7 +77,13 @@ void as_frames(Meter& meter, const uint8_t* data, size_t size, uint64_t& closed)
   int64_t time = 1'790'000'000'000'000;
   while (size >= 4) {
     const uint32_t length = be16(data) & 0x7ff;
-    time += data[2] * (data[2] < 128 ? 1000 : 1'000'000);
+    if (data[2] < 250) {
+      time += data[2] * (data[2] < 128 ? 1000 : 1'000'000);
+    } else {
+      // A clock that is set, or an absurd time.
+      constexpr int64_t kHour = 3'600'000'000;
+      time = std::max<int64_t>(0, time + (data[2] & 1 ? 1 : -1) * kHour * (data[2] - 249) * (data[3] + 1));
+    }
     const uint16_t link = kLinks[data[3] % (sizeof kLinks / sizeof *kLinks)];
     const uint32_t beyond = data[3] & 64 ? data[3] * 100 : 0;
     data += 4;
@@ -87,6 +94,10 @@ void as_frames(Meter& meter, const uint8_t* data, size_t size, uint64_t& closed)
     const Frame frame{exact.get(), captured, captured + beyond, time, link, 0, 0, 0, false};
     REQUIRE(meter.add(&frame, 1) == 1);
     if (captured % 7 == 0) drain(meter, closed);
+    if (captured % 11 == 0) {
+      meter.expect_after(captured * 1'000'000);
+      meter.advance_after(captured * 1'000'000);
+    }
     data += captured;
     size -= captured;
   }
@@ -101,6 +112,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   options.flows.updates = data[0] & 1;
   options.names.kinds = (1u << kNameKinds) - 1;
   Meter meter(options);
+  if (data[0] & 8) meter.run_live();
   uint64_t closed = 0;
   if (data[0] & 2) {
     as_frames(meter, data + 1, size - 1, closed);

@@ -103,7 +103,7 @@ Napi::Value try_interface(const Napi::CallbackInfo& info) {
     options.name = info[0].As<Napi::String>();
     options.bytes = 65536;
     Ring ring(options);
-    ring.check();
+    ring.check(nullptr, 0);
     refusal = ring.reason();
   }
   if (refusal.empty()) return info.Env().Undefined();

@@ -55,6 +55,7 @@ inline uint32_t CaptureFile::u32(const uint8_t* at) const {
 
 size_t CaptureFile::parse(const uint8_t* data, size_t size, Meter& meter) {
   size_t used = 0;
+  paused_ = false;
   if (format_ == Format::kUnknown) {
     used = open(data, size);
     if (failed() || format_ == Format::kUnknown) return used;
@@ -117,6 +118,11 @@ size_t CaptureFile::open(const uint8_t* data, size_t size) {
   return 24;
 }
 
+void CaptureFile::hand_over(uint32_t count, Meter& meter) {
+  meter.add(frames_, count);
+  paused_ = pauses_ && meter.names().queue().full();
+}
+
 template <bool kSwapped>
 size_t CaptureFile::parse_pcap(const uint8_t* data, size_t size, Meter& meter) {
   const auto word = [](const uint8_t* at) { return kSwapped ? be32(at) : load<uint32_t>(at); };
@@ -148,11 +154,12 @@ size_t CaptureFile::parse_pcap(const uint8_t* data, size_t size, Meter& meter) {
     packets_++;
     position_ += 16 + captured;
     if (count == kFrames) {
-      meter.add(frames_, count);
+      hand_over(count, meter);
       count = 0;
+      if (paused_) break;
     }
   }
-  meter.add(frames_, count);
+  if (count > 0) hand_over(count, meter);
   return at;
 }
 
@@ -160,10 +167,10 @@ size_t CaptureFile::parse_pcapng(const uint8_t* data, size_t size, Meter& meter)
   size_t at = 0;
   frame_count_ = 0;
   const auto flush = [this, &meter] {
-    meter.add(frames_, frame_count_);
+    if (frame_count_ > 0) hand_over(frame_count_, meter);
     frame_count_ = 0;
   };
-  while (at < size && !failed()) {
+  while (at < size && !failed() && !paused_) {
     if (skip_ > 0) {
       const uint64_t part = std::min<uint64_t>(skip_, size - at);
       skip_ -= part;
@@ -288,7 +295,7 @@ bool CaptureFile::packet(uint32_t interface, uint64_t ticks, uint32_t captured, 
   if (from.ticks == 1'000'000 && from.offset_s == 0 && ticks < kMaxTimeUs) {
     frame.time_us = static_cast<int64_t>(ticks);
   } else {
-    const __int128 whole = static_cast<__int128>(ticks / from.ticks + 0) * 1'000'000 +
+    const __int128 whole = static_cast<__int128>(ticks / from.ticks) * 1'000'000 +
                            static_cast<__int128>(ticks % from.ticks) * 1'000'000 / from.ticks +
                            static_cast<__int128>(from.offset_s) * 1'000'000;
     frame.time_us = static_cast<int64_t>(std::clamp<__int128>(whole, 0, kMaxTimeUs));

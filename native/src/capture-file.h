@@ -17,14 +17,17 @@ constexpr uint32_t kMaxCaptured = 262144;
 
 class CaptureFile {
  public:
-  /** `last_us`: the time of a first packet that has none. */
-  explicit CaptureFile(int64_t last_us = 0) : last_us_(last_us) {}
+  /** `last_us`: the time of a first packet that has none. `pauses`: it can wait until names have been taken. */
+  explicit CaptureFile(int64_t last_us = 0, bool pauses = false) : pauses_(pauses), last_us_(last_us) {}
 
   /**
    * Hands whole packets at `data` to the meter. Returns how many bytes were used up; the rest is to be given again with more.
    * With `failed()`, nothing more is to be given.
    */
   size_t parse(const uint8_t* data, size_t size, Meter& meter);
+
+  /** The meter holds as many names as it should: the rest is to be given again when they have been taken. */
+  bool paused() const { return paused_; }
 
   /** After the last byte, of which `rest` were not used up. */
   void end(size_t rest);
@@ -57,11 +60,14 @@ class CaptureFile {
   bool old_packet(const uint8_t* body, uint32_t size);
   bool packet(uint32_t interface, uint64_t ticks, uint32_t captured, uint32_t length,
               const uint8_t* data, uint32_t room);
+  void hand_over(uint32_t count, Meter& meter);
   bool fail(const std::string& what);
   void note_link(uint16_t type);
   uint16_t u16(const uint8_t* at) const;
   uint32_t u32(const uint8_t* at) const;
 
+  bool pauses_;
+  bool paused_ = false;
   Format format_ = Format::kUnknown;
   bool swapped_ = false;
   bool nanoseconds_ = false;

@@ -17,9 +17,11 @@ MeterOptions read_options(const Napi::Object& from) {
   MeterOptions options;
   options.flows.max_flows = static_cast<uint32_t>(number("maxFlows"));
   options.flows.idle_us[kIdleTcp] = number("tcpIdleSeconds") * 1'000'000;
+  options.flows.idle_us[kIdleHalfOpen] =
+      std::min(options.flows.idle_us[kIdleTcp], number("halfOpenIdleSeconds") * 1'000'000);
   options.flows.idle_us[kIdleUdp] = number("udpIdleSeconds") * 1'000'000;
   options.flows.idle_us[kIdleOther] = number("otherIdleSeconds") * 1'000'000;
-  options.names.per_second = static_cast<double>(number("namesPerSecond"));
+  options.names.per_second = from.Get("namesPerSecond").As<Napi::Number>().DoubleValue();
   options.names.burst = static_cast<double>(number("namesBurst"));
   options.names.kinds = static_cast<uint32_t>(number("nameBits"));
   options.flows.updates = from.Get("updates").As<Napi::Boolean>();
@@ -46,6 +48,12 @@ RingOptions read_interface(const Napi::Object& from, uint32_t ring_bytes) {
   const Napi::Array macs = from.Get("upstreamMacs").As<Napi::Array>();
   for (uint32_t i = 0; i < macs.Length(); i++) {
     options.upstream.push_back(read_mac(macs.Get(i).As<Napi::String>()));
+  }
+  const Napi::Array vlans = from.Get("withoutVlans").As<Napi::Array>();
+  for (uint32_t i = 0; i < vlans.Length(); i++) {
+    const Napi::Object tag = vlans.Get(i).As<Napi::Object>();
+    options.without_vlans.push_back(tag.Get("type").As<Napi::Number>().Uint32Value() << 16 |
+                                    tag.Get("id").As<Napi::Number>().Uint32Value());
   }
   return options;
 }
@@ -89,8 +97,8 @@ Napi::Object counters_object(Napi::Env env, Meter& meter, uint64_t ring_dropped)
   set("dnsQueries", static_cast<double>(meter.names().dns_queries()));
   set("namesDropped", static_cast<double>(meter.names().queue().dropped()));
   set("ringDropped", static_cast<double>(ring_dropped));
-  set("firstMs", milliseconds(from.first_us));
-  set("lastMs", milliseconds(from.last_us));
+  set("firstMs", milliseconds(meter.clock().told(from.first_us)));
+  set("lastMs", milliseconds(meter.clock().told(from.last_us)));
   return to;
 }
 
@@ -101,8 +109,9 @@ Napi::Array interfaces_array(Napi::Env env, const std::vector<std::unique_ptr<Ri
     Napi::Object each = Napi::Object::New(env);
     each.Set("name", Napi::String::New(env, ring.options().name));
     each.Set("up", Napi::Boolean::New(env, ring.up()));
-    each.Set("packets", Napi::Number::New(env, static_cast<double>(ring.packets())));
-    each.Set("dropped", Napi::Number::New(env, static_cast<double>(ring.dropped())));
+    const RingTotals totals = ring.totals();
+    each.Set("packets", Napi::Number::New(env, static_cast<double>(totals.packets)));
+    each.Set("dropped", Napi::Number::New(env, static_cast<double>(totals.dropped)));
     if (!ring.up()) each.Set("reason", Napi::String::New(env, ring.reason()));
     all.Set(i, each);
   }
@@ -172,7 +181,7 @@ void CaptureObject::set_interfaces(const Napi::CallbackInfo& info) {
   for (uint32_t i = 0; i < specs.Length(); i++) {
     list.push_back(read_interface(specs.Get(i).As<Napi::Object>(), ring_bytes_));
   }
-  const std::string error = capture_->set_interfaces(std::move(list));
+  const std::string error = capture_->set_interfaces(list);
   if (!error.empty()) Napi::Error::New(info.Env(), error).ThrowAsJavaScriptException();
 }
 
@@ -183,24 +192,9 @@ void CaptureObject::set_locality(const Napi::CallbackInfo& info) {
 }
 
 void CaptureObject::start(const Napi::CallbackInfo& info) {
-  callback_ = Napi::ThreadSafeFunction::New(info.Env(), info[0].As<Napi::Function>(),
-                                            "homespin capture", 0, 1);
-  callback_open_ = true;
+  on_ready_.open(info.Env(), info[0].As<Napi::Function>(), "homespin capture");
   Ref();
-  capture_->start([this] { notify(); });
-}
-
-void CaptureObject::notify() {
-  if (calls_->waiting.exchange(true)) return;
-  const std::lock_guard lock(callback_mutex_);
-  if (!callback_open_) return;
-  const napi_status status =
-      callback_.NonBlockingCall([calls = calls_](Napi::Env env, Napi::Function on_ready) {
-        calls->waiting = false;
-        if (calls->wanted) on_ready.Call({});
-      });
-  // The environment is going away; after this answer the function may not be touched again.
-  if (status == napi_closing) callback_open_ = false;
+  capture_->start([this] { on_ready_.notify(); });
 }
 
 /** One buffer for all batches: a new one each time would be garbage that V8 does not see the size of. */
@@ -238,8 +232,8 @@ Napi::Value CaptureObject::drain(const Napi::CallbackInfo& info) {
       batch.Set("error", Napi::String::New(env, faults.back().error));
     }
   }
-  if (capture_->more()) notify();
-  if (ended) release_callback();
+  if (capture_->more()) on_ready_.notify();
+  if (ended) close_callback();
   return batch;
 }
 
@@ -247,16 +241,11 @@ void CaptureObject::stop(const Napi::CallbackInfo& info) { shut_down(); }
 
 void CaptureObject::shut_down() {
   capture_->stop();
-  release_callback();
+  close_callback();
 }
 
-void CaptureObject::release_callback() {
-  const std::lock_guard lock(callback_mutex_);
-  if (!callback_open_) return;
-  callback_open_ = false;
-  calls_->wanted = false;
-  callback_.Release();
-  Unref();
+void CaptureObject::close_callback() {
+  if (on_ready_.close()) Unref();
 }
 
 }  // namespace homespin

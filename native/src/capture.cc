@@ -10,6 +10,8 @@
 #include <cstring>
 #include <memory>
 
+#include "up-time.h"
+
 namespace homespin {
 
 namespace {
@@ -24,23 +26,21 @@ constexpr int64_t kSignalMs = 1000;
 constexpr int kTickMs = 200;
 /** How often the interfaces are looked at. */
 constexpr int64_t kCheckMs = 500;
-/** Longer than a block takes to retire: up to two of the kernel's rounds, and those may be late. */
-constexpr int64_t kLastBlockMs = 100;
 /** From here on JavaScript is told at once. */
 constexpr uint32_t kManyClosed = 8192;
 /** From here on a file waits. */
 constexpr uint32_t kTooManyClosed = 32768;
 constexpr size_t kManyNames = 256 * 1024;
-constexpr size_t kTooManyNames = 2 << 20;
 /** Flows in a batch: what JavaScript makes of it stays small. Further ones follow in the next, at once. */
 constexpr uint32_t kBatchFlows = 4096;
 /** Flows told in one second while live: with more, each is told less often (the longest untold first), none is lost. */
 constexpr uint32_t kRoundFlows = 32768;
 
-int64_t clock_ms(clockid_t clock) {
+/** In whole milliseconds. */
+int64_t time_of_day_us() {
   timespec now;
-  clock_gettime(clock, &now);
-  return now.tv_sec * int64_t{1000} + now.tv_nsec / 1'000'000;
+  clock_gettime(CLOCK_REALTIME, &now);
+  return now.tv_sec * int64_t{1'000'000} + now.tv_nsec / 1'000'000 * 1000;
 }
 
 }  // namespace
@@ -57,30 +57,17 @@ std::string Capture::read_file(const std::string& path) { return inputs_.add_fil
 
 std::string Capture::read_descriptor(int fd, bool live) {
   live_ = live;
+  if (live) meter_.run_live();
   return inputs_.add_descriptor(fd);
 }
 
-std::string Capture::set_interfaces(std::vector<RingOptions> list) {
+std::string Capture::set_interfaces(const std::vector<RingOptions>& list) {
   const std::string refusal = capture_refusal();
   if (!refusal.empty()) return refusal;
   const std::lock_guard lock(mutex_);
   live_ = true;
-  std::vector<std::unique_ptr<Ring>> rings;
-  for (const RingOptions& options : list) {
-    const auto same = std::find_if(rings_.begin(), rings_.end(), [&](const auto& ring) {
-      return ring && ring->options() == options;
-    });
-    if (same != rings_.end()) {
-      rings.push_back(std::move(*same));
-    } else {
-      rings.push_back(std::make_unique<Ring>(options));
-      rings.back()->check();
-    }
-  }
-  for (const auto& gone : rings_) {
-    if (gone) dropped_before_ += gone->dropped();
-  }
-  rings_ = std::move(rings);
+  meter_.run_live();
+  rings_.set(list, meter_);
   wake();
   return {};
 }
@@ -117,7 +104,7 @@ void Capture::stop() {
 }
 
 void Capture::run() {
-  last_signal_ms_ = packet_seen_ms_ = clock_ms(CLOCK_MONOTONIC);
+  last_signal_ms_ = packet_seen_ms_ = up_ms();
   if (!inputs_.empty()) {
     run_inputs();
     inputs_.close();
@@ -139,7 +126,7 @@ void Capture::run_inputs() {
     {
       const std::lock_guard lock(mutex_);
       if (!inputs_.next(faults_)) return;
-      file_ = CaptureFile(meter_.clock_us());
+      file_ = CaptureFile(told_now_us(), !live_);
       meter_.begin_source();
     }
     const std::string error = run_input(buffer.get());
@@ -163,11 +150,13 @@ std::string Capture::run_input(uint8_t* buffer) {
     }
     if (n == 0) break;
     have += static_cast<size_t>(n);
-    const size_t used = parse(buffer, have);
-    if (used > 0) packet_seen_ms_ = clock_ms(CLOCK_MONOTONIC);
-    have -= used;
-    std::memmove(buffer, buffer + used, have);
-    after_piece();
+    do {
+      const size_t used = parse(buffer, have);
+      if (used > 0) packet_seen_ms_ = up_ms();
+      have -= used;
+      std::memmove(buffer, buffer + used, have);
+      after_piece();
+    } while (file_.paused() && !stopping_);
     if (file_.failed()) break;
   }
   const std::lock_guard lock(mutex_);
@@ -179,18 +168,19 @@ std::string Capture::run_input(uint8_t* buffer) {
 size_t Capture::parse(const uint8_t* data, size_t size) {
   if (live_ || !updates_) {
     const std::lock_guard lock(mutex_);
+    if (live_) meter_.expect_after(silence_us());
     return file_.parse(data, size, meter_);
   }
   size_t used = 0;
   size_t step = kUpdateStep;
-  while (used < size && !stopping_ && !file_.failed()) {
+  while (used < size && !stopping_ && !file_.failed() && !file_.paused()) {
     std::unique_lock lock(mutex_);
     const size_t piece = std::min(step, size - used);
     const size_t taken = file_.parse(data + used, piece, meter_);
     used += taken;
     if (taken == 0 && piece == size - used) break;
     step = taken == 0 ? step * 2 : kUpdateStep;
-    const int64_t second = meter_.clock_us() / 1'000'000;
+    const int64_t second = meter_.clock().now_us() / 1'000'000;
     if (second == told_second_) continue;
     told_second_ = second;
     round_ = meter_.flows().pending();
@@ -212,13 +202,14 @@ void Capture::run_rings() {
     wait.assign(1, {wake_fd_, POLLIN, 0});
     {
       const std::lock_guard lock(mutex_);
-      const int64_t now = clock_ms(CLOCK_MONOTONIC);
+      const int64_t now = up_ms();
       const bool check = now - checked_ms >= kCheckMs;
-      if (check) checked_ms = now;
-      for (const auto& ring : rings_) {
-        if (check) ring->check();
-        if (ring->fd() >= 0) wait.push_back({ring->fd(), POLLIN, 0});
+      if (check) {
+        checked_ms = now;
+        rings_.check(meter_);
       }
+      rings_.end_leaving();
+      rings_.wait_for(wait);
     }
     poll(wait.data(), wait.size(), wait_ms());
     if (wait[0].revents != 0) {
@@ -230,13 +221,13 @@ void Capture::run_rings() {
     });
     if (failed) {
       const std::lock_guard lock(mutex_);
-      for (const auto& ring : rings_) ring->clear_error();
+      rings_.clear_errors();
     }
     if (!read_rings()) after_piece();
   }
   // What was on the wire before the end is handed over when its block retires.
-  const int64_t end = clock_ms(CLOCK_MONOTONIC) + kLastBlockMs;
-  while (clock_ms(CLOCK_MONOTONIC) < end) {
+  const int64_t end = up_ms() + kLastBlockMs;
+  while (up_ms() < end) {
     if (!read_rings()) poll(nullptr, 0, 5);
   }
 }
@@ -249,20 +240,27 @@ bool Capture::read_rings() {
     {
       const std::lock_guard lock(mutex_);
       if (i >= rings_.size()) return any;
-      read = rings_[i]->read(meter_, static_cast<uint16_t>(i));
+      meter_.expect_after(silence_us());
+      read = rings_.read(i, meter_);
     }
     if (!read) continue;
     any = true;
-    packet_seen_ms_ = clock_ms(CLOCK_MONOTONIC);
+    packet_seen_ms_ = up_ms();
     after_piece();
   }
 }
 
 /** Until the next tick or signal. */
 int Capture::wait_ms() const {
-  const int64_t to_signal = last_signal_ms_ + kSignalMs - clock_ms(CLOCK_MONOTONIC);
+  const int64_t to_signal = last_signal_ms_ + kSignalMs - up_ms();
   return static_cast<int>(std::clamp<int64_t>(to_signal, 1, kTickMs));
 }
+
+/** How long no packet has come. The sender's clock may differ from ours: this is added to its last time. */
+int64_t Capture::silence_us() const { return (up_ms() - packet_seen_ms_) * 1000; }
+
+/** What the source's clock says now, as far as is known from packets. */
+int64_t Capture::told_now_us() const { return meter_.clock().told(meter_.clock().now_us()); }
 
 bool Capture::wait_for_input(int timeout_ms) {
   pollfd wait[2] = {{inputs_.fd(), POLLIN, 0}, {wake_fd_, POLLIN, 0}};
@@ -272,15 +270,12 @@ bool Capture::wait_for_input(int timeout_ms) {
 
 /** Signals when due, lets whoever drains go first, and waits while too much has not been drained. */
 void Capture::after_piece() {
-  const int64_t now = clock_ms(CLOCK_MONOTONIC);
+  const int64_t now = up_ms();
   const bool due = now - last_signal_ms_ >= kSignalMs;
   bool many;
   {
     std::unique_lock lock(mutex_);
-    if (live_ && meter_.clock_us() > 0) {
-      // The sender's clock may differ from ours: its last time, and what has passed since.
-      meter_.advance(meter_.counters().last_us + (now - packet_seen_ms_) * 1000);
-    }
+    if (live_ && meter_.counters().packets > 0) meter_.advance_after(silence_us());
     many = meter_.flows().pending_closed() >= kManyClosed ||
            meter_.names().queue().size() >= kManyNames;
     if (due || many) {
@@ -298,8 +293,7 @@ void Capture::after_piece() {
  */
 bool Capture::full() {
   if (live_) return meter_.flows().pending_closed() >= std::max(max_flows_, kTooManyClosed);
-  return meter_.flows().pending_closed() >= kTooManyClosed ||
-         meter_.names().queue().size() >= kTooManyNames;
+  return meter_.flows().pending_closed() >= kTooManyClosed || meter_.names().queue().full();
 }
 
 void Capture::wait_while_full() {
@@ -310,7 +304,7 @@ void Capture::wait_while_full() {
 }
 
 void Capture::signal_now() {
-  last_signal_ms_ = clock_ms(CLOCK_MONOTONIC);
+  last_signal_ms_ = up_ms();
   signal_();
 }
 
@@ -338,14 +332,8 @@ bool Capture::Drain::ended() const {
   return capture_.ended_ && capture_.meter_.flows().pending() == 0;
 }
 
-uint64_t Capture::Drain::ring_dropped() const {
-  uint64_t dropped = capture_.dropped_before_;
-  for (const auto& ring : capture_.rings_) dropped += ring->dropped();
-  return dropped;
-}
-
 int64_t Capture::Drain::time_us() const {
-  return capture_.live_ ? clock_ms(CLOCK_REALTIME) * 1000 : capture_.meter_.clock_us();
+  return capture_.live_ ? time_of_day_us() : capture_.told_now_us();
 }
 
 }  // namespace homespin

@@ -14,7 +14,7 @@
 #include "capture-file.h"
 #include "input-queue.h"
 #include "meter.h"
-#include "ring.h"
+#include "ring-set.h"
 
 namespace homespin {
 
@@ -33,8 +33,8 @@ class Capture {
   std::string read_file(const std::string& path);
   std::string read_descriptor(int fd, bool live);
 
-  /** Live interfaces; those that stay keep their rings. Empty, or why nothing can be captured. */
-  std::string set_interfaces(std::vector<RingOptions> list);
+  /** Live interfaces; those that stay keep their rings, whatever else changes. Empty, or why nothing can be captured. */
+  std::string set_interfaces(const std::vector<RingOptions>& list);
   void set_locality(Locality locality);
 
   void start(std::function<void()> signal);
@@ -51,8 +51,8 @@ class Capture {
     Meter& meter() { return capture_.meter_; }
     const CaptureFile& file() const { return capture_.file_; }
     const std::vector<SourceFault>& faults() const { return capture_.faults_; }
-    const std::vector<std::unique_ptr<Ring>>& rings() const { return capture_.rings_; }
-    uint64_t ring_dropped() const;
+    const std::vector<std::unique_ptr<Ring>>& rings() const { return capture_.rings_.captured(); }
+    uint64_t ring_dropped() const { return capture_.rings_.dropped(); }
     /** Everything is taken and nothing more will come. */
     bool ended() const;
     int64_t time_us() const;
@@ -80,14 +80,14 @@ class Capture {
   void signal_now();
   bool full();
   int wait_ms() const;
+  int64_t silence_us() const;
+  int64_t told_now_us() const;
 
   Meter meter_;
   InputQueue inputs_;
   CaptureFile file_;
   std::vector<SourceFault> faults_;
-  std::vector<std::unique_ptr<Ring>> rings_;
-  /** Of rings that are gone. */
-  uint64_t dropped_before_ = 0;
+  RingSet rings_;
   int wake_fd_ = -1;
   bool live_ = false;
   bool started_ = false;

@@ -11,6 +11,8 @@ constexpr uint16_t kTypeArp = 0x0806;
 constexpr uint16_t kTypeIpv6 = 0x86dd;
 constexpr int kMaxTags = 4;
 constexpr int kMaxExtensionHeaders = 8;
+/** No kernel makes a longer frame: eight times 64 KiB (GSO_MAX_SIZE, linux/netdevice.h), and its link header and tags. */
+constexpr uint32_t kMaxFrame = 512 * 1024 + 64;
 
 inline bool is_vlan(uint16_t type) { return type == 0x8100 || type == 0x88a8 || type == 0x9100; }
 
@@ -20,8 +22,7 @@ inline u128 joined(const uint64_t word[2]) { return static_cast<u128>(word[1]) <
 
 uint16_t station(const Packet& packet, const HashSecret& secret) {
   if (packet.sender != 0 || packet.src_mac == nullptr) return 0;
-  uint64_t mac = 0;
-  std::memcpy(&mac, packet.src_mac, 6);
+  const uint64_t mac = mac_number(packet.src_mac);
   return static_cast<uint16_t>(multiply_fold(mac ^ secret.word[0], secret.word[3] | 1)) | 1;
 }
 
@@ -44,6 +45,19 @@ inline void seal(Packet& packet, const HashSecret& secret) {
   // Sorted, it is the first.
   key.station = (key.a[0] | key.a[1]) == 0 ? station(packet, secret) : uint16_t{0};
   packet.hash = hash_of(key, secret);
+}
+
+/** The least header of a protocol whose ports are where those of UDP are; 0 where it has none. */
+inline uint32_t header_with_ports(uint8_t protocol) {
+  switch (protocol) {
+    case kProtocolDccp:
+    case kProtocolSctp:
+      return 12;
+    case kProtocolUdpLite:
+      return 8;
+    default:
+      return 0;
+  }
 }
 
 /** Ports and TCP flags, where the packet has them. */
@@ -90,6 +104,14 @@ inline void transport(Packet& packet) {
     if (length != 0 && length < captured) packet.body_captured = length;
   } else if (key.protocol == kProtocolIcmp || key.protocol == kProtocolIcmp6) {
     if (packet.body_bytes < 4 && !packet.fragment) packet.verdict = Verdict::kMalformed;
+  } else if (const uint32_t header = header_with_ports(key.protocol); header != 0) {
+    if (packet.body_bytes < header && !packet.fragment) {
+      packet.verdict = Verdict::kMalformed;
+      return;
+    }
+    if (captured < 4) return;
+    key.port_a = load<uint16_t>(at);
+    key.port_b = load<uint16_t>(at + 2);
   }
 }
 
@@ -274,6 +296,11 @@ void decode(const Frame& frame, const HashSecret& secret, Packet& packet) {
   packet.frame_bytes = frame.length + frame.tag_bytes;
   packet.interface = frame.interface;
   packet.vlan = frame.vlan;
+  if (frame.length > kMaxFrame) [[unlikely]] {
+    packet.frame_bytes = frame.captured + frame.tag_bytes;
+    packet.verdict = Verdict::kMalformed;
+    return;
+  }
   if (frame.link_type != kLinkEthernet) return other_link(frame, secret, packet);
   if (frame.captured < 14) {
     packet.verdict = Verdict::kMalformed;

@@ -3,9 +3,9 @@
 
 #include <array>
 #include <cstdint>
-#include <cstring>
 #include <unordered_map>
 
+#include "bytes.h"
 #include "decode.h"
 
 namespace homespin {
@@ -32,13 +32,6 @@ struct NumberHash {
     return multiply_fold(number ^ secret.word[2], secret.word[3] | 1);
   }
 };
-
-/** As a number whose lowest byte is the first on the wire. */
-inline uint64_t mac_number(const uint8_t* mac) {
-  uint64_t number = 0;
-  std::memcpy(&number, mac, 6);
-  return number;
-}
 
 /** Ends of a packet, from who sent it to whom. */
 struct Ends {

@@ -10,7 +10,7 @@ constexpr uint32_t kFirstIndex = 1024;
 /** How many members of a bucket are looked at for one eviction. */
 constexpr int kEvictionLooks = 32;
 
-void write_record(FlowRecord& record, uint32_t slot, const Flow& flow) {
+void write_record(FlowRecord& record, uint32_t slot, const Flow& flow, const PacketClock& clock) {
   const uint32_t orig = flow.originator();
   const uint32_t resp = orig ^ 1;
   const uint64_t* address[2] = {flow.key.a, flow.key.b};
@@ -26,8 +26,9 @@ void write_record(FlowRecord& record, uint32_t slot, const Flow& flow) {
                                       (seen >> orig & 1 ? kFlowOrigMacSeen : 0) |
                                       (seen >> resp & 1 ? kFlowRespMacSeen : 0));
   record.number = static_cast<double>(flow.number);
-  record.first_ms = static_cast<double>(flow.first_us) / 1000;
-  record.last_ms = static_cast<double>(flow.last_us) / 1000;
+  const bool closed = flow.status & kFlowClosed;
+  record.first_ms = static_cast<double>(closed ? flow.first_us : clock.told(flow.first_us)) / 1000;
+  record.last_ms = static_cast<double>(closed ? flow.last_us : clock.told(flow.last_us)) / 1000;
   record.orig_bytes = static_cast<double>(flow.bytes[orig]);
   record.resp_bytes = static_cast<double>(flow.bytes[resp]);
   record.orig_packets = static_cast<double>(flow.packets[orig]);
@@ -47,8 +48,8 @@ void write_record(FlowRecord& record, uint32_t slot, const Flow& flow) {
 
 }  // namespace
 
-FlowTable::FlowTable(const FlowTableOptions& options)
-    : options_(options), index_(kFirstIndex, Entry{0, kNoSlot}), mask_(kFirstIndex - 1) {}
+FlowTable::FlowTable(const FlowTableOptions& options, const PacketClock& clock)
+    : options_(options), clock_(clock), index_(kFirstIndex, Entry{0, kNoSlot}), mask_(kFirstIndex - 1) {}
 
 ClosedBy FlowTable::silent_end(const Flow& flow) {
   if (flow.idle_class != kIdleClosing) return kClosedByIdle;
@@ -56,13 +57,14 @@ ClosedBy FlowTable::silent_end(const Flow& flow) {
 }
 
 void FlowTable::link(uint32_t slot) {
-  const Flow& flow = at(slot);
-  wheels_[flow.idle_class].insert(slot, due_second(flow),
+  Flow& flow = at(slot);
+  flow.wheel = flow.idle_class;
+  wheels_[flow.wheel].insert(slot, due_second(flow),
                                   [this](uint32_t other) -> WheelLink& { return at(other).link; });
 }
 
 void FlowTable::unlink(uint32_t slot) {
-  wheels_[at(slot).idle_class].remove(
+  wheels_[at(slot).wheel].remove(
       slot, [this](uint32_t other) -> WheelLink& { return at(other).link; });
 }
 
@@ -104,6 +106,7 @@ uint32_t FlowTable::insert(const FlowKey& key, uint64_t hash, int64_t time_us,
   flow.tcp_flags[0] = flow.tcp_flags[1] = 0;
   flow.status = 0;
   flow.names = 0;
+  flow.memo = 0;
   flow.idle_class = idle_class;
   flow.closed_by = kStillOpen;
   link(slot);
@@ -137,12 +140,18 @@ void FlowTable::remove_from_index(uint32_t slot) {
 }
 
 void FlowTable::finish(uint32_t slot, ClosedBy by) {
-  Flow& flow = at(slot);
   remove_from_index(slot);
+  live_--;
+  end(slot, at(slot), by);
+}
+
+void FlowTable::end(uint32_t slot, Flow& flow, ClosedBy by) {
   flow.status |= kFlowClosed;
   flow.closed_by = by;
   flow.names = 0;
-  live_--;
+  // The source's clock may be another one when the record is taken.
+  flow.first_us = clock_.told(flow.first_us);
+  flow.last_us = clock_.told(flow.last_us);
   pending_closed_++;
   if (!(flow.status & kFlowListed)) list(slot, flow);
 }
@@ -155,6 +164,14 @@ void FlowTable::close(uint32_t slot, ClosedBy by) {
 void FlowTable::set_idle_class(uint32_t slot, IdleClass idle_class) {
   unlink(slot);
   at(slot).idle_class = idle_class;
+  link(slot);
+}
+
+void FlowTable::set_back(uint32_t slot, int64_t time_us) {
+  Flow& flow = at(slot);
+  unlink(slot);
+  flow.last_us = time_us;
+  if (flow.first_us > time_us) flow.first_us = time_us;
   link(slot);
 }
 
@@ -202,11 +219,7 @@ void FlowTable::close_all(ClosedBy by) {
     Flow& flow = at(slot);
     const bool is_free = flow.link.next == slot;
     if (is_free || flow.status & kFlowClosed) continue;
-    flow.status |= kFlowClosed;
-    flow.closed_by = flow.idle_class == kIdleClosing ? silent_end(flow) : by;
-    flow.names = 0;
-    pending_closed_++;
-    if (!(flow.status & kFlowListed)) list(slot, flow);
+    end(slot, flow, flow.idle_class == kIdleClosing ? silent_end(flow) : by);
   }
   live_ = 0;
   index_.assign(index_.size(), Entry{0, kNoSlot});
@@ -224,7 +237,7 @@ void FlowTable::take(FlowRecord* records, uint32_t count) {
     }
     const uint32_t slot = changes_[changes_done_++];
     Flow& flow = at(slot);
-    write_record(records[i], slot, flow);
+    write_record(records[i], slot, flow, clock_);
     flow.status = static_cast<uint8_t>((flow.status | kFlowTold) & ~kFlowListed);
     if (flow.status & kFlowClosed) {
       pending_closed_--;

@@ -7,13 +7,22 @@
 #include <vector>
 
 #include "layout.h"
+#include "packet-clock.h"
 #include "packet.h"
 #include "timing-wheel.h"
 
 namespace homespin {
 
 /** Which time-out holds for a flow. */
-enum IdleClass : uint8_t { kIdleTcp, kIdleUdp, kIdleOther, kIdleClosing, kIdleClasses };
+enum IdleClass : uint8_t {
+  kIdleTcp,
+  kIdleUdp,
+  kIdleOther,
+  /** TCP of which nothing but SYNs was seen. */
+  kIdleHalfOpen,
+  kIdleClosing,
+  kIdleClasses,
+};
 
 enum FlowStatus : uint8_t {
   kFlowListed = 1,    // in the list of changes
@@ -39,12 +48,14 @@ struct alignas(64) Flow {
   uint16_t vlan;
   uint16_t interface;
   uint8_t status;
-  uint8_t idle_class;
+  uint8_t idle_class : 4;
+  /** The wheel that it is linked in: that of its class, or of the class it had when it was linked. */
+  uint8_t wheel : 4;
   uint8_t closed_by;
   /** What the name reader still looks for in this flow, its own; 0: nothing, packets need not be shown to it. */
   uint8_t names;
-  /** The name reader's own. */
-  uint16_t next_sequence;
+  /** The name reader's own: where the client's bytes begin, or how its queries fared. */
+  uint16_t memo;
   WheelLink link;
 
   /** 0 or 1: the end that began it. */
@@ -56,14 +67,15 @@ static_assert(offsetof(Flow, packets) == 64);
 struct FlowTableOptions {
   uint32_t max_flows = 131072;
   /** By `IdleClass`. */
-  int64_t idle_us[kIdleClasses] = {600'000'000, 60'000'000, 60'000'000, 5'000'000};
+  int64_t idle_us[kIdleClasses] = {600'000'000, 60'000'000, 60'000'000, 60'000'000, 5'000'000};
   /** Hand up flows that go on, not only those that ended. */
   bool updates = true;
 };
 
 class FlowTable {
  public:
-  explicit FlowTable(const FlowTableOptions& options);
+  /** Times of flows are those of `clock`; of flows that ended, and of records, those of the source. */
+  FlowTable(const FlowTableOptions& options, const PacketClock& clock);
 
   Flow& at(uint32_t slot) { return chunks_[slot / kChunk][slot % kChunk]; }
 
@@ -96,6 +108,11 @@ class FlowTable {
 
   /** Gives a flow another time-out. */
   void set_idle_class(uint32_t slot, IdleClass idle_class);
+  /** A longer one: that is seen when the shorter one comes up. */
+  static void set_longer_idle_class(Flow& flow, IdleClass idle_class) { flow.idle_class = idle_class; }
+
+  /** The flow was seen at `time_us` for the last time, whatever it says. */
+  void set_back(uint32_t slot, int64_t time_us);
 
   bool timed_out(const Flow& flow, int64_t time_us) const {
     return time_us - flow.last_us > options_.idle_us[flow.idle_class];
@@ -150,12 +167,14 @@ class FlowTable {
   void link(uint32_t slot);
   void unlink(uint32_t slot);
   void finish(uint32_t slot, ClosedBy by);
+  void end(uint32_t slot, Flow& flow, ClosedBy by);
   void evict();
   void remove_from_index(uint32_t slot);
   void grow_index();
   uint32_t free_slot();
 
   FlowTableOptions options_;
+  const PacketClock& clock_;
   std::vector<Entry> index_;
   uint32_t mask_;
   std::vector<Flow*> chunks_;

@@ -23,15 +23,20 @@ HashSecret draw_secret() {
   return secret;
 }
 
-IdleClass idle_class(uint8_t protocol) {
-  if (protocol == kProtocolTcp) return kIdleTcp;
-  return protocol == kProtocolUdp ? kIdleUdp : kIdleOther;
+bool only_syn(const Packet& packet) { return (packet.tcp_flags & (kSyn | kAck | kRst)) == kSyn; }
+
+IdleClass idle_class(const Packet& packet) {
+  if (packet.key.protocol == kProtocolTcp) return only_syn(packet) ? kIdleHalfOpen : kIdleTcp;
+  return packet.key.protocol == kProtocolUdp ? kIdleUdp : kIdleOther;
 }
 
 }  // namespace
 
 Meter::Meter(const MeterOptions& options)
-    : secret_(draw_secret()), flows_(options.flows), fragments_(secret_), names_(options.names, secret_) {}
+    : secret_(draw_secret()),
+      flows_(options.flows, clock_),
+      fragments_(secret_),
+      names_(options.names, secret_, clock_) {}
 
 uint32_t Meter::add(const Frame* frames, uint32_t count) {
   const uint64_t before = counters_.packets;
@@ -47,7 +52,6 @@ uint32_t Meter::add(const Frame* frames, uint32_t count) {
           packet.verdict = Verdict::kCopy;
           continue;
         }
-        if (packet.fragment) fragments_.follow(packet);
         flows_.prefetch_index(packet.hash);
       }
     }
@@ -55,38 +59,43 @@ uint32_t Meter::add(const Frame* frames, uint32_t count) {
       if (batch_[i].verdict == Verdict::kIp) flows_.prefetch_flow(batch_[i].hash);
     }
     for (uint32_t i = 0; i < n; i++) this->count(batch_[i]);
-    flows_.advance(clock_us_);
+    if (fragments_.keeps_any()) let_late_fragments_go();
+    flows_.advance(clock_.now_us());
     frames += n;
     count -= n;
   }
+  if (clock_.latest_us() > counters_.last_us) counters_.last_us = clock_.latest_us();
   return static_cast<uint32_t>(counters_.packets - before);
 }
 
 void Meter::place_source(int64_t first_us) {
   source_begins_ = false;
-  if (counters_.packets > 0 && first_us >= clock_us_ - kDisorderUs) return;
+  if (counters_.packets > 0) {
+    if (first_us >= clock_.told(clock_.now_us()) - kDisorderUs) return;
+    end();
+    names_.forget_times();
+  }
+  clock_.begin(first_us);
   begun_us_ = first_us;
-  if (counters_.packets == 0) return;
-  flows_.close_all(kClosedByEof);
-  fragments_.clear();
-  names_.forget_times();
-  clock_us_ = first_us;
-  if (first_us < counters_.first_us) counters_.first_us = first_us;
+  if (counters_.packets == 0 || first_us < counters_.first_us) counters_.first_us = first_us;
 }
 
 inline void Meter::count(Packet& packet) {
   if (packet.verdict == Verdict::kCopy) return;
   counters_.packets++;
   counters_.bytes += packet.frame_bytes;
-  if (packet.time_us > clock_us_) clock_us_ = packet.time_us;
-  if (counters_.packets == 1) counters_.first_us = packet.time_us;
-  if (packet.time_us > counters_.last_us) counters_.last_us = packet.time_us;
+  const bool in_line = clock_.take(packet.time_us);
+  if (!in_line) place(packet);
   switch (packet.verdict) {
-    case Verdict::kIp:
+    case Verdict::kIp: {
       counters_.ip_packets++;
       counters_.ip_bytes += packet.ip_bytes;
       counters_.decoded++;
-      return account(packet);
+      if (packet.fragment) return fragment(packet);
+      const uint32_t slot = account(packet);
+      if (!in_line) note_leap(slot, packet);
+      return;
+    }
     case Verdict::kArp:
       counters_.decoded++;
       return names_.read_arp(packet);
@@ -101,7 +110,30 @@ inline void Meter::count(Packet& packet) {
   }
 }
 
-inline void Meter::account(Packet& packet) {
+/** A later one that comes before its first one waits for it: so it counts to the same flow. */
+void Meter::fragment(Packet& packet) {
+  if (fragments_.keeps_any()) let_late_fragments_go();
+  const auto take = [this](const Packet& early) {
+    Flow& flow = flows_.at(account(early));
+    if (early.time_us < flow.first_us) flow.first_us = early.time_us;
+  };
+  if (!packet.later_fragment) {
+    fragments_.begin(packet);
+    account(packet);
+    if (fragments_.keeps_any()) fragments_.release(packet, take);
+  } else if (fragments_.follow(packet)) {
+    account(packet);
+  } else {
+    if (fragments_.full()) fragments_.let_oldest_go(take);
+    fragments_.keep(packet);
+  }
+}
+
+void Meter::let_late_fragments_go() {
+  fragments_.let_late_go(clock_.now_us(), [this](const Packet& late) { account(late); });
+}
+
+inline uint32_t Meter::account(const Packet& packet) {
   uint32_t slot = flows_.find(packet.key, packet.hash);
   if (slot != kNoSlot) {
     const Flow& flow = flows_.at(slot);
@@ -123,14 +155,18 @@ inline void Meter::account(Packet& packet) {
     if (packet.src_mac != nullptr) std::memcpy(flow.mac[end], packet.src_mac, 6);
   }
   flow.tcp_flags[end] |= packet.tcp_flags;
+  if (flow.idle_class == kIdleHalfOpen && !only_syn(packet)) {
+    FlowTable::set_longer_idle_class(flow, kIdleTcp);
+  }
   if (packet.tcp_flags & (kFin | kRst)) tcp_ends(flow, slot, packet);
   flows_.changed(slot, flow);
   if (flow.names != 0) names_.read(packet, flow, slot);
+  return slot;
 }
 
-uint32_t Meter::begin(Packet& packet) {
+uint32_t Meter::begin(const Packet& packet) {
   const uint32_t slot =
-      flows_.insert(packet.key, packet.hash, packet.time_us, idle_class(packet.key.protocol));
+      flows_.insert(packet.key, packet.hash, packet.time_us, idle_class(packet));
   Flow& flow = flows_.at(slot);
   flow.vlan = packet.vlan;
   flow.interface = packet.interface;
@@ -161,11 +197,34 @@ void Meter::tcp_ends(Flow& flow, uint32_t slot, const Packet& packet) {
   if (packet.tcp_flags & kRst || both_fin) flows_.set_idle_class(slot, kIdleClosing);
 }
 
-void Meter::advance(int64_t time_us) {
-  if (time_us > clock_us_) clock_us_ = time_us;
-  flows_.advance(clock_us_);
+/** Also shows whether time leapt ahead with the packet before: if it did not, the flow of that one is one of now. */
+void Meter::place(Packet& packet) {
+  packet.time_us = clock_.place(packet.time_us);
+  if (leapt_slot_ == kNoSlot) return;
+  const Flow& flow = flows_.at(leapt_slot_);
+  const bool same = flow.number == leapt_number_ && !(flow.status & kFlowClosed);
+  if (same && clock_.latest_us() < flow.last_us) flows_.set_back(leapt_slot_, clock_.latest_us());
+  leapt_slot_ = kNoSlot;
 }
 
-void Meter::end() { flows_.close_all(kClosedByEof); }
+void Meter::note_leap(uint32_t slot, const Packet& packet) {
+  if (packet.time_us != clock_.doubted_us()) return;
+  leapt_slot_ = slot;
+  leapt_number_ = flows_.at(slot).number;
+}
+
+void Meter::advance_after(int64_t silence_us) {
+  clock_.advance(clock_.latest_us() + silence_us);
+  if (fragments_.keeps_any()) let_late_fragments_go();
+  flows_.advance(clock_.now_us());
+}
+
+void Meter::end() {
+  clock_.believe();
+  leapt_slot_ = kNoSlot;
+  if (counters_.packets > 0 && clock_.latest_us() > counters_.last_us) counters_.last_us = clock_.latest_us();
+  fragments_.end([this](const Packet& late) { account(late); });
+  flows_.close_all(kClosedByEof);
+}
 
 }  // namespace homespin

@@ -10,6 +10,7 @@
 #include "fragment-table.h"
 #include "locality.h"
 #include "name-reader.h"
+#include "packet-clock.h"
 #include "packet.h"
 
 namespace homespin {
@@ -19,7 +20,7 @@ struct MeterOptions {
   NameOptions names;
 };
 
-/** Cumulative; see `Counters` in ../index.ts. */
+/** Cumulative; see `Counters` in ../index.ts. Times are those of the meter's clock. */
 struct MeterCounters {
   uint64_t packets = 0;
   uint64_t decoded = 0;
@@ -39,8 +40,12 @@ class Meter {
   /** Counts frames, in their order, and says how many it counted. Also lets time-outs run, by the frames' times. */
   uint32_t add(const Frame* frames, uint32_t count);
 
-  /** Lets time-outs run until then, though no packet came. */
-  void advance(int64_t time_us);
+  /** Frames come as they are captured: see `PacketClock`. */
+  void run_live() { clock_.run_live(); }
+  /** No frame came for so long after the latest one: the next may be so late. Live only. */
+  void expect_after(int64_t silence_us) { clock_.expect(clock_.latest_us() + silence_us); }
+  /** Lets time-outs run until so long after the latest frame, though none came. */
+  void advance_after(int64_t silence_us);
 
   /**
    * What follows is of another source. It goes on where the one before ended, unless its first packet is older than that:
@@ -56,29 +61,36 @@ class Meter {
   FlowTable& flows() { return flows_; }
   NameReader& names() { return names_; }
   const MeterCounters& counters() const { return counters_; }
-  /** Time of the latest packet, or later by `advance`. */
-  int64_t clock_us() const { return clock_us_; }
+  const PacketClock& clock() const { return clock_; }
 
  private:
   static constexpr uint32_t kBatch = 32;
 
   void place_source(int64_t first_us);
   void count(Packet& packet);
-  void account(Packet& packet);
-  uint32_t begin(Packet& packet);
+  void fragment(Packet& packet);
+  void let_late_fragments_go();
+  /** Adds a packet to its flow; which is in this slot. */
+  uint32_t account(const Packet& packet);
+  uint32_t begin(const Packet& packet);
   bool flipped(const Packet& packet) const;
   void tcp_ends(Flow& flow, uint32_t slot, const Packet& packet);
+  void place(Packet& packet);
+  void note_leap(uint32_t slot, const Packet& packet);
 
   HashSecret secret_;
+  PacketClock clock_;
   FlowTable flows_;
   FragmentTable fragments_;
   NameReader names_;
   Locality locality_;
   MeterCounters counters_;
-  int64_t clock_us_ = 0;
   bool source_begins_ = true;
   /** Time of the first packet since the clock began, or was set back. */
   int64_t begun_us_ = 0;
+  /** A flow whose last packet lies far ahead, as long as it is not known whether that time is right; `kNoSlot` without. */
+  uint32_t leapt_slot_ = kNoSlot;
+  uint64_t leapt_number_ = 0;
   Packet batch_[kBatch];
 };
 

@@ -15,6 +15,8 @@ class NameQueue {
  public:
   /** Beyond this, records are dropped and counted. */
   static constexpr size_t kMaxBytes = 8 << 20;
+  /** From here on a file waits: there is room for all that the frames can bring which are read at once. */
+  static constexpr size_t kFullBytes = 2 << 20;
 
   /** Where the payload of a new record of up to `payload` bytes goes; null if there is no room. */
   uint8_t* prepare(size_t payload) {
@@ -27,8 +29,8 @@ class NameQueue {
     return bytes_.get() + size_ + sizeof(NameHead);
   }
 
-  /** Completes what `prepare` began. */
-  void commit(NameKind kind, const Packet& packet, uint32_t slot, bool from_originator,
+  /** Completes what `prepare` began; `told_us` is the packet's time by the source's clock. */
+  void commit(NameKind kind, const Packet& packet, int64_t told_us, uint32_t slot, bool from_originator,
               size_t payload) {
     NameHead head{};
     const size_t size = (sizeof head + payload + 7) & ~size_t{7};
@@ -37,7 +39,7 @@ class NameQueue {
     head.kind = kind;
     head.from_orig = from_originator;
     head.slot = slot;
-    head.time_ms = static_cast<double>(packet.time_us) / 1000;
+    head.time_ms = static_cast<double>(told_us) / 1000;
     if (packet.verdict == Verdict::kIp) {
       const FlowKey& key = packet.key;
       const bool swapped = packet.sender == 1;
@@ -56,6 +58,7 @@ class NameQueue {
   }
 
   size_t size() const { return size_; }
+  bool full() const { return size_ >= kFullBytes; }
   uint64_t dropped() const { return dropped_; }
   void drop() { dropped_++; }
 

@@ -1,6 +1,7 @@
 #include "name-reader.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 
 #include "bytes.h"
@@ -9,8 +10,12 @@ namespace homespin {
 
 namespace {
 
-/** Of Ethernet and IPv4 (RFC 826); what follows is padding. */
+/** Of Ethernet and IPv4 (RFC 826); what follows is padding. And where the sender's address is. */
 constexpr uint32_t kArpBytes = 28;
+constexpr uint32_t kArpSenderIp = 14;
+/** Of a neighbour advertisement, whose target is the address that it claims (RFC 4861, 4.4). */
+constexpr uint8_t kAdvertisement = 136;
+constexpr uint32_t kAdvertisementTarget = 8;
 constexpr uint32_t kMaxWhole = 2048;
 constexpr uint8_t kMaxQuic = 3;
 
@@ -31,6 +36,8 @@ constexpr uint8_t kWatchBits = 7;
 constexpr int kCountShift = 3;
 
 constexpr uint16_t kPortDns = 53;
+/** RFC 1035, 4.1.1. Over TCP, whatever says that it is shorter is no message. */
+constexpr uint32_t kDnsHeaderBytes = 12;
 
 /** Kinds that are known by a UDP port alone. */
 int kind_of_port(uint16_t port) {
@@ -68,6 +75,16 @@ bool quic_initial(const uint8_t* data, uint32_t size) {
   return known_quic(version) && (data[0] >> 4 & 3) == (version == 0x6b3343cf ? 1 : 0);
 }
 
+/** Other messages than advertisements speak for the address that they come from. */
+ClaimedIp claimed_in_ndp(const Packet& packet, const uint8_t* message, uint32_t size) {
+  ClaimedIp ip;
+  const bool advertisement = message[0] == kAdvertisement && size >= kAdvertisementTarget + sizeof ip;
+  const uint64_t* const source = packet.sender == 0 ? packet.key.a : packet.key.b;
+  std::memcpy(&ip, advertisement ? message + kAdvertisementTarget : reinterpret_cast<const uint8_t*>(source),
+              sizeof ip);
+  return ip;
+}
+
 bool http_request(const uint8_t* data, uint32_t size) {
   static constexpr const char* kMethods[] = {"GET ",     "POST ",   "HEAD ",    "PUT ",
                                              "OPTIONS ", "DELETE ", "CONNECT ", "PATCH "};
@@ -78,14 +95,14 @@ bool http_request(const uint8_t* data, uint32_t size) {
   return false;
 }
 
-uint64_t mac_number(const uint8_t* mac) {
-  return static_cast<uint64_t>(be16(mac)) << 32 | be32(mac + 2);
-}
-
 }  // namespace
 
-NameReader::NameReader(const NameOptions& options, const HashSecret& secret)
-    : kinds_(options.kinds), buckets_(secret, options.per_second, options.burst), repeats_(secret) {}
+NameReader::NameReader(const NameOptions& options, const HashSecret& secret, const PacketClock& clock)
+    : clock_(clock),
+      kinds_(options.kinds),
+      limited_(std::isfinite(options.per_second)),
+      buckets_(secret, options.per_second, options.burst),
+      repeats_(secret) {}
 
 uint8_t NameReader::watch(const Packet& packet) const {
   const FlowKey& key = packet.key;
@@ -127,7 +144,7 @@ void NameReader::read(const Packet& packet, Flow& flow, uint32_t slot) {
       return quic(packet, flow, slot);
     case kNdp:
       if (size >= 4 && payload[0] >= 133 && payload[0] <= 137 &&
-          !repeats(packet, payload, std::min(size, kMaxWhole))) {
+          !repeats(packet, payload, std::min(size, kMaxWhole), claimed_in_ndp(packet, payload, size))) {
         hand_up(kNameNdp, packet, flow, slot, payload, size);
       }
       return;
@@ -143,20 +160,26 @@ void NameReader::read(const Packet& packet, Flow& flow, uint32_t slot) {
 void NameReader::read_arp(const Packet& packet) {
   if (!wants(kNameArp)) return;
   const uint32_t size = std::min(packet.body_captured, kMaxWhole);
-  if (repeats(packet, packet.body, std::min(size, kArpBytes)) || !allowed(packet, false)) return;
+  ClaimedIp ip{};
+  if (size >= kArpBytes) std::memcpy(&ip, packet.body + kArpSenderIp, 4);
+  if (repeats(packet, packet.body, std::min(size, kArpBytes), ip) || !allowed(packet, false)) return;
   uint8_t* const to = queue_.prepare(size);
   if (to == nullptr) return;
   std::memcpy(to, packet.body, size);
-  queue_.commit(kNameArp, packet, kNoSlot, true, size);
+  commit(kNameArp, packet, kNoSlot, true, size);
 }
 
-bool NameReader::repeats(const Packet& packet, const uint8_t* message, uint32_t size) {
+bool NameReader::repeats(const Packet& packet, const uint8_t* message, uint32_t size, const ClaimedIp& ip) {
   const uint64_t sender = packet.src_mac == nullptr ? 0 : mac_number(packet.src_mac);
-  return repeats_.repeats(message, size, sender, packet.time_us);
+  return repeats_.repeats(message, size, sender, ip, packet.time_us);
 }
 
-/** An answer is charged to who asked: else one device could use up what the resolver may say to all others. */
+/**
+ * An answer whose query was not seen is charged to who is answered: else one device could use up what the resolver may say to
+ * all others. On an account of its own, as anybody can make up answers.
+ */
 bool NameReader::allowed(const Packet& packet, bool answer) {
+  if (!limited_) return true;
   const uint8_t* mac = packet.src_mac;
   if (answer && packet.dst_mac != nullptr && !(packet.dst_mac[0] & 1)) mac = packet.dst_mac;
   uint64_t device;
@@ -167,9 +190,41 @@ bool NameReader::allowed(const Packet& packet, bool answer) {
     const uint64_t* ip = is_a ? packet.key.a : packet.key.b;
     device = (ip[0] ^ ip[1] * 0x9e3779b97f4a7c15) | uint64_t{1} << 63;
   }
+  if (answer) device |= uint64_t{1} << 61;
   if (buckets_.take(device, packet.time_us)) return true;
   queue_.drop();
   return false;
+}
+
+/** An answer fares as its query did: what was let through is worth nothing without it, and what was not needs none. */
+bool NameReader::dns_allowed(const Packet& packet, Flow& flow, bool query) {
+  if (!limited_) return true;
+  uint8_t passed = static_cast<uint8_t>(flow.memo);
+  uint8_t refused = static_cast<uint8_t>(flow.memo >> 8);
+  bool passes;
+  if (query) {
+    passes = allowed(packet, false);
+    uint8_t& count = passes ? passed : refused;
+    if (count < UINT8_MAX) count++;
+  } else if (passed > 0) {
+    passes = true;
+    passed--;
+  } else if (refused > 0) {
+    passes = false;
+    refused--;
+    queue_.drop();
+  } else {
+    return allowed(packet, true);
+  }
+  flow.memo = static_cast<uint16_t>(passed | refused << 8);
+  return passes;
+}
+
+Stream& NameReader::open_stream(const Packet& packet, const Flow& flow, uint32_t base) {
+  bool displaced;
+  Stream& stream = streams_.open(flow.number, packet.sender, base, packet.time_us, displaced);
+  if (displaced) queue_.drop();
+  return stream;
 }
 
 void NameReader::hand_up(NameKind kind, const Packet& packet, const Flow& flow, uint32_t slot,
@@ -179,19 +234,19 @@ void NameReader::hand_up(NameKind kind, const Packet& packet, const Flow& flow, 
   uint8_t* const to = queue_.prepare(size);
   if (to == nullptr) return;
   std::memcpy(to, payload, size);
-  queue_.commit(kind, packet, slot, packet.sender == flow.originator(), size);
+  commit(kind, packet, slot, packet.sender == flow.originator(), size);
 }
 
-void NameReader::dns_message(const Packet& packet, const Flow& flow, uint32_t slot,
+void NameReader::dns_message(const Packet& packet, Flow& flow, uint32_t slot,
                              const uint8_t* message, uint32_t size, bool tcp) {
   const DnsKind kind = dns_kind(message, size);
   if (kind == DnsKind::kNone) return;
   if (kind == DnsKind::kQuery) dns_queries_++;
-  if (!wants(kNameDns) || !allowed(packet, kind == DnsKind::kResponse)) return;
+  if (!wants(kNameDns) || !dns_allowed(packet, flow, kind == DnsKind::kQuery)) return;
   uint8_t* const to = queue_.prepare(kMaxDnsPayload);
   if (to == nullptr) return;
   const size_t payload = read_dns(message, size, tcp, to);
-  queue_.commit(kNameDns, packet, slot, packet.sender == flow.originator(), payload);
+  commit(kNameDns, packet, slot, packet.sender == flow.originator(), payload);
 }
 
 void NameReader::quic(const Packet& packet, Flow& flow, uint32_t slot) {
@@ -214,13 +269,13 @@ void NameReader::tcp_start(const Packet& packet, Flow& flow, uint32_t slot) {
   const uint32_t size = packet.body_captured - packet.header_bytes;
   if (packet.tcp_flags & kSyn) {
     // Where the client's bytes begin, so that a later piece that comes first is known as one.
-    flow.next_sequence = static_cast<uint16_t>(sequence + 1);
+    flow.memo = static_cast<uint16_t>(sequence + 1);
     flow.names |= 1 << kCountShift;
   }
   if (size == 0) return;
   const bool start_known = flow.names >> kCountShift & 1;
   const uint16_t ahead = start_known && !(packet.tcp_flags & kSyn)
-                             ? static_cast<uint16_t>(sequence - flow.next_sequence)
+                             ? static_cast<uint16_t>(sequence - flow.memo)
                              : 0;
   if (ahead == 0) {
     if (wants(kNameSni) && payload[0] == 0x16 && (size == 1 || payload[1] == 3)) {
@@ -236,7 +291,7 @@ void NameReader::tcp_start(const Packet& packet, Flow& flow, uint32_t slot) {
   // A keep-alive or repetition from before the start says nothing.
   if (ahead >= kMaxStreamBytes) return;
   if (!wants(kNameSni)) return;
-  Stream& stream = streams_.open(flow.number, packet.sender, sequence - ahead, packet.time_us);
+  Stream& stream = open_stream(packet, flow, sequence - ahead);
   if (stream.add(sequence, payload, size)) {
     flow.names = kTcpHello;
   } else {
@@ -266,7 +321,7 @@ void NameReader::hello(const Packet& packet, Flow& flow, uint32_t slot, const ui
   if (found.state == HelloState::kMore) {
     if (stream != nullptr) return;
     const uint32_t sequence = be32(packet.body + 4) + (packet.tcp_flags & kSyn ? 1 : 0);
-    Stream& opened = streams_.open(flow.number, packet.sender, sequence, packet.time_us);
+    Stream& opened = open_stream(packet, flow, sequence);
     if (!opened.add(sequence, data, size)) {
       streams_.close(opened);
       flow.names = kNothing;
@@ -278,7 +333,7 @@ void NameReader::hello(const Packet& packet, Flow& flow, uint32_t slot, const ui
     if (uint8_t* const to = queue_.prepare(kMaxNameText)) {
       const size_t length =
           put_dotted_name(found.name, found.name_bytes, reinterpret_cast<char*>(to));
-      queue_.commit(kNameSni, packet, slot, true, length);
+      commit(kNameSni, packet, slot, true, length);
     }
   }
   if (stream != nullptr) streams_.close(*stream);
@@ -295,22 +350,24 @@ void NameReader::tcp_dns(const Packet& packet, Flow& flow, uint32_t slot) {
   if (stream == nullptr || syn) {
     // Seen from its middle: a message is believed to begin here, and what is none is left out.
     if (size == 0 && !syn) return;
-    stream = &streams_.open(flow.number, end, sequence, packet.time_us);
+    stream = &open_stream(packet, flow, sequence);
   }
   if (size > 0 && !stream->add(sequence, payload, size)) {
     streams_.close(*stream);
     return;
   }
-  while (stream->size() >= 2) {
-    const uint32_t length = be16(stream->data());
-    if (length + 2 > kMaxStreamBytes) {
-      stream->consume(length + 2);
-      continue;
+  uint32_t at = 0;
+  while (at + 2 <= stream->size()) {
+    const uint32_t length = be16(stream->data() + at);
+    if (length < kDnsHeaderBytes) return streams_.close(*stream);
+    const uint32_t end_of_message = at + 2 + length;
+    if (length + 2 <= kMaxStreamBytes) {
+      if (end_of_message > stream->size()) break;
+      dns_message(packet, flow, slot, stream->data() + at + 2, length, true);
     }
-    if (stream->size() < length + 2) break;
-    dns_message(packet, flow, slot, stream->data() + 2, length, true);
-    stream->consume(length + 2);
+    at = end_of_message;
   }
+  if (at > 0) stream->consume(at);
   if (packet.tcp_flags & (kFin | kRst) && stream->size() == 0) streams_.close(*stream);
 }
 

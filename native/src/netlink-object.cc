@@ -15,7 +15,8 @@ const char* kind_name(RouteEvent::Kind kind) {
     case RouteEvent::Kind::kNeighbour:
       return "neighbour";
     case RouteEvent::Kind::kGateway:
-      return "gateway";
+    case RouteEvent::Kind::kGateways:
+      return "gateways";
     case RouteEvent::Kind::kOverrun:
       return "overrun";
     case RouteEvent::Kind::kSynchronised:
@@ -29,6 +30,17 @@ Napi::Object event_object(Napi::Env env, const RouteEvent& event) {
   Napi::Object to = Napi::Object::New(env);
   to.Set("kind", kind_name(event.kind));
   if (event.kind == Kind::kOverrun || event.kind == Kind::kSynchronised) return to;
+  if (event.kind == Kind::kGateways) {
+    Napi::Array gateways = Napi::Array::New(env, event.gateways.size());
+    for (uint32_t i = 0; i < event.gateways.size(); i++) {
+      Napi::Object gateway = Napi::Object::New(env);
+      gateway.Set("index", event.gateways[i].index);
+      gateway.Set("ip", event.gateways[i].ip);
+      gateways.Set(i, gateway);
+    }
+    to.Set("gateways", gateways);
+    return to;
+  }
   to.Set("index", event.index);
   to.Set("removed", event.removed);
   if (event.kind != Kind::kLink) to.Set("ip", event.ip);
@@ -39,6 +51,13 @@ Napi::Object event_object(Napi::Env env, const RouteEvent& event) {
     to.Set("loopback", event.loopback);
     if (event.master != 0) to.Set("master", event.master);
     if (!event.link_kind.empty()) to.Set("linkKind", event.link_kind);
+    if (event.parent != 0) {
+      Napi::Object vlan = Napi::Object::New(env);
+      vlan.Set("type", Napi::Number::New(env, event.vlan_type));
+      vlan.Set("id", Napi::Number::New(env, event.vlan_id));
+      to.Set("parent", event.parent);
+      to.Set("vlan", vlan);
+    }
   }
   if (event.kind == Kind::kAddress) to.Set("prefixLength", event.prefix_length);
   if (event.kind == Kind::kNeighbour) {
@@ -87,13 +106,31 @@ void NetlinkObject::start(const Napi::CallbackInfo& info) {
     Napi::Error::New(env, "the netlink socket can't be watched").ThrowAsJavaScriptException();
     return;
   }
+  auto* const timer = new uv_timer_t;
+  uv_timer_init(loop, timer);
   socket_ = std::move(socket);
   poll_ = poll;
   poll_->data = this;
+  timer_ = timer;
+  timer_->data = this;
   on_events_ = Napi::Persistent(info[0].As<Napi::Function>());
   context_ = std::make_unique<Napi::AsyncContext>(env, "homespin netlink");
   Ref();
   watch();
+  wait_if_needed();
+}
+
+/** What is to be asked a moment later. */
+void NetlinkObject::wait_if_needed() {
+  if (!socket_->waits() || uv_is_active(reinterpret_cast<uv_handle_t*>(timer_))) return;
+  uv_timer_start(
+      timer_,
+      [](uv_timer_t* handle) {
+        auto* const self = static_cast<NetlinkObject*>(handle->data);
+        self->socket_->ask_later();
+        self->wait_if_needed();
+      },
+      RouteSocket::kLaterMs, 0);
 }
 
 void NetlinkObject::watch() {
@@ -108,6 +145,7 @@ void NetlinkObject::watch() {
 void NetlinkObject::readable() {
   std::vector<RouteEvent> events;
   socket_->read(events);
+  wait_if_needed();
   if (events.empty()) return;
   const Napi::Env env = Env();
   const Napi::HandleScope scope(env);
@@ -124,6 +162,10 @@ void NetlinkObject::shut_down() {
   uv_close(reinterpret_cast<uv_handle_t*>(poll_),
            [](uv_handle_t* handle) { delete reinterpret_cast<uv_poll_t*>(handle); });
   poll_ = nullptr;
+  uv_timer_stop(timer_);
+  uv_close(reinterpret_cast<uv_handle_t*>(timer_),
+           [](uv_handle_t* handle) { delete reinterpret_cast<uv_timer_t*>(handle); });
+  timer_ = nullptr;
   socket_.reset();
   on_events_.Reset();
   context_.reset();

@@ -25,10 +25,12 @@ class NetlinkObject : public Napi::ObjectWrap<NetlinkObject> {
   void stop(const Napi::CallbackInfo& info);
   void watch();
   void readable();
+  void wait_if_needed();
 
   std::unique_ptr<RouteSocket> socket_;
   /** On its own, as libuv needs it until it has closed it. */
   uv_poll_t* poll_ = nullptr;
+  uv_timer_t* timer_ = nullptr;
   Napi::FunctionReference on_events_;
   std::unique_ptr<Napi::AsyncContext> context_;
   std::shared_ptr<std::set<NetlinkObject*>> all_;

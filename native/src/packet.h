@@ -55,7 +55,10 @@ enum TcpFlags : uint8_t { kFin = 1, kSyn = 2, kRst = 4, kPsh = 8, kAck = 16 };
 constexpr uint8_t kProtocolIcmp = 1;
 constexpr uint8_t kProtocolTcp = 6;
 constexpr uint8_t kProtocolUdp = 17;
+constexpr uint8_t kProtocolDccp = 33;
 constexpr uint8_t kProtocolIcmp6 = 58;
+constexpr uint8_t kProtocolSctp = 132;
+constexpr uint8_t kProtocolUdpLite = 136;
 
 struct Packet {
   FlowKey key;

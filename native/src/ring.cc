@@ -33,6 +33,11 @@ bool set(int fd, int option, const T& value) {
   return setsockopt(fd, SOL_PACKET, option, &value, sizeof value) == 0;
 }
 
+bool attach_filter(int fd, std::vector<sock_filter> code) {
+  const sock_fprog program{static_cast<uint16_t>(code.size()), code.data()};
+  return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program) == 0;
+}
+
 }  // namespace
 
 std::string capture_refusal() {
@@ -59,11 +64,24 @@ Ring::~Ring() {
   if (control_fd_ >= 0) close(control_fd_);
 }
 
-void Ring::check() {
+void Ring::configure(const RingOptions& options) {
+  const bool was_promiscuous = options_.promiscuous;
+  options_ = options;
+  if (fd_ < 0) return;
+  std::string error = filter();
+  if (error.empty() && was_promiscuous != options.promiscuous && !promiscuous(options.promiscuous)) {
+    error = why(("can't make " + options_.name + " promiscuous, or stop it").c_str());
+  }
+  if (error.empty()) return;
+  detach();
+  reason_ = error;
+}
+
+void Ring::check(Meter* meter, uint16_t number) {
   ifreq request{};
   std::strncpy(request.ifr_name, options_.name.c_str(), IFNAMSIZ - 1);
   if (ioctl(control_fd_, SIOCGIFINDEX, &request) != 0) {
-    detach();
+    leave(meter, number);
     reason_ = "there is no interface " + options_.name;
     return;
   }
@@ -71,7 +89,7 @@ void Ring::check() {
   const bool has_hardware = ioctl(control_fd_, SIOCGIFHWADDR, &request) == 0;
   const uint16_t hardware = has_hardware ? request.ifr_hwaddr.sa_family : ARPHRD_VOID;
   if (has_hardware) std::memcpy(own_.data(), request.ifr_hwaddr.sa_data, own_.size());
-  if (fd_ >= 0 && index != index_) detach();
+  if (fd_ >= 0 && index != index_) leave(meter, number);
   if (fd_ < 0) {
     const std::string error = attach(index, hardware);
     if (!error.empty()) {
@@ -97,17 +115,8 @@ std::string Ring::attach(int index, uint16_t hardware) {
   // Protocol 0: nothing is received before the ring and the filter are there.
   fd_ = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
   if (fd_ < 0) return capture_refusal();
-  // What is sent on the loopback device comes in again.
-  const CountRule rule = loopback_ ? CountRule::kIncoming : options_.count;
-  std::vector<sock_filter> code = packet_filter(rule, link_type_ == kLinkEthernet ? 14 : 0);
-  const sock_fprog program{static_cast<uint16_t>(code.size()), code.data()};
-  if (setsockopt(fd_, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program) != 0) {
-    return why("the kernel refuses the packet filter");
-  }
-#ifdef PACKET_IGNORE_OUTGOING
-  // Cheaper than the filter; older kernels than 4.20 don't know it, and the filter does the same.
-  if (rule == CountRule::kIncoming) set(fd_, PACKET_IGNORE_OUTGOING, 1);
-#endif
+  const std::string refusal = filter();
+  if (!refusal.empty()) return refusal;
   if (!set(fd_, PACKET_VERSION, static_cast<int>(TPACKET_V3))) {
     return why("the kernel has no TPACKET_V3");
   }
@@ -137,34 +146,74 @@ std::string Ring::attach(int index, uint16_t hardware) {
     return why(("can't capture on " + options_.name).c_str());
   }
   index_ = index;
-  if (options_.promiscuous && link_type_ == kLinkEthernet && !loopback_) {
-    packet_mreq membership{};
-    membership.mr_ifindex = index;
-    membership.mr_type = PACKET_MR_PROMISC;
-    if (!set(fd_, PACKET_ADD_MEMBERSHIP, membership)) {
-      return why(("can't make " + options_.name + " promiscuous").c_str());
-    }
+  if (options_.promiscuous && !promiscuous(true)) {
+    return why(("can't make " + options_.name + " promiscuous").c_str());
   }
   return {};
 }
 
+/** Takes the place of the filter before without a gap. Empty, or why not. */
+std::string Ring::filter() {
+  // What is sent on the loopback device comes in again.
+  const CountRule rule = loopback_ ? CountRule::kIncoming : options_.count;
+  const uint32_t ip = link_type_ == kLinkEthernet ? 14 : 0;
+  if (!attach_filter(fd_, packet_filter(rule, ip, options_.without_vlans))) {
+    return why("the kernel refuses the packet filter");
+  }
+#ifdef PACKET_IGNORE_OUTGOING
+  // Cheaper than the filter; older kernels than 4.20 don't know it, and the filter does the same.
+  set(fd_, PACKET_IGNORE_OUTGOING, rule == CountRule::kIncoming ? 1 : 0);
+#endif
+  return {};
+}
+
+bool Ring::promiscuous(bool wanted) {
+  if (link_type_ != kLinkEthernet || loopback_) return true;
+  packet_mreq membership{};
+  membership.mr_ifindex = index_;
+  membership.mr_type = PACKET_MR_PROMISC;
+  return set(fd_, wanted ? PACKET_ADD_MEMBERSHIP : PACKET_DROP_MEMBERSHIP, membership);
+}
+
+void Ring::close_gate() {
+  if (fd_ >= 0) attach_filter(fd_, closed_filter());
+}
+
+void Ring::leave(Meter* meter, uint16_t index) {
+  for (uint32_t i = 0; meter != nullptr && i < blocks_ && read(*meter, index); i++) {
+  }
+  detach();
+}
+
 void Ring::detach() {
   if (fd_ < 0) return;
-  dropped();
+  count_drops();
+  if (put_ > read_) totals_.dropped += put_ - read_;
+  put_ = read_ = 0;
   if (map_ != nullptr) munmap(map_, static_cast<size_t>(block_bytes_) * blocks_);
   map_ = nullptr;
   close(fd_);
   fd_ = -1;
 }
 
-uint64_t Ring::dropped() {
-  // Reading resets the kernel's count.
+void Ring::count_drops() {
+  // Reading resets the kernel's counts. The packets are those with the drops.
   tpacket_stats_v3 statistics{};
   socklen_t size = sizeof statistics;
   if (fd_ >= 0 && getsockopt(fd_, SOL_PACKET, PACKET_STATISTICS, &statistics, &size) == 0) {
-    dropped_ += statistics.tp_drops;
+    totals_.dropped += statistics.tp_drops;
+    put_ += statistics.tp_packets - statistics.tp_drops;
   }
-  return dropped_;
+}
+
+RingTotals Ring::totals() {
+  count_drops();
+  return totals_;
+}
+
+void Ring::carry(const RingTotals& before) {
+  totals_.packets += before.packets;
+  totals_.dropped += before.dropped;
 }
 
 void Ring::clear_error() {
@@ -193,6 +242,7 @@ bool Ring::read(Meter& meter, uint16_t interface) {
   Frame frames[kFrames];
   uint32_t count = 0;
   const uint8_t* at = reinterpret_cast<uint8_t*>(block) + head.offset_to_first_pkt;
+  read_ += head.num_pkts;
   for (uint32_t i = 0; i < head.num_pkts; i++) {
     const auto* const packet = reinterpret_cast<const tpacket3_hdr*>(at);
     const auto* const link =
@@ -213,11 +263,11 @@ bool Ring::read(Meter& meter, uint16_t interface) {
     if (!skipped(frame, outgoing)) count++;
     at += packet->tp_next_offset;
     if (count == kFrames) {
-      packets_ += meter.add(frames, count);
+      totals_.packets += meter.add(frames, count);
       count = 0;
     }
   }
-  packets_ += meter.add(frames, count);
+  totals_.packets += meter.add(frames, count);
   __atomic_store_n(&head.block_status, TP_STATUS_KERNEL, __ATOMIC_RELEASE);
   block_ = (block_ + 1) % blocks_;
   return true;

@@ -18,10 +18,19 @@ struct RingOptions {
   CountRule count = CountRule::kAll;
   bool promiscuous = false;
   std::vector<Mac> upstream;
+  std::vector<VlanTag> without_vlans;
   uint32_t bytes = 8 << 20;
-
-  bool operator==(const RingOptions&) const = default;
 };
+
+/** Of an interface, for as long as it is known. */
+struct RingTotals {
+  uint64_t packets = 0;
+  /** Packets that the ring had no room for, or that went with it. */
+  uint64_t dropped = 0;
+};
+
+/** Longer than a block takes to retire: up to two of the kernel's rounds, and those may be late. */
+constexpr int64_t kLastBlockMs = 100;
 
 /** Why packets can't be captured here at all, or empty. */
 std::string capture_refusal();
@@ -33,8 +42,23 @@ class Ring {
   Ring(const Ring&) = delete;
   Ring& operator=(const Ring&) = delete;
 
-  /** Looks at the interface: attaches to it, again when it came back as another one, and notes why it can't. */
-  void check();
+  /** Other options for the same interface, and ring, from now on. */
+  void configure(const RingOptions& options);
+
+  /**
+   * Looks at the interface: attaches to it, again when it came back as another one, and notes why it
+   * can't. What the ring still holds of one that went goes to the meter, if there is one.
+   */
+  void check(Meter* meter, uint16_t index);
+
+  /** Lets nothing in any more; what is there can still be read. */
+  void close_gate();
+
+  /** Goes on from what was counted on this interface before. */
+  void carry(const RingTotals& before);
+  RingTotals totals();
+  /** Gives up the interface; what was not read counts as dropped. */
+  void detach();
 
   /** Hands one block of frames to the meter; false if there is none. */
   bool read(Meter& meter, uint16_t index);
@@ -47,14 +71,15 @@ class Ring {
   int fd() const { return fd_; }
   bool up() const { return reason_.empty(); }
   const std::string& reason() const { return reason_; }
-  uint64_t packets() const { return packets_; }
-  /** Packets that the ring had no room for. */
-  uint64_t dropped();
 
  private:
   /** Empty, or why not. */
   std::string attach(int index, uint16_t hardware);
-  void detach();
+  std::string filter();
+  bool promiscuous(bool wanted);
+  void count_drops();
+  /** Reads all that is there, then detaches. */
+  void leave(Meter* meter, uint16_t index);
   bool skipped(const Frame& frame, bool outgoing) const;
 
   RingOptions options_;
@@ -68,8 +93,10 @@ class Ring {
   uint32_t block_bytes_ = 0;
   uint32_t blocks_ = 0;
   uint32_t block_ = 0;
-  uint64_t packets_ = 0;
-  uint64_t dropped_ = 0;
+  RingTotals totals_;
+  /** Frames that the kernel put into the ring, as far as it was asked, and those that were read. */
+  uint64_t put_ = 0;
+  uint64_t read_ = 0;
   std::string reason_ = "not tried yet";
 };
 

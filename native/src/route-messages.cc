@@ -1,6 +1,7 @@
 #include "route-messages.h"
 
 #include <linux/if.h>
+#include <linux/if_ether.h>
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 
@@ -65,6 +66,17 @@ struct Attributes {
   }
 };
 
+/** IFLA_LINK is also the other end of a cable, elsewhere: only of a VLAN it is what its frames go through. */
+void vlan(const Attributes<IFLA_LINKINFO>& of_link, const Attributes<IFLA_INFO_DATA>& info, RouteEvent& event) {
+  if (event.link_kind != "vlan" || info.data[IFLA_INFO_DATA] == nullptr) return;
+  const Attributes<IFLA_VLAN_PROTOCOL> data(info.data[IFLA_INFO_DATA], info.size[IFLA_INFO_DATA]);
+  if (data.data[IFLA_VLAN_ID] == nullptr || data.size[IFLA_VLAN_ID] < 2) return;
+  event.parent = of_link.number(IFLA_LINK);
+  event.vlan_id = load<uint16_t>(data.data[IFLA_VLAN_ID]);
+  const bool typed = data.data[IFLA_VLAN_PROTOCOL] != nullptr && data.size[IFLA_VLAN_PROTOCOL] >= 2;
+  event.vlan_type = typed ? be16(data.data[IFLA_VLAN_PROTOCOL]) : uint16_t{ETH_P_8021Q};
+}
+
 void link(const nlmsghdr& head, const uint8_t* body, size_t size, std::vector<RouteEvent>& events) {
   if (size < sizeof(ifinfomsg)) return;
   const ifinfomsg info = load<ifinfomsg>(body);
@@ -82,9 +94,9 @@ void link(const nlmsghdr& head, const uint8_t* body, size_t size, std::vector<Ro
   event.loopback = info.ifi_flags & IFF_LOOPBACK;
   event.master = attributes.number(IFLA_MASTER);
   if (attributes.data[IFLA_LINKINFO] != nullptr) {
-    event.link_kind = Attributes<IFLA_INFO_KIND>(attributes.data[IFLA_LINKINFO],
-                                                 attributes.size[IFLA_LINKINFO])
-                          .text(IFLA_INFO_KIND);
+    const Attributes<IFLA_INFO_DATA> info(attributes.data[IFLA_LINKINFO], attributes.size[IFLA_LINKINFO]);
+    event.link_kind = info.text(IFLA_INFO_KIND);
+    vlan(attributes, info, event);
   }
   events.push_back(std::move(event));
 }
@@ -118,7 +130,8 @@ void neighbour(const nlmsghdr& head, const uint8_t* body, size_t size,
   event.removed = head.nlmsg_type == RTM_DELNEIGH;
   event.ip = attributes.ip(NDA_DST);
   event.mac = attributes.mac(NDA_LLADDR);
-  event.reachable = !event.removed && info.ndm_state & (NUD_REACHABLE | NUD_PERMANENT | NUD_DELAY | NUD_PROBE | NUD_STALE);
+  // In any other state it was there some time ago, or somebody says so.
+  event.reachable = !event.removed && info.ndm_state & NUD_REACHABLE;
   event.router = info.ndm_flags & NTF_ROUTER;
   if (!event.ip.empty()) events.push_back(std::move(event));
 }
@@ -136,6 +149,7 @@ void route(const nlmsghdr& head, const uint8_t* body, size_t size,
     event.index = index;
     event.ip = std::move(ip);
     event.removed = head.nlmsg_type == RTM_DELROUTE;
+    event.dumped = head.nlmsg_flags & NLM_F_MULTI;
     events.push_back(std::move(event));
   };
   if (attributes.data[RTA_MULTIPATH] == nullptr) {

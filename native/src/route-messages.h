@@ -8,9 +8,14 @@
 
 namespace homespin {
 
+struct Gateway {
+  int index;
+  std::string ip;
+};
+
 /** See `NetlinkEvent` in ../index.ts; only the fields of its kind are set. */
 struct RouteEvent {
-  enum class Kind : uint8_t { kLink, kAddress, kNeighbour, kGateway, kOverrun, kSynchronised };
+  enum class Kind : uint8_t { kLink, kAddress, kNeighbour, kGateway, kGateways, kOverrun, kSynchronised };
 
   Kind kind;
   int index = 0;
@@ -25,6 +30,13 @@ struct RouteEvent {
   bool loopback = false;
   bool reachable = false;
   bool router = false;
+  /** Of a VLAN: the link below it, the EtherType of its tags, and its id. */
+  int parent = 0;
+  uint16_t vlan_type = 0;
+  uint16_t vlan_id = 0;
+  /** `kGateway`, which is a hop of one default route: the answer to a question, not a change. */
+  bool dumped = false;
+  std::vector<Gateway> gateways;
 };
 
 /** How the messages of one datagram ended. */

@@ -17,6 +17,13 @@ constexpr int kReadsAtOnce = 16;
 constexpr int kReceiveBytes = 1 << 20;
 constexpr uint16_t kDumps[] = {RTM_GETLINK, RTM_GETADDR, RTM_GETNEIGH, RTM_GETROUTE};
 constexpr size_t kSteps = sizeof kDumps / sizeof *kDumps;
+constexpr size_t kRoutesStep = kSteps - 1;
+
+/** Routes go with a link or an address, and most without a word. */
+bool takes_routes_along(const RouteEvent& event) {
+  if (event.kind == RouteEvent::Kind::kLink) return event.removed || !event.up;
+  return event.kind == RouteEvent::Kind::kAddress && event.removed;
+}
 
 }  // namespace
 
@@ -43,8 +50,26 @@ std::string RouteSocket::open() {
 void RouteSocket::begin() {
   step_ = 0;
   again_ = false;
+  only_routes_ = false;
+  routes_changed_ = false;
   dumping_ = true;
   ask();
+}
+
+void RouteSocket::begin_routes() {
+  step_ = kRoutesStep;
+  only_routes_ = true;
+  routes_changed_ = false;
+  dumping_ = true;
+  ask();
+}
+
+void RouteSocket::ask_later() {
+  if (unsent_) {
+    ask();
+  } else if (routes_changed_ && !dumping_) {
+    begin_routes();
+  }
 }
 
 void RouteSocket::ask() {
@@ -60,10 +85,35 @@ void RouteSocket::ask() {
   if (kDumps[step_] == RTM_GETADDR) body = sizeof(ifaddrmsg);
   if (kDumps[step_] == RTM_GETNEIGH || kDumps[step_] == RTM_GETROUTE) body = sizeof(rtmsg);
   request.head.nlmsg_len = static_cast<uint32_t>(NLMSG_LENGTH(body));
-  send(fd_, &request, request.head.nlmsg_len, 0);
+  if (step_ == kRoutesStep) gateways_.clear();
+  unsent_ = send(fd_, &request, request.head.nlmsg_len, 0) < 0;
+}
+
+void RouteSocket::take(RouteEvent&& event, std::vector<RouteEvent>& events) {
+  if (event.kind == RouteEvent::Kind::kGateway) {
+    if (!event.dumped) {
+      routes_changed_ = true;
+    } else if (dumping_ && step_ == kRoutesStep) {
+      gateways_.push_back({event.index, std::move(event.ip)});
+    }
+    return;
+  }
+  if (takes_routes_along(event)) routes_changed_ = true;
+  events.push_back(std::move(event));
+}
+
+void RouteSocket::step_ended(std::vector<RouteEvent>& events) {
+  if (++step_ < kSteps) return ask();
+  if (again_) return begin();
+  RouteEvent event{RouteEvent::Kind::kGateways};
+  event.gateways = std::move(gateways_);
+  events.push_back(std::move(event));
+  dumping_ = false;
+  if (!only_routes_) events.push_back({RouteEvent::Kind::kSynchronised});
 }
 
 void RouteSocket::read(std::vector<RouteEvent>& events) {
+  std::vector<RouteEvent> raw;
   for (int i = 0; i < kReadsAtOnce; i++) {
     sockaddr_nl from{};
     socklen_t from_size = sizeof from;
@@ -74,7 +124,7 @@ void RouteSocket::read(std::vector<RouteEvent>& events) {
       if (errno != ENOBUFS) return;
       events.push_back({RouteEvent::Kind::kOverrun});
       // A dump under way must end first: the kernel does one at a time.
-      if (dumping_) {
+      if (dumping_ && !unsent_) {
         again_ = true;
       } else {
         begin();
@@ -83,20 +133,15 @@ void RouteSocket::read(std::vector<RouteEvent>& events) {
     }
     // Only the kernel is believed.
     if (from.nl_pid != 0) continue;
-    const RouteEnd end = read_route_messages(buffer_.get(), static_cast<size_t>(size), events);
-    if (end.interrupted) again_ = true;
+    raw.clear();
+    const RouteEnd end = read_route_messages(buffer_.get(), static_cast<size_t>(size), raw);
+    for (RouteEvent& event : raw) take(std::move(event), events);
+    if (end.interrupted) (only_routes_ ? routes_changed_ : again_) = true;
     if (!dumping_ || (!end.done && end.error == 0) || end.done_sequence != sequence_) continue;
     if (end.error == EBUSY) {
-      ask();
-      continue;
-    }
-    if (++step_ < kSteps) {
-      ask();
-    } else if (again_) {
-      begin();
+      unsent_ = true;
     } else {
-      dumping_ = false;
-      events.push_back({RouteEvent::Kind::kSynchronised});
+      step_ended(events);
     }
   }
 }

@@ -72,13 +72,15 @@ Stream* StreamPool::find(uint64_t flow, uint8_t end, int64_t time_us) {
   return nullptr;
 }
 
-Stream& StreamPool::open(uint64_t flow, uint8_t end, uint32_t base, int64_t time_us) {
+Stream& StreamPool::open(uint64_t flow, uint8_t end, uint32_t base, int64_t time_us, bool& displaced) {
   Stream* stream = find(flow, end, time_us);
+  displaced = false;
   if (stream == nullptr) {
     Stream* const ways = &streams_[first_way(flow, end)];
     stream = std::min_element(ways, ways + kWays, [](const Stream& a, const Stream& b) {
       return a.used_us_ < b.used_us_;
     });
+    displaced = stream->pieces_ > 0 && time_us - stream->used_us_ < kWaitUs;
   }
   stream->flow_ = flow;
   stream->end_ = end;

@@ -46,10 +46,13 @@ class StreamPool {
   StreamPool() : streams_(kStreams) {}
   /** The stream of an end of a flow by its number, or null. */
   Stream* find(uint64_t flow, uint8_t end, int64_t time_us);
-  Stream& open(uint64_t flow, uint8_t end, uint32_t base, int64_t time_us);
+  /** A new one; `displaced`: another one that is in use had to give way, with bytes that wait for more. */
+  Stream& open(uint64_t flow, uint8_t end, uint32_t base, int64_t time_us, bool& displaced);
   void close(Stream& stream);
 
  private:
+  /** Whoever waits longer for the rest of a message does so in vain. */
+  static constexpr int64_t kWaitUs = 5'000'000;
   static constexpr uint32_t kStreams = 512;
   static constexpr uint32_t kWays = 8;
   static uint32_t first_way(uint64_t flow, uint8_t end) {

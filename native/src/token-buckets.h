@@ -1,6 +1,7 @@
 // How many packets with names each device may have handed up.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <vector>
 
@@ -33,11 +34,9 @@ class TokenBuckets {
       *bucket = {device, burst_, time_us};
     }
     const double passed = static_cast<double>(time_us - bucket->time_us) / 1e6;
-    if (passed > 0) {
-      bucket->tokens += passed * per_second_;
-      if (bucket->tokens > burst_) bucket->tokens = burst_;
-      bucket->time_us = time_us;
-    }
+    // Time that goes back earns nothing; what passes from there on does.
+    bucket->time_us = time_us;
+    if (passed > 0) bucket->tokens = std::min(bucket->tokens + passed * per_second_, burst_);
     if (bucket->tokens < 1) return false;
     bucket->tokens -= 1;
     return true;

@@ -17,6 +17,7 @@ describe('native arguments', () => {
     [{ tcpIdleSeconds: 0.5 }, /^TypeError: tcpIdleSeconds must be a whole number, not 0.5$/],
     [{ udpIdleSeconds: 0 }, /^RangeError/],
     [{ otherIdleSeconds: Number.NaN }, /^TypeError/],
+    [{ namesBurst: Number.POSITIVE_INFINITY }, /^TypeError: namesBurst must be a whole number/],
     [{ updates: 1 }, /^TypeError: updates must be true or false, not 1$/],
     [{ names: 'dns' }, /^TypeError: names must be an array, not 'dns'$/],
     [{ names: ['dns', 'tls'] }, /^TypeError: names has 'tls'; known are dns, sni, /],

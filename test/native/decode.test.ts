@@ -145,6 +145,25 @@ describe('native decoding: IPv4', () => {
     assert.equal((await one(frame)).flows[0]?.origBytes, 3040)
   })
 
+  it('believes no length that a kernel can not make', async () => {
+    const most = 512 * 1024
+    const packets: [number, Buffer][] = [
+      [IP4, ipv4(udp(1, 2, data), { totalLength: 0 })],
+      [IP6, ipv6(tcp(1, 2), { next: 6, payloadLength: 0 })],
+      [IP4, ipv4(udp(1, 2, data))],
+    ]
+    for (const [type, packet] of packets) {
+      const frame = ethernet(type, packet)
+      for (const length of [most + 65, 0xffffffff]) {
+        const { counters, flows } = await one({ data: frame, length })
+        assert.deepEqual([counters.malformed, counters.ipBytes, flows.length], [1, 0, 0])
+        assert.equal(counters.bytes, frame.length)
+      }
+      const whole = await one({ data: frame, length: 14 + most })
+      assert.equal(whole.counters.ipBytes, packet === packets[2]?.[1] ? packet.length : most)
+    }
+  })
+
   const lies: [string, Buffer][] = [
     ['a total length beyond the frame', ipv4(udp(5, 6), { totalLength: 1000 })],
     ['a total length below the header', ipv4(udp(5, 6), { totalLength: 19 })],
@@ -296,7 +315,7 @@ describe('native decoding: IPv6', () => {
       [IP4, ipv4(u(1, 8, 0, 0, 0, 0, 1, 0, 1), { protocol: 1 }), 1],
       [IP6, ipv6(u(1, 128, 0, 0, 0, 0, 1, 0, 1), { next: 58 }), 58],
       [IP4, ipv4(Buffer.alloc(30), { protocol: 47 }), 47],
-      [IP6, ipv6(Buffer.alloc(30), { next: 132 }), 132],
+      [IP6, ipv6(Buffer.alloc(30), { next: 47 }), 47],
     ] as const) {
       const [flow] = (await one(ethernet(type, packet))).flows
       assert.equal(flow?.protocol, protocol)
@@ -304,6 +323,36 @@ describe('native decoding: IPv6', () => {
     }
     const cut = ipv4(Buffer.alloc(3), { protocol: 1 })
     assert.equal((await one(ethernet(IP4, cut))).counters.malformed, 1)
+  })
+
+  it('reads the ports of DCCP, SCTP and UDP-Lite', async () => {
+    for (const [protocol, header] of [
+      [33, 12],
+      [132, 12],
+      [136, 8],
+    ] as const) {
+      const packet = (port: number): Buffer =>
+        Buffer.concat([u(2, port, 3868), Buffer.alloc(header - 4)])
+      const frames = [5000, 5001].flatMap((port) => [
+        ethernet(IP4, ipv4(packet(port), { protocol })),
+        ethernet(IP6, ipv6(packet(port), { next: protocol })),
+      ])
+      const { flows } = await replay(pcap(frames))
+      assert.deepEqual(
+        flows.map((flow) => [flow.protocol, flow.orig, flow.resp]),
+        [
+          [protocol, '192.0.2.11:5000', '203.0.113.9:3868'],
+          [protocol, '2001:db8:1::b:5000', '2001:db8:113::9:3868'],
+          [protocol, '192.0.2.11:5001', '203.0.113.9:3868'],
+          [protocol, '2001:db8:1::b:5001', '2001:db8:113::9:3868'],
+        ],
+      )
+      const whole = ethernet(IP4, ipv4(packet(5000), { protocol }))
+      const snapped = await one({ data: whole.subarray(0, 14 + 20 + 3), length: whole.length })
+      assert.equal(snapped.flows[0]?.orig, '192.0.2.11:0')
+      const cut = ipv4(packet(5000).subarray(0, header - 1), { protocol })
+      assert.equal((await one(ethernet(IP4, cut))).counters.malformed, 1)
+    }
   })
 
   it('puts both directions in one flow whatever the addresses are', async () => {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import type { CaptureOptions } from '../../native/index.ts'
+import { below } from '../figure.ts'
 import { a, aaaa, cname, dns, framed, record, wireName } from './messages.ts'
 import type { Captured } from './packets.ts'
 import { ACK, Conversation, FIN, MAC_A, MAC_B, pcap, SYN, u } from './packets.ts'
@@ -261,6 +262,32 @@ describe('native DNS: over TCP', () => {
       tcp(100 + i * 1400, bytes.subarray(i * 1400, i * 1400 + 1400)),
     )
     assert.deepEqual(await read([syn, ...segments]), ['tcp.example', 'after.example'])
+  })
+
+  it('takes a length below that of a header for the end of DNS, until the next segment', async () => {
+    const junk = Buffer.concat([u(2, 11), Buffer.alloc(4)])
+    assert.deepEqual(await read([syn, tcp(100, junk), tcp(106, framed(query))]), ['tcp.example'])
+    const behind = Buffer.concat([framed(query), u(2, 0), framed(query)])
+    assert.deepEqual(await read([syn, tcp(100, behind)]), ['tcp.example'])
+  })
+
+  it('is not slower for messages of no length than for any other bytes', async () => {
+    const zeros = Buffer.alloc(16_000)
+    const cpuMs = async (serverPort: number): Promise<number> => {
+      const to = new Conversation({ serverPort })
+      const bytes = pcap(
+        Array.from({ length: 1500 }, (_, i) =>
+          to.tcp(true, { seq: i * zeros.length, data: zeros }),
+        ),
+      )
+      const before = process.cpuUsage()
+      await replay(bytes)
+      const { user, system } = process.cpuUsage(before)
+      return (user + system) / 1000
+    }
+    await cpuMs(5555)
+    const other = await cpuMs(5555)
+    below('CPU, as a multiple of that of other bytes', (await cpuMs(53)) / other, 2, 'times')
   })
 
   it('believes that a message begins where a stream is first seen', async () => {

@@ -112,6 +112,48 @@ describe('native flows: how they end', () => {
     assert.equal((await replay(pcap(conversation), { tcpIdleSeconds: 2 })).flows.length, 2)
   })
 
+  it('ends a minute after a SYN that nobody answers, and no sooner than the next SYN comes', async () => {
+    const syns = [0, 1, 3, 7, 15, 31, 63].map((second) => tcp(second, true, SYN))
+    const flows = await flowsOf([...syns, udp(122), udp(124), udp(126)])
+    assert.deepEqual(
+      flows.map((flow) => [flow.protocol, flow.closedBy, flow.origPackets]),
+      [
+        [6, 'idle', 7],
+        [17, 'eof', 3],
+      ],
+    )
+    const waited = await flowsOf([tcp(0, true, SYN), udp(58), udp(60), udp(62), udp(64)])
+    assert.equal(waited[0]?.closedBy, 'idle')
+    const early = await flowsOf([tcp(0, true, SYN), udp(58), udp(60)])
+    assert.equal(early[0]?.closedBy, 'eof')
+  })
+
+  it('stays open like any TCP once more than a SYN was seen, from either end', async () => {
+    for (const packet of [tcp(0.1, false, SYN | ACK), tcp(0.2, true, ACK)]) {
+      const rest = [udp(30), udp(90), udp(150)]
+      const flows = await flowsOf([tcp(0, true, SYN), packet, ...rest, tcp(200, true, ACK)])
+      assert.deepEqual(
+        flows.map((flow) => flow.closedBy),
+        ['eof', 'eof'],
+      )
+    }
+    const refused = await flowsOf([tcp(0, true, SYN), tcp(0.1, false, RST | ACK), udp(20), udp(21)])
+    assert.equal(refused[0]?.closedBy, 'rst')
+    const short = [tcp(0, true, SYN), udp(1), udp(3), udp(5)]
+    const { flows } = await replay(pcap(short), { tcpIdleSeconds: 2 })
+    assert.equal(flows[0]?.closedBy, 'idle', 'no longer than any other TCP')
+  })
+
+  it('does not fill the table with what a scanner asks', async () => {
+    const packets = Array.from({ length: 3000 }, (_, i) => {
+      const scan = new Conversation({ server: `203.0.113.${i % 250}`, serverPort: 1 + i })
+      return at(i / 10, scan.tcp(true, { flags: SYN }))
+    })
+    const { counters, flows } = await replay(pcap(packets), { maxFlows: 700, updates: false })
+    assert.equal(counters.flowsEvicted, 0)
+    assert.equal(flows.length, 3000)
+  })
+
   it('survives a clock that jumps far ahead and comes back', async () => {
     const { counters, flows } = await replay(
       pcap([udp(0), udp(500_000_000, true, 7), udp(1), udp(2)]),

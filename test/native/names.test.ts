@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import type { CaptureOptions } from '../../native/index.ts'
 import type { NameKind } from '../../native/layout.ts'
 import { NAME_KINDS } from '../../native/layout.ts'
-import { a, clientHello, dns, records } from './messages.ts'
+import { clientHello, records } from './messages.ts'
 import {
   ACK,
   Conversation,
@@ -265,6 +265,29 @@ describe('native names: messages handed up whole', () => {
     assert.equal((await named(claims, all)).length, 2, 'another claim is another message')
   })
 
+  it('hands up who takes an address back, each time', async () => {
+    const macs = [MAC_A, '02:0d:e0:00:00:02']
+    const own = ipBytes('192.0.2.11')
+    const arp = (mac: string): Buffer => {
+      const claim = [u(2, 1, 0x0800), u(1, 6, 4), u(2, 2), macBytes(mac), own, macBytes(mac), own]
+      return ethernet(0x0806, Buffer.concat(claim), { src: mac })
+    }
+    // RFC 4861, 4.4: flags, the target, and option 2.
+    const ndp = (mac: string): Buffer => {
+      const head = [u(1, 136, 0, 0, 0, 0x20, 0, 0, 0), ipBytes('2001:db8:1::b')]
+      const body = Buffer.concat([...head, u(1, 2, 1), macBytes(mac)])
+      return ethernet(0x86dd, ipv6(body, { src: '2001:db8:1::77', next: 58 }), { src: mac })
+    }
+    for (const claim of [arp, ndp]) {
+      const each = [0, 1, 0, 1, 1, 0].map((who) => claim(macs[who] as string))
+      const rows = await named(each, all)
+      assert.deepEqual(
+        rows.map((row) => macs.indexOf(row.srcMac)),
+        [0, 1, 0, 1, 0],
+      )
+    }
+  })
+
   it('hands up at most three QUIC Initials of a flow, of known versions', async () => {
     const quic = (first: number, version: number): Buffer =>
       Buffer.concat([u(1, first), u(4, version), Buffer.alloc(1200)])
@@ -298,64 +321,5 @@ describe('native names: messages handed up whole', () => {
       rows.map((row) => [row.kind, row.payload.toString()]),
       [['http', request.toString()]],
     )
-  })
-})
-
-describe('native names: limits', () => {
-  const query = (i: number, mac = MAC_A): Buffer =>
-    new Conversation({ clientMac: mac, clientPort: 1024 + i, serverPort: 53 }).udp(
-      true,
-      dns(`q${i}.example`),
-    )
-
-  it('limits each device on its own, and goes on counting queries', async () => {
-    const other = '02:0d:e0:00:00:02'
-    const frames = [...Array.from({ length: 50 }, (_, i) => query(i)), query(100, other)]
-    const { names, counters } = await replay(pcap(frames), { namesPerSecond: 1, namesBurst: 10 })
-    assert.equal(names.filter((row) => row.srcMac === MAC_A).length, 10)
-    assert.equal(names.filter((row) => row.srcMac === other).length, 1)
-    assert.equal(counters.namesDropped, 40)
-    assert.equal(counters.dnsQueries, 51)
-  })
-
-  it('fills up again with time', async () => {
-    const frames = Array.from({ length: 20 }, (_, i) => ({ data: query(i), at: i < 10 ? 0 : 4 }))
-    const { names } = await replay(pcap(frames), { namesPerSecond: 1, namesBurst: 5 })
-    assert.equal(names.length, 9)
-  })
-
-  it('charges answers to who asked, so that one device does not silence the resolver', async () => {
-    const answer = (i: number, mac: string): Buffer =>
-      new Conversation({ clientMac: mac, clientPort: 1024 + i, serverPort: 53 }).udp(
-        false,
-        dns(`q${i}.example`, { flags: 0x8180, answers: [a('192.0.2.9')] }),
-      )
-    const frames = [
-      ...Array.from({ length: 50 }, (_, i) => answer(i, MAC_A)),
-      answer(99, '02:0d:e0:00:00:02'),
-    ]
-    const { names } = await replay(pcap(frames), { namesPerSecond: 1, namesBurst: 10 })
-    assert.equal(names.length, 11)
-  })
-
-  it('hands up everything of a large capture, in bounded batches', async () => {
-    const frames = Array.from({ length: 40_000 }, (_, i) => ({
-      data: query(i % 60_000),
-      at: i / 1000,
-    }))
-    const { names, counters, batches } = await replay(pcap(frames), {
-      namesPerSecond: 1e6,
-      namesBurst: 1e6,
-      updates: false,
-    })
-    assert.equal(names.length, 40_000)
-    assert.equal(counters.namesDropped, 0)
-    assert.ok(batches > 3)
-  })
-
-  it('names flows by slot, while they are in the table', async () => {
-    const { names, rows } = await replay(pcap([query(1), query(2)]))
-    for (const row of names)
-      assert.ok(rows.some((flow) => flow.slot === row.slot && flow.orig === row.src))
   })
 })

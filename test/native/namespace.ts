@@ -27,11 +27,13 @@ export class Namespace {
   #child: ChildProcessWithoutNullStreams | undefined
   #answers: AsyncIterator<string> | undefined
 
-  /** Makes it and starts the process. */
-  start(): void {
+  /** Makes it and starts the process, with more in its environment. */
+  start(env: NodeJS.ProcessEnv = {}): void {
     execFileSync('ip', ['netns', 'add', this.name])
     const script = fileURLToPath(new URL('./live-child.ts', import.meta.url))
-    this.#child = spawn('ip', ['netns', 'exec', this.name, process.execPath, script], {
+    const words = Object.entries(env).map(([name, value]) => `${name}=${value}`)
+    const command = ['netns', 'exec', this.name, 'env', ...words, process.execPath, script]
+    this.#child = spawn('ip', command, {
       stdio: ['pipe', 'pipe', 'inherit'],
     }) as unknown as ChildProcessWithoutNullStreams
     this.#answers = createInterface({ input: this.#child.stdout })[Symbol.asyncIterator]()

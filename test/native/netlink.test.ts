@@ -1,9 +1,13 @@
 import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import type { NetlinkEvent } from '../../native/index.ts'
 import { canMakeNamespaces, Namespace } from './namespace.ts'
 
 describe('native netlink', function () {
-  this.timeout(20_000)
+  this.timeout(60_000)
   let space = new Namespace()
 
   before(function () {
@@ -28,7 +32,10 @@ describe('native netlink', function () {
     space.ip('addr add 192.0.2.1/24 dev br0')
     space.ip('addr add 2001:db8:1::1/64 dev br0 nodad')
     space.ip('link set br0 up')
-    space.ip('neigh add 192.0.2.7 lladdr 02:0d:e0:00:00:07 dev br0')
+    const neighbours = { 7: 'reachable', 8: 'permanent', 9: 'stale', 10: 'delay', 11: 'probe' }
+    for (const [host, state] of Object.entries(neighbours)) {
+      space.ip(`neigh add 192.0.2.${host} lladdr 02:0d:e0:00:00:07 dev br0 nud ${state}`)
+    }
     space.ip('route add default via 192.0.2.254')
     await space.ask({ do: 'netlink' })
     const { events } = await space.until(({ events }) => seen(events, { kind: 'synchronised' }))
@@ -64,7 +71,12 @@ describe('native netlink', function () {
         router: false,
       }),
     )
-    assert.ok(seen(before, { kind: 'gateway', index, ip: '192.0.2.254', removed: false }))
+    for (const host of [8, 9, 10, 11]) {
+      const ip = `192.0.2.${host}`
+      const mac = '02:0d:e0:00:00:07'
+      assert.ok(seen(before, { kind: 'neighbour', ip, mac, reachable: false }), ip)
+    }
+    assert.deepEqual(gateways(before), [[`${index} 192.0.2.254`]])
 
     space.ip('link add p0 type veth peer name p1')
     space.ip('link set p0 master br0')
@@ -86,6 +98,74 @@ describe('native netlink', function () {
         seen(events, { kind: 'address', ip: '192.0.2.1', removed: true }) &&
         seen(events, { kind: 'link', name: 'p0', removed: true }),
     )
+  })
+
+  /** All default routes, each time that they were told. */
+  const gateways = (events: object[] | undefined): string[][] =>
+    ((events ?? []) as NetlinkEvent[]).flatMap((event) =>
+      event.kind === 'gateways'
+        ? [[...new Set(event.gateways.map(({ index, ip }) => `${index} ${ip}`))].sort()]
+        : [],
+    )
+
+  it('tells of all default routes whenever one has changed, also of those that go without a word', async () => {
+    space.ip('link add d0 type veth peer name d1')
+    space.ip('addr add 192.0.2.5/24 dev d0')
+    space.ip('addr add 2001:db8:1::5/64 dev d0 nodad')
+    for (const name of ['d1', 'd0']) space.ip(`link set ${name} up`)
+    space.ip('route add default via 192.0.2.1 metric 20100')
+    const index = space.run('cat', '/sys/class/net/d0/ifindex').trim()
+    await space.ask({ do: 'netlink' })
+    await space.until(({ events }) => seen(events, { kind: 'synchronised' }))
+    const steps: [string, string[]][] = [
+      // As NetworkManager changes a metric.
+      ['route add default via 192.0.2.1 metric 100', ['192.0.2.1']],
+      ['route del default via 192.0.2.1 metric 20100', ['192.0.2.1']],
+      ['route replace default via 192.0.2.2 metric 100', ['192.0.2.2']],
+      ['route add default via 192.0.2.3 metric 7 table 99', ['192.0.2.2', '192.0.2.3']],
+      ['-6 route add default via 2001:db8:1::1', ['192.0.2.2', '192.0.2.3', '2001:db8:1::1']],
+      ['link set d0 down', []],
+      ['link set d0 up', []],
+      ['route add default via 192.0.2.2', ['192.0.2.2']],
+      ['addr del 192.0.2.5/24 dev d0', []],
+    ]
+    for (const [change, left] of steps) {
+      const { events } = await space.ask({ do: 'look' })
+      const before = gateways(events).length
+      space.ip(change)
+      const wanted = left.map((ip) => `${index} ${ip}`).sort()
+      await space.until(({ events }) => {
+        const told = gateways(events)
+        // Where nothing changes, what was told last stays.
+        return (
+          (change === 'link set d0 up' || told.length > before) &&
+          told.at(-1)?.join() === wanted.join()
+        )
+      }, 20_000)
+    }
+  })
+
+  it('tells all though a question could not be sent at first', async function () {
+    const folder = mkdtempSync(join(tmpdir(), 'homespin-netlink-'))
+    const shim = join(folder, 'failing-send.so')
+    const source = join(import.meta.dirname, 'failing-send.c')
+    const built = spawnSync('cc', ['-shared', '-fPIC', '-o', shim, source, '-ldl'])
+    try {
+      if (built.status !== 0 && !process.env.CI) this.skip()
+      assert.equal(built.status, 0, built.stderr?.toString())
+      await space.stop()
+      space = new Namespace()
+      space.start({ LD_PRELOAD: shim })
+      space.ip('link set lo up')
+      await space.ask({ do: 'netlink' })
+      const { events } = await space.until(
+        ({ events }) => seen(events, { kind: 'synchronised' }),
+        20_000,
+      )
+      assert.ok(seen(events, { kind: 'link', name: 'lo', up: true }))
+    } finally {
+      rmSync(folder, { recursive: true })
+    }
   })
 
   it('tells of an overrun, and everything again', async () => {

@@ -1,6 +1,6 @@
 // Made-up boxes, told as netlink tells them.
 import { Box } from '../../../agent/capture/box.ts'
-import type { NetlinkEvent } from '../../../native/index.ts'
+import type { NetlinkEvent, VlanTag } from '../../../native/index.ts'
 
 export interface LinkOf {
   name: string
@@ -17,15 +17,18 @@ export interface LinkOf {
   loopback?: boolean
   /** Default: one made of the index. */
   mac?: string | null
+  /** Of a VLAN: the link that its frames go through, and their tag. */
+  parent?: number
+  vlan?: VlanTag
 }
 
 export function macOf(index: number): string {
   return `02:00:00:00:01:${index.toString(16).padStart(2, '0')}`
 }
 
-/** What netlink tells of a link, in the kernel's order. */
+/** What netlink tells of a link, in the kernel's order; gateways come by themselves. */
 export function eventsOf(link: LinkOf): NetlinkEvent[] {
-  const { index, name, ips = [], gateways = [], neighbours = {} } = link
+  const { index, name, ips = [], neighbours = {} } = link
   const mac = link.mac === undefined ? macOf(index) : link.mac
   return [
     {
@@ -38,14 +41,23 @@ export function eventsOf(link: LinkOf): NetlinkEvent[] {
       ...(mac === null ? {} : { mac }),
       ...(link.master === undefined ? {} : { master: link.master }),
       ...(link.kind === undefined ? {} : { linkKind: link.kind }),
+      ...(link.parent === undefined ? {} : { parent: link.parent }),
+      ...(link.vlan === undefined ? {} : { vlan: link.vlan }),
     },
     ...ips.map((text): NetlinkEvent => {
       const [ip = '', length] = text.split('/')
       return { kind: 'address', index, ip, prefixLength: Number(length), removed: false }
     }),
-    ...gateways.map((ip): NetlinkEvent => ({ kind: 'gateway', index, ip, removed: false })),
     ...Object.entries(neighbours).map(([ip, of]): NetlinkEvent => neighbour(index, ip, of)),
   ]
+}
+
+/** The default routes of all these links. */
+export function gatewaysOf(...links: readonly LinkOf[]): NetlinkEvent {
+  const gateways = links.flatMap(({ index, gateways = [] }) =>
+    gateways.map((ip) => ({ index, ip })),
+  )
+  return { kind: 'gateways', gateways }
 }
 
 export function neighbour(index: number, ip: string, mac?: string, removed = false): NetlinkEvent {
@@ -69,7 +81,7 @@ const LOOPBACK: LinkOf = {
 }
 
 export function allEvents(...links: readonly LinkOf[]): NetlinkEvent[] {
-  return [...[LOOPBACK, ...links].flatMap(eventsOf), { kind: 'synchronised' }]
+  return [...[LOOPBACK, ...links].flatMap(eventsOf), gatewaysOf(...links), { kind: 'synchronised' }]
 }
 
 export function boxOf(...links: readonly LinkOf[]): Box {

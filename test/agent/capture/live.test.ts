@@ -7,7 +7,16 @@ import { Locality } from '../../../agent/inventory/locality.ts'
 import { createLog } from '../../../agent/log.ts'
 import type { Capture, InterfaceSpec, NetlinkEvent } from '../../../native/index.ts'
 import type { LinkOf } from './boxes.ts'
-import { allEvents, BRIDGE_BOX, eventsOf, HOST_BOX, neighbour, ROUTER_BOX } from './boxes.ts'
+import {
+  allEvents,
+  BRIDGE_BOX,
+  eventsOf,
+  gatewaysOf,
+  HOST_BOX,
+  neighbour,
+  ROUTER_BOX,
+  UPSTREAM,
+} from './boxes.ts'
 
 /** The kernel and the meter from outside: what is told, and what was asked of them. */
 class Bench {
@@ -127,14 +136,13 @@ describe('live capture', () => {
   it('keeps its mode and interfaces when another way to the internet comes', async () => {
     bench = new Bench({ mode: 'host' })
     await bench.start(...HOST_BOX)
-    await bench.change(
-      ...eventsOf({
-        name: 'wlan0',
-        index: 9,
-        ips: ['198.51.100.9/24'],
-        gateways: ['198.51.100.1'],
-      }),
-    )
+    const wlan0 = {
+      name: 'wlan0',
+      index: 9,
+      ips: ['198.51.100.9/24'],
+      gateways: ['198.51.100.1'],
+    }
+    await bench.change(...eventsOf(wlan0), gatewaysOf(...HOST_BOX, wlan0))
     assert.deepEqual(bench.specs, [['eth0']])
     assert.deepEqual(
       bench.plans.map(({ mode }) => mode),
@@ -180,6 +188,30 @@ describe('live capture', () => {
     ])
     const key = (parseMac(mac) as number).toString(16)
     assert.deepEqual(bench.neighbours, [`${key} 192.0.2.10`, `${key} 2001:db8:1::a`])
+  })
+
+  it('tells of neighbours that answered before it was known what is captured', async () => {
+    const [eth0, eth1, ...rest] = ROUTER_BOX as [LinkOf, LinkOf, ...LinkOf[]]
+    const mac = '02:00:00:00:00:0a'
+    const stale = { ...neighbour(3, '192.0.2.11', mac), reachable: false } as NetlinkEvent
+    bench = new Bench({ mode: 'gateway' })
+    const started = bench.live.start()
+    const all = allEvents(eth0, eth1, ...rest)
+    bench.tell([...all.slice(0, -1), neighbour(3, '192.0.2.10', mac), stale])
+    assert.deepEqual(bench.neighbours, [])
+    bench.tell(all.slice(-1))
+    await started
+    assert.deepEqual(bench.neighbours, [`${(parseMac(mac) as number).toString(16)} 192.0.2.10`])
+  })
+
+  it('does not touch the rings while the gateway does not answer', async () => {
+    bench = new Bench({ mode: 'gateway', interfaces: ['eth0'] })
+    await bench.start(...HOST_BOX)
+    for (const event of [neighbour(2, '192.0.2.1'), neighbour(2, '192.0.2.1', UPSTREAM)]) {
+      await bench.change(event)
+    }
+    assert.equal(bench.specs.length, 1)
+    assert.equal(bench.plans.length, 1)
   })
 
   it('changes nothing once it was stopped', async () => {

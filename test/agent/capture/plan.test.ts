@@ -197,6 +197,64 @@ describe('mode host', () => {
   })
 })
 
+describe('a VLAN beside the link below it', () => {
+  const eth1: LinkOf = { name: 'eth1', index: 3, ips: ['192.0.2.1/24'] }
+  const vlan = (id: number, index: number, more: Partial<LinkOf> = {}): LinkOf => ({
+    name: `eth1.${id}`,
+    index,
+    parent: 3,
+    vlan: { type: 0x8100, id },
+    kind: 'vlan',
+    ips: [`198.51.100.${id}/28`],
+    ...more,
+  })
+  const without = ({ specs }: Plan): unknown[] =>
+    specs.map(({ name, withoutVlans = [] }) => [name, withoutVlans.map(({ id }) => id)])
+
+  it('is counted there alone, where both are captured', () => {
+    const links = [eth1, vlan(10, 4), vlan(20, 5)]
+    assert.deepEqual(without(plan(links, { mode: 'gateway' })), [
+      ['eth1', [10, 20]],
+      ['eth1.10', []],
+      ['eth1.20', []],
+    ])
+    assert.deepEqual(plan(links, { mode: 'gateway' }).specs[0]?.withoutVlans, [
+      { type: 0x8100, id: 10 },
+      { type: 0x8100, id: 20 },
+    ])
+    for (const mode of ['host', 'mirror'] as const) {
+      const interfaces = ['eth1.20', 'eth1']
+      assert.deepEqual(without(plan(links, { mode, interfaces })), [
+        ['eth1.20', []],
+        ['eth1', [20]],
+      ])
+    }
+    assert.deepEqual(without(plan(links, { mode: 'gateway', interfaces: ['eth1'] })), [
+      ['eth1', []],
+    ])
+  })
+
+  it('is not counted where it is the way out of a router', () => {
+    const wan = vlan(30, 6, { gateways: ['198.51.100.17'] })
+    assert.deepEqual(without(plan([eth1, wan], { mode: 'gateway' })), [['eth1', [30]]])
+  })
+
+  it('is counted there alone where both are ports of bridges', () => {
+    const links: LinkOf[] = [
+      { name: 'br0', index: 7, kind: 'bridge', ips: ['192.0.2.1/24'] },
+      { name: 'br1', index: 8, kind: 'bridge', ips: ['198.51.100.1/24'] },
+      { ...eth1, ips: [], master: 7 },
+      vlan(10, 4, { ips: [], master: 8 }),
+    ]
+    assert.deepEqual(without(plan(links, { mode: 'bridge' })).sort(), [
+      ['br0', []],
+      ['br1', []],
+      ['eth1', [10]],
+      ['eth1.10', []],
+    ])
+  })
+})
+
 describe('the home of a plan', () => {
   it('is each network once, as a network, whatever was given', () => {
     const link: LinkOf = {

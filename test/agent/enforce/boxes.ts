@@ -33,7 +33,7 @@ export function setGateway(
   index: number,
   { ip, mac }: { ip: string; mac: string },
 ): void {
-  box.apply({ kind: 'gateway', index, ip, removed: false })
+  box.apply({ kind: 'gateways', gateways: [...box.gateways, { index, ip }] })
   box.apply({ kind: 'neighbour', index, ip, mac, reachable: true, router: false, removed: false })
 }
 

@@ -32,6 +32,22 @@ describe('names of addresses', () => {
     ])
   })
 
+  it('are told anew after the clock was set back', () => {
+    const names = new NameCache()
+    const at = (timeMs: number): string | undefined => names.at('a', '203.0.113.1', timeMs)
+    names.add('a', '203.0.113.1', 'one.example', 5_000_000)
+    names.add('a', '203.0.113.1', 'one.example', 1000)
+    assert.equal(at(2000), 'one.example')
+    names.add('a', '203.0.113.1', 'two.example', 5_000_000)
+    names.add('a', '203.0.113.1', 'three.example', 3000)
+    assert.deepEqual([999, 2000, 4000, 6_000_000].map(at), [
+      undefined,
+      'one.example',
+      'three.example',
+      'three.example',
+    ])
+  })
+
   it('of one address are the last eight', () => {
     const names = new NameCache()
     for (let i = 0; i < 20; i++) names.add('a', '203.0.113.1', `${i}.example`, 1000 + i)
