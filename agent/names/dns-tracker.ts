@@ -37,7 +37,7 @@ export class DnsTracker {
     this.#onAnswer = onAnswer
   }
 
-  /** Takes the `dns` record at `offset`; `client` is the asking device's id and address. */
+  /** Takes the `dns` record at `offset`; `client` is the asking device's id and address, of an answer the address that it is for. */
   record(bytes: Buffer, offset: number, client: { id: string; ip: string }, timeMs: number): void {
     // A clock that was set back, or an older capture: no answer to what waits will come.
     if (timeMs < this.#latestMs - ANSWER_TIMEOUT_MS) this.#finishAll()
