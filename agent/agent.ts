@@ -196,7 +196,7 @@ export class Agent {
       run: this.#instance,
       lines: new FlowLines(addon.flowLines),
       loss: (batch) => this.#loss(batch),
-      blind: () => this.#source.blind,
+      isBlind: (batch) => this.#source.isBlind(batch),
       wanted: () => this.#out.heard,
       busy: () => this.#mqtt.busy,
       onTick: (tick) => this.#onTick(tick),
