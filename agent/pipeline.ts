@@ -13,7 +13,7 @@ import type { Traffic } from './interval.ts'
 import { readNeighbour } from './inventory/arp.ts'
 import type { Inventory } from './inventory/inventory.ts'
 import type { Locality } from './inventory/locality.ts'
-import { isGroupAddress } from './inventory/locality.ts'
+import { isGroupAddress, isPrivate } from './inventory/locality.ts'
 import type { DhcpClient, DhcpLease } from './names/dhcp.ts'
 import { readDhcpClient, readDhcpLease } from './names/dhcp.ts'
 import { DhcpQuestions } from './names/dhcp-questions.ts'
@@ -168,7 +168,8 @@ export class Pipeline {
     if (found === undefined || isGroupAddress(found.ip, 0, found.ipv6)) return
     const { mac, ip, ipv6 } = found
     const { inventory, locality } = this.#parts
-    if (!locality.isLocal(ip, 0, ipv6, mac)) return
+    // No such message comes through a router: a private address is of this link, whoever has it.
+    if (!locality.isLocal(ip, 0, ipv6, mac) && !isPrivate(ip, 0, ipv6)) return
     inventory.claimed(mac, formatIp(ip, ipv6), ipv6, timeMs)
   }
 }

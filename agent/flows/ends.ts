@@ -90,14 +90,15 @@ export class EndsResolver {
   }
 
   #isLocal(bytes: Buffer, ipv6: boolean, end: End): boolean {
-    if (this.#locality.isLocal(bytes, end.at, ipv6, end.mac, end.seen)) return true
-    // A private address that is only spoken to may be anywhere, unless a device has shown that it has it.
-    return (
-      !end.seen &&
-      isPrivate(bytes, end.at, ipv6) &&
-      !this.#locality.carriesRemotes(end.mac) &&
-      this.#inventory.byAddress(end.ip) !== undefined
-    )
+    const { mac, seen, ip } = end
+    if (this.#locality.isLocal(bytes, end.at, ipv6, mac, seen)) return true
+    if (!isPrivate(bytes, end.at, ipv6)) return false
+    // One that is only spoken to may be anywhere, unless a device has shown that it has it; so may one behind a router,
+    // unless the router says that it is its own.
+    if (this.#locality.carriesRemotes(mac)) {
+      return this.#inventory.byMac(mac)?.own.has(ip, mac) === true
+    }
+    return !seen && this.#inventory.byAddress(ip) !== undefined
   }
 
   /** Flows between the same two share what is said of them: there are many flows and few devices. */

@@ -304,6 +304,20 @@ describe('the direction of a flow', () => {
     assert.equal(again?.peer_device_id, B_ID, 'now it is known where it is')
   })
 
+  it('a private address behind a router is a remote’s, unless the router says that it is its own', () => {
+    const bench = new FlowBench()
+    const router = parseMac(ROUTER) as number
+    bench.locality.addRouter(router)
+    bench.inventory.claimed(router, '10.0.0.1', false, 1000)
+    const [own, other] = ['10.0.0.1', '10.0.0.2'].map((ip, i) => {
+      const resp = { ip, mac: ROUTER, seen: true }
+      return bench.read({ slot: i, number: i + 1, orig: DEVICE, resp, sent: [100, 1] })[0]
+    })
+    assert.deepEqual([own?.direction, own?.peer_device_id], ['local', ROUTER_ID])
+    assert.deepEqual([other?.direction, other?.peer_device_id], ['outbound', undefined])
+    assert.deepEqual(bench.counted(ROUTER_ID), [0, 100, 0, 1])
+  })
+
   it('the broadcast address of a network is no device where no MAC shows it', () => {
     const bench = new FlowBench()
     for (const [i, ip] of ['192.0.2.255', '192.0.2.254'].entries()) {
