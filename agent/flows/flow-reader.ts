@@ -79,7 +79,7 @@ export class FlowReader {
       const live =
         before !== undefined &&
         before.flags === records.byte(base, FLOW.FLAGS) &&
-        !isStale(before.ends)
+        !(isStale(before.ends) && this.#hasNews(records, base, slot))
           ? before
           : this.#meet(records, base, slot, before)
       if (before !== undefined && before !== live) this.#catchUp(slot, live, before)
@@ -200,6 +200,15 @@ export class FlowReader {
         traffic.add(responder.id, remote, respBytes, origBytes, respPackets, origPackets)
       }
     }
+  }
+
+  /** Packets have come since the record before: the end of a flow alone does not bring a forgotten device back. */
+  #hasNews(records: FlowRecords, base: number, slot: number): boolean {
+    const before = this.#store.chunk(slot)
+    const at = this.#store.base(slot)
+    return [FLOW.ORIG_PACKETS, FLOW.RESP_PACKETS].some(
+      (field) => before?.double(at, field) !== records.double(base, field),
+    )
   }
 
   /** An end turned out to be a device after all: what the flow had before this record is the device's, too. */

@@ -19,11 +19,10 @@ export class Strangers {
   at(ip: string, timeMs: number): DeviceEntry {
     const known = this.#byAddress.get(ip)
     if (known !== undefined) return known
-    const ipv6 = ip.includes(':')
     const stranger = new DeviceEntry({
       id: addressId(ip),
       mac: 0,
-      ips: new Map([[ip, timeMs]]),
+      ips: new Map(),
       name: ip,
       nameSource: 'address',
       vendor: undefined,
@@ -31,8 +30,8 @@ export class Strangers {
       present: false,
       firstSeenMs: timeMs,
       lastSeenMs: timeMs,
-      lastIp: ipv6 ? '' : ip,
-      lastIp6: ipv6 ? ip : '',
+      lastIp: '',
+      lastIp6: '',
       listed: false,
     })
     if (this.#byAddress.size >= MAX_STRANGERS) {

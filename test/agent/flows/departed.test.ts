@@ -37,6 +37,17 @@ describe('a flow that goes on', () => {
     assert.equal(bench.inventory.get(A_ID), after)
   })
 
+  it('no more does not bring a forgotten device back', () => {
+    const bench = new FlowBench()
+    bench.read(OUT)
+    told(bench)
+    bench.inventory.forget(A_ID)
+    const [closed] = bench.read({ ...OUT, closedBy: 'idle' })
+    assert.deepEqual([closed?.device_id, closed?.closed_by], [A_ID, 'idle'])
+    assert.equal(bench.inventory.size, 0)
+    assert.deepEqual(told(bench), [])
+  })
+
   it('when its responder was forgotten is of the one that comes back', () => {
     const bench = new FlowBench()
     const local: RecordOf = {
