@@ -290,9 +290,10 @@ describe('a full table', () => {
 
   it('of the default size takes a made-up MAC in microseconds', () => {
     const inventory = inventoryOf()
-    const begun = performance.now()
+    // The processor's time: others may use it, too.
+    const begun = process.cpuUsage().user
     for (let i = 0; i < 16_384 + 20_000; i++) inventory.seen(2 + i * 256, '', false, 1000 + i)
-    const perDevice = ((performance.now() - begun) * 1000) / 36_384
+    const perDevice = (process.cpuUsage().user - begun) / 36_384
     assert.ok(perDevice < 50, `${perDevice.toFixed(1)} µs each`)
   }).timeout(30_000)
 })
