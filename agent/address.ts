@@ -1,4 +1,5 @@
 // Addresses as they stand in batches → text. Each address is written once and then remembered: flows repeat them.
+import { hashFour, hashOne } from './seeded-hash.ts'
 
 /** Places for addresses; when half of them are taken, all is forgotten. A power of two. */
 const PLACES = 65536
@@ -21,7 +22,7 @@ export class AddressText {
     const d = ipv6 ? (words[at + 3] as number) : 0
     const family = ipv6 ? 6 : 4
     const keys = this.#keys
-    let place = mix(a, b, c, d) & (PLACES - 1)
+    let place = (ipv6 ? hashFour(a, b, c, d) : hashOne(a)) & (PLACES - 1)
     for (; this.#families[place] !== 0; place = (place + 1) & (PLACES - 1)) {
       const key = place * 4
       if (
@@ -61,15 +62,6 @@ export class AddressText {
     }
     return text
   }
-}
-
-/** Spreads addresses that differ in a few bits (the mixing of MurmurHash3). A flood can only make look-ups slower, to a bound. */
-function mix(a: number, b: number, c: number, d: number): number {
-  let h = Math.imul(a, 0x9e3779b1) ^ Math.imul(b, 0x85ebca6b)
-  h ^= Math.imul(c, 0xc2b2ae35) ^ Math.imul(d, 0x27d4eb2f)
-  h = Math.imul(h ^ (h >>> 16), 0x85ebca6b)
-  h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35)
-  return h ^ (h >>> 16)
 }
 
 /** 4 or 16 bytes as text. */

@@ -93,7 +93,11 @@ export class Agent {
     const { config, clock, log, addon } = parts
     this.#parts = parts
     this.#instance = newInstance(clock.now())
-    this.#inventory = new Inventory({ vendorOf: loadVendors(), maxDevices: config.devices.max })
+    this.#inventory = new Inventory({
+      vendorOf: loadVendors(),
+      maxDevices: config.devices.max,
+      isOrdered: (id) => this.#control.isOrdered(id),
+    })
     this.#capture = addon.createCapture({
       maxFlows: config.flows.max,
       tcpIdleSeconds: config.flows.tcp_idle_s,
@@ -121,7 +125,7 @@ export class Agent {
       capture: this.#capture,
       locality: this.#locality,
       log: log.child('capture'),
-      onNeighbour: (mac, ip, ipv6) => this.#inventory.seen(mac, ip, ipv6, clock.now()),
+      onNeighbour: (mac, ip, ipv6) => this.#inventory.claimed(mac, ip, ipv6, clock.now()),
       onPlace: (mode, lan, visibility) => this.#board.setPlace(mode, lan, visibility),
       onBox: () => this.#room?.enforcement.boxChanged(),
     })
@@ -197,7 +201,7 @@ export class Agent {
       run: this.#instance,
       lines: new FlowLines(addon.flowLines),
       loss: (batch) => this.#loss(batch),
-      blind: () => this.#source.blind,
+      isBlind: (batch) => this.#source.isBlind(batch),
       wanted: () => this.#out.heard,
       busy: () => this.#mqtt.busy,
       onTick: (tick) => this.#onTick(tick),
@@ -277,6 +281,8 @@ export class Agent {
       netlink_overruns: this.#source.overruns,
       flows_evicted: batch.counters.flowsEvicted,
       spool_messages: this.#mqtt.dropped,
+      devices_evicted: this.#inventory.evicted,
+      devices_refused: this.#inventory.refused,
     }
   }
 

@@ -146,6 +146,12 @@ export class Control {
     this.policy.devicesChanged(ids)
   }
 
+  /** Something was ordered about this very device: it is not forgotten for another. Before orders were read: about every one. */
+  isOrdered(deviceId: string): boolean {
+    if (!this.policy.isReady) return true
+    return this.policy.isOrdered(deviceId) || this.#limits.exceptions.devices.has(deviceId)
+  }
+
   /** What holds for a device; undefined where nothing can be enforced and nothing is ordered, and before the kernel was read. */
   policyOf(deviceId: string): DevicePolicy | undefined {
     if (!this.policy.isReady) return undefined

@@ -31,8 +31,9 @@ export class DeviceDesk {
   /** `lastSeenMs` of each device when its counters were last told. */
   readonly #told = new Map<string, number>()
 
-  /** Devices that the store or the broker has heard of in this run. */
+  /** Devices that the store or the broker has heard of, now or in an earlier run. */
   readonly #known = new Set<string>()
+  #begun = false
 
   constructor(parts: DeviceDeskParts) {
     this.#parts = parts
@@ -40,6 +41,8 @@ export class DeviceDesk {
 
   tick(nowMs: number): void {
     const { inventory, goneAfterMs, forget } = this.#parts
+    if (!this.#begun) for (const { id } of inventory.all()) this.#known.add(id)
+    this.#begun = true
     if (Math.abs(nowMs - this.#goneMs) >= GONE_CHECK_MS) {
       this.#goneMs = nowMs
       inventory.expire(nowMs - goneAfterMs)

@@ -23,8 +23,8 @@ export interface ObserverParts {
   lines: FlowLines
   /** The loss counters as they stand, those of the batch's capture included. */
   loss: (batch: Batch) => Loss
-  /** Something that should be captured is not now. */
-  blind?: () => boolean
+  /** Something that should be captured was not, in the interval that this batch ends; asked once for each. */
+  isBlind?: (batch: Batch) => boolean
   /** Whether anybody takes flows and DNS queries now; if not, none are made. */
   wanted: () => boolean
   /** Resolves when those who listen have taken the interval before; undefined if they have. */
@@ -85,7 +85,7 @@ export class Observer {
 
   #tick(): void {
     if (!this.#running) return
-    const { capture, pipeline, lines, run, loss, onTick } = this.#parts
+    const { capture, pipeline, lines, run, loss, isBlind, onTick } = this.#parts
     const wanted = this.#parts.wanted()
     const batch = capture.drain()
     const dns: Dns[] = []
@@ -102,7 +102,7 @@ export class Observer {
     const interval: Interval = {
       from_ms: fromMs,
       to_ms: toMs,
-      complete: lost === this.#lost && this.#parts.blind?.() !== true,
+      complete: isBlind?.(batch) !== true && lost === this.#lost,
       flows: wanted ? new BatchFlows(lines, batch, run) : NO_FLOWS,
       dns,
       traffic,

@@ -11,13 +11,17 @@ import type { FlowView } from './flows/flow-view.ts'
 import { TrafficSums } from './flows/traffic.ts'
 import type { Traffic } from './interval.ts'
 import { readNeighbour } from './inventory/arp.ts'
-import type { DeviceEntry, Inventory } from './inventory/inventory.ts'
+import type { Inventory } from './inventory/inventory.ts'
 import type { Locality } from './inventory/locality.ts'
-import { isGroupAddress } from './inventory/locality.ts'
-import { readDhcpClient } from './names/dhcp.ts'
+import { isGroupAddress, isPrivate } from './inventory/locality.ts'
+import type { DhcpClient, DhcpLease } from './names/dhcp.ts'
+import { readDhcpClient, readDhcpLease } from './names/dhcp.ts'
+import { DhcpQuestions } from './names/dhcp-questions.ts'
 import type { OnAnswer } from './names/dns-tracker.ts'
 import { DnsTracker } from './names/dns-tracker.ts'
 import type { NameCache } from './names/name-cache.ts'
+
+const DHCP_SERVER_PORT = 67
 
 export interface PipelineParts {
   /** The first half of flow ids: unique to this run. */
@@ -42,19 +46,22 @@ export interface PipelineSink {
 export class Pipeline {
   readonly flows: FlowReader
   readonly #text = new AddressText()
+  readonly #ends: EndsResolver
   readonly #dns: DnsTracker
+  readonly #dhcp = new DhcpQuestions()
   readonly #traffic: TrafficSums | undefined
   readonly #parts: PipelineParts
 
   constructor(parts: PipelineParts) {
     this.#parts = parts
+    this.#ends = new EndsResolver(parts.locality, parts.inventory)
     this.#dns = new DnsTracker(parts.names, parts.onAnswer)
     this.#traffic = parts.differences ? new TrafficSums() : undefined
     this.flows = new FlowReader({
       run: parts.run,
       text: this.#text,
       names: parts.names,
-      ends: new EndsResolver(parts.locality, parts.inventory),
+      ends: this.#ends,
       ...(this.#traffic === undefined ? {} : { traffic: this.#traffic }),
       onBegun: parts.onBegun,
     })
@@ -95,42 +102,63 @@ export class Pipeline {
   }
 
   #readDns(bytes: Buffer, words: Uint16Array, ints: Int32Array, at: number, timeMs: number): void {
-    const isQuery = ((bytes[at + NAME_HEAD_BYTES + DNS.FLAGS] as number) & 1) === 0
-    const client = this.#client(bytes, words, ints, at, isQuery, timeMs)
+    const isAnswer = ((bytes[at + NAME_HEAD_BYTES + DNS.FLAGS] as number) & 1) === 1
+    const client = isAnswer
+      ? { id: '', ip: this.#text.ip(ints, (at + NAME.DST_IP) >> 2, bytes[at + NAME.IPV6] === 1) }
+      : this.#asker(bytes, words, ints, at, timeMs)
     if (client !== undefined) this.#dns.record(bytes, at, client, Math.floor(timeMs))
   }
 
-  /** The device that asks or is answered, if it is of the home. Which end began the flow may be unknown in mid-capture. */
-  #client(
+  /** The device that asks. Who is answered needs no look: it has to be who asked. */
+  #asker(
     bytes: Buffer,
     words: Uint16Array,
     ints: Int32Array,
     at: number,
-    isSource: boolean,
     timeMs: number,
   ): { id: string; ip: string } | undefined {
     const ipv6 = bytes[at + NAME.IPV6] === 1
-    const ipAt = at + (isSource ? NAME.SRC_IP : NAME.DST_IP)
-    const mac = macKey(words, (at + (isSource ? NAME.SRC_MAC : NAME.DST_MAC)) >> 1)
+    const ipAt = at + NAME.SRC_IP
+    const mac = macKey(words, (at + NAME.SRC_MAC) >> 1)
     if (isGroupAddress(bytes, ipAt, ipv6) || isGroupMac(mac)) return undefined
-    if (!this.#parts.locality.isLocal(bytes, ipAt, ipv6, mac)) return undefined
     const ip = this.#text.ip(ints, ipAt >> 2, ipv6)
-    return { id: this.#device(mac, ip, ipv6, timeMs).id, ip }
+    const { inventory, locality } = this.#parts
+    if (locality.isLocal(bytes, ipAt, ipv6, mac)) {
+      return { id: this.#ends.sender(mac, ip, ipv6, timeMs).id, ip }
+    }
+    // A device with an address that is in no prefix that is known: see `EndsResolver`.
+    if (mac === 0 || locality.carriesRemotes(mac)) return undefined
+    return { id: inventory.seen(mac, '', ipv6, timeMs).id, ip }
   }
 
-  #device(mac: number, ip: string, ipv6: boolean, timeMs: number): DeviceEntry {
-    return this.#parts.inventory.seen(mac, ip, ipv6, timeMs)
+  #readDhcp(bytes: Buffer, words: Uint16Array, at: number, timeMs: number): void {
+    const start = at + NAME_HEAD_BYTES
+    const message = bytes.subarray(start, start + bytes.readUInt32LE(at + NAME.PAYLOAD_BYTES))
+    const client = readDhcpClient(message)
+    if (client !== undefined) {
+      this.#dhcpAsked(client, macKey(words, (at + NAME.SRC_MAC) >> 1), timeMs)
+    } else if (words[(at + NAME.SRC_PORT) >> 1] === DHCP_SERVER_PORT) {
+      this.#dhcpAnswered(readDhcpLease(message), timeMs)
+    }
   }
 
   /** Only a device itself may name itself: the message's client must have sent the frame. */
-  #readDhcp(bytes: Buffer, words: Uint16Array, at: number, timeMs: number): void {
-    const start = at + NAME_HEAD_BYTES
-    const end = start + bytes.readUInt32LE(at + NAME.PAYLOAD_BYTES)
-    const client = readDhcpClient(bytes.subarray(start, end))
-    if (client === undefined || client.mac !== macKey(words, (at + NAME.SRC_MAC) >> 1)) return
-    if (isGroupMac(client.mac)) return
-    const entry = this.#device(client.mac, '', false, timeMs)
-    this.#parts.inventory.name(entry, client.name, 'dhcp')
+  #dhcpAsked({ mac, transaction, name }: DhcpClient, frameMac: number, timeMs: number): void {
+    if (mac === 0 || mac !== frameMac || isGroupMac(mac)) return
+    const { inventory } = this.#parts
+    const entry = inventory.seen(mac, '', false, timeMs)
+    this.#dhcp.asked(mac, transaction, timeMs)
+    if (name !== undefined) inventory.name(entry, name, 'dhcp')
+  }
+
+  #dhcpAnswered(lease: DhcpLease | undefined, timeMs: number): void {
+    if (lease === undefined) return
+    const { mac, transaction, ip } = lease
+    const { inventory, locality } = this.#parts
+    if (isGroupAddress(ip, 0, false) || locality.isBroadcast(ip, 0, false)) return
+    if (!locality.inPrefixes(ip, 0, false)) return
+    if (!this.#dhcp.answered(mac, transaction, timeMs)) return
+    inventory.leased(mac, formatIp(ip, false), timeMs)
   }
 
   #readNeighbour(bytes: Buffer, at: number, kind: 'arp' | 'ndp', timeMs: number): void {
@@ -138,7 +166,10 @@ export class Pipeline {
     const payload = bytes.subarray(start, start + bytes.readUInt32LE(at + NAME.PAYLOAD_BYTES))
     const found = readNeighbour(kind, payload, bytes.subarray(at, at + NAME_HEAD_BYTES))
     if (found === undefined || isGroupAddress(found.ip, 0, found.ipv6)) return
-    if (!this.#parts.locality.isLocal(found.ip, 0, found.ipv6, found.mac)) return
-    this.#device(found.mac, formatIp(found.ip, found.ipv6), found.ipv6, timeMs)
+    const { mac, ip, ipv6 } = found
+    const { inventory, locality } = this.#parts
+    // No such message comes through a router: a private address is of this link, whoever has it.
+    if (!locality.isLocal(ip, 0, ipv6, mac) && !isPrivate(ip, 0, ipv6)) return
+    inventory.claimed(mac, formatIp(ip, ipv6), ipv6, timeMs)
   }
 }

@@ -6,6 +6,7 @@ import { CommandSource, DEMO_LAN, demoCommand } from './capture/command-source.t
 import { LiveCapture } from './capture/live.ts'
 import { RemoteCapture } from './capture/remote-capture.ts'
 import { RouterConnection } from './capture/remote-connection.ts'
+import { CapturedInterfaces } from './captured-interfaces.ts'
 import type { Config } from './config.ts'
 import { ConfigError } from './config.ts'
 import type { Locality } from './inventory/locality.ts'
@@ -36,11 +37,13 @@ export class Source {
   /** Only in mode remote. */
   readonly router: { capture: RemoteCapture; connection: RouterConnection } | undefined
   #command: CommandSource | undefined
+  readonly #interfaces: CapturedInterfaces
 
   /** Throws a TypeError or RangeError for a router that can't be one. */
   constructor(parts: SourceParts) {
     this.#parts = parts
-    const { mode } = parts.config
+    const { mode, interfaces } = parts.config
+    this.#interfaces = new CapturedInterfaces(interfaces)
     if (mode === 'remote') this.router = this.#remoteCapture()
     else if (mode !== 'demo' && mode !== 'file') this.live = this.#liveCapture(mode)
   }
@@ -72,9 +75,9 @@ export class Source {
     return this.router?.capture.dropped ?? 0
   }
 
-  /** Something that should be captured is not now. */
-  get blind(): boolean {
-    return this.router?.capture.blind ?? false
+  /** To be called with each batch: something that should be captured was not. */
+  isBlind(batch: Batch): boolean {
+    return this.#interfaces.isMissing(batch.interfaces) || (this.router?.capture.blind ?? false)
   }
 
   /** A batch with the interfaces of a router, where they are what is captured. */

@@ -29,7 +29,7 @@ export type DeviceNameSource =
   | 'vendor'
   | 'address'
 
-/** One end of a flow. `port` is absent for protocols without ports; `mac` where the frame did not show the end's own MAC. */
+/** One end of a flow. `port` is absent for protocols without ports; `mac` where no frame showed the end's own MAC as its source. */
 export interface Endpoint {
   /** IPv4 dotted, or IPv6 as in RFC 5952. */
   ip: string
@@ -106,7 +106,7 @@ export interface Device {
   /** The 12 hex digits of the first MAC seen; without a MAC 16 hex digits of SHA-256 of `ip:<address>`. */
   id: string
   mac?: string
-  /** Every address it is known by, newest first, at most 32. */
+  /** Every address it is known by, newest first, at most 32: it sent from them, said that they are its own, or got them by DHCP. */
   ips: string[]
   name: string
   name_source: DeviceNameSource
@@ -114,7 +114,10 @@ export interface Device {
   vendor?: string
   /** The MAC is locally administered: made up by the device, may change. */
   random_mac: boolean
-  /** A MAC that carries many local addresses: a router or a repeater. */
+  /**
+   * A MAC that carries many hosts: a router or a repeater. Its other addresses are devices of their own. Told within an hour by
+   * more than eight IPv4 addresses, or as many IPv6 addresses of which a host has only one; taken back after a day without.
+   */
   shared?: boolean
   /** Seen within the last minutes (`devices.gone_after_s`). */
   present: boolean
@@ -160,6 +163,10 @@ export interface Loss {
   flows_evicted: number
   /** MQTT messages dropped from a full spool. */
   spool_messages: number
+  /** Devices forgotten for newer ones, as the list was full: those that nobody named or ordered anything about, and that were seen only briefly. */
+  devices_evicted?: number
+  /** How often a new device was seen that the full list did not take. Its flows are told, but kept for no device. */
+  devices_refused?: number
 }
 
 /** What the agent can do here, and where it can't, why not and what to do. */
@@ -213,7 +220,7 @@ export interface FlowBatch {
   to_ms: number
   part: number
   parts: number
-  /** False where any of the loss counters rose in this interval. */
+  /** False where any of the loss counters rose in this interval, or an interface was not captured. */
   complete: boolean
   flows: Flow[]
 }

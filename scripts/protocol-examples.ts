@@ -87,6 +87,8 @@ const info: Info = {
     netlink_overruns: 0,
     flows_evicted: 0,
     spool_messages: 0,
+    devices_evicted: 0,
+    devices_refused: 0,
   },
   started_ms: 1790000000000,
 }

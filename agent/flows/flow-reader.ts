@@ -5,6 +5,7 @@ import type { AddressText } from '../address.ts'
 import { isGroupMac, macKey } from '../address.ts'
 import type { NameCache } from '../names/name-cache.ts'
 import type { End, Ends, EndsResolver } from './ends.ts'
+import { isStale } from './ends.ts'
 import type { LiveFlow } from './flow-view.ts'
 import { FlowView } from './flow-view.ts'
 import { RecentList } from './recent-list.ts'
@@ -72,12 +73,17 @@ export class FlowReader {
     for (let i = 0; i < count; i++) {
       const base = i * FLOW_RECORD_BYTES
       const slot = records.slot(base)
-      let live = this.#live[slot]
-      const known = live !== undefined && live.number === records.double(base, FLOW.NUMBER)
-      if (live === undefined || !known || live.flags !== records.byte(base, FLOW.FLAGS)) {
-        live = this.#meet(records, base, slot, known ? live : undefined)
-      }
-      this.#count(records, base, slot, live, known)
+      const last = this.#live[slot]
+      const before =
+        last !== undefined && last.number === records.double(base, FLOW.NUMBER) ? last : undefined
+      const live =
+        before !== undefined &&
+        before.flags === records.byte(base, FLOW.FLAGS) &&
+        !(isStale(before.ends) && this.#hasNews(records, base, slot))
+          ? before
+          : this.#meet(records, base, slot, before)
+      if (before !== undefined && before !== live) this.#catchUp(slot, live, before)
+      this.#count(records, base, slot, live, before !== undefined)
       tell(this.#view.at(records, base, live))
       if (records.byte(base, FLOW.STATE) === CLOSED) {
         this.#live[slot] = undefined
@@ -176,30 +182,57 @@ export class FlowReader {
     }
     const lastMs = records.double(base, FLOW.LAST_MS)
     const { originator, responder } = live.ends
-    const { traffic, text } = this.#parts
+    const { traffic } = this.#parts
     if (originator !== undefined) {
       originator.count(origBytes, respBytes, origPackets, respPackets, lastMs)
-      if (traffic !== undefined) {
-        const remote =
-          live.name ?? text.ip(records.ints, (base + FLOW.RESP_IP) >> 2, records.ipv6(base))
+      if (traffic !== undefined && originator.listed) {
+        const remote = live.name ?? this.#ip(records, base, FLOW.RESP_IP)
         traffic.add(originator.id, remote, origBytes, respBytes, origPackets, respPackets)
       }
     }
     if (responder !== undefined) {
       responder.count(respBytes, origBytes, respPackets, origPackets, lastMs)
-      if (traffic !== undefined) {
+      if (traffic !== undefined && responder.listed) {
         const remote =
           originator === undefined && live.name !== undefined
             ? live.name
-            : text.ip(records.ints, (base + FLOW.ORIG_IP) >> 2, records.ipv6(base))
+            : this.#ip(records, base, FLOW.ORIG_IP)
         traffic.add(responder.id, remote, respBytes, origBytes, respPackets, origPackets)
       }
     }
+  }
+
+  /** Packets have come since the record before: the end of a flow alone does not bring a forgotten device back. */
+  #hasNews(records: FlowRecords, base: number, slot: number): boolean {
+    const before = this.#store.chunk(slot)
+    const at = this.#store.base(slot)
+    return [FLOW.ORIG_PACKETS, FLOW.RESP_PACKETS].some(
+      (field) => before?.double(at, field) !== records.double(base, field),
+    )
+  }
+
+  /** An end turned out to be a device after all: what the flow had before this record is the device's, too. */
+  #catchUp(slot: number, live: LiveFlow, before: LiveFlow): void {
+    const { direction, originator, responder, owner } = live.ends
+    const late: Ends = {
+      direction,
+      originator: before.ends.originator === undefined ? originator : undefined,
+      responder: before.ends.responder === undefined ? responder : undefined,
+      owner,
+      epochs: 0,
+    }
+    const records = this.#store.chunk(slot)
+    if (records === undefined) return
+    this.#count(records, this.#store.base(slot), slot, { ...live, ends: late }, false)
+  }
+
+  #ip(records: FlowRecords, base: number, field: number): string {
+    return this.#parts.text.ip(records.ints, (base + field) >> 2, records.ipv6(base))
   }
 }
 
 /** A device of the home began it, and meant one other end. */
 function beganHere({ originator, responder, direction }: Ends, resp: End): boolean {
-  if (originator === undefined || isGroupMac(resp.mac)) return false
+  if (originator?.listed !== true || isGroupMac(resp.mac)) return false
   return direction === 'outbound' || responder !== undefined
 }

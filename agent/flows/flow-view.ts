@@ -3,6 +3,7 @@
 import {
   CLOSED_BY,
   FLOW,
+  FLOW_FLAGS,
   FLOW_NOTE,
   FLOW_RECORD_BYTES,
   FLOW_STATES,
@@ -11,7 +12,7 @@ import {
 } from '../../native/layout.ts'
 import type { Endpoint, Flow } from '../../protocol/messages.ts'
 import type { AddressText } from '../address.ts'
-import { isGroupMac, macKey } from '../address.ts'
+import { macKey } from '../address.ts'
 import type { DeviceEntry } from '../inventory/inventory.ts'
 import type { Ends } from './ends.ts'
 import type { FlowRecords } from './records.ts'
@@ -69,8 +70,16 @@ export class FlowView {
       device_id: owner.id,
       direction,
       protocol: protocolName(records.byte(base, FLOW.PROTOCOL)),
-      originator: this.#endpoint(FLOW.ORIG_IP, FLOW.ORIG_PORT, FLOW.ORIG_MAC, originator),
-      responder: this.#endpoint(FLOW.RESP_IP, FLOW.RESP_PORT, FLOW.RESP_MAC, responder),
+      originator: this.#endpoint(
+        FLOW.ORIG_IP,
+        FLOW.ORIG_PORT,
+        this.#mac(FLOW.ORIG_MAC, FLOW_FLAGS.ORIG_MAC_SEEN, originator),
+      ),
+      responder: this.#endpoint(
+        FLOW.RESP_IP,
+        FLOW.RESP_PORT,
+        this.#mac(FLOW.RESP_MAC, FLOW_FLAGS.RESP_MAC_SEEN, responder),
+      ),
       sent_bytes: records.double(base, turned ? FLOW.RESP_BYTES : FLOW.ORIG_BYTES),
       received_bytes: records.double(base, turned ? FLOW.ORIG_BYTES : FLOW.RESP_BYTES),
       sent_packets: records.double(base, turned ? FLOW.RESP_PACKETS : FLOW.ORIG_PACKETS),
@@ -79,7 +88,7 @@ export class FlowView {
       last_ms: Math.floor(records.double(base, FLOW.LAST_MS)),
       state: FLOW_STATES[records.byte(base, FLOW.STATE)] ?? 'active',
     }
-    if (originator !== undefined && responder !== undefined) flow.peer_device_id = responder.id
+    if (originator !== undefined && responder?.listed) flow.peer_device_id = responder.id
     if (live.name !== undefined && live.nameSource !== undefined) {
       flow.remote_name = live.name
       flow.remote_name_source = live.nameSource
@@ -105,7 +114,7 @@ export class FlowView {
     const service = this.#service()
     notes[at + FLOW_NOTE.OWNER] = texts.place(owner.id)
     notes[at + FLOW_NOTE.PEER] =
-      originator !== undefined && responder !== undefined ? texts.place(responder.id) : 0
+      originator !== undefined && responder?.listed ? texts.place(responder.id) : 0
     notes[at + FLOW_NOTE.NAME] = name === undefined ? 0 : texts.place(name)
     notes[at + FLOW_NOTE.SNI] = sni === undefined ? 0 : texts.place(sni)
     notes[at + FLOW_NOTE.SERVICE] = service === undefined ? 0 : texts.place(service)
@@ -113,8 +122,12 @@ export class FlowView {
       NOTE_DIRECTIONS.indexOf(direction) |
       (nameSource === 'sni' ? NOTE_FLAGS.NAME_FROM_SNI : 0) |
       (this.#fromResponder() ? NOTE_FLAGS.FROM_RESPONDER : 0) |
-      (this.#mac(FLOW.ORIG_MAC, originator) === 0 ? 0 : NOTE_FLAGS.ORIG_MAC) |
-      (this.#mac(FLOW.RESP_MAC, responder) === 0 ? 0 : NOTE_FLAGS.RESP_MAC)
+      (this.#mac(FLOW.ORIG_MAC, FLOW_FLAGS.ORIG_MAC_SEEN, originator) === 0
+        ? 0
+        : NOTE_FLAGS.ORIG_MAC) |
+      (this.#mac(FLOW.RESP_MAC, FLOW_FLAGS.RESP_MAC_SEEN, responder) === 0
+        ? 0
+        : NOTE_FLAGS.RESP_MAC)
   }
 
   #service(): string | undefined {
@@ -130,24 +143,24 @@ export class FlowView {
     return closed ? CLOSED_BY[this.#records.byte(this.#base, FLOW.CLOSED_BY)] : undefined
   }
 
-  /** The MAC is told only of the home's own ends: a remote's would be the router's. 0: none. */
-  #mac(at: number, device: DeviceEntry | undefined): number {
-    if (device === undefined) return 0
-    const key = macKey(this.#records.words, (this.#base + at) >> 1)
-    return isGroupMac(key) ? 0 : key
+  /** Told of the home's own ends alone, and only where it stood on their frames: else it would be a router's. 0: none. */
+  #mac(at: number, seen: number, device: DeviceEntry | undefined): number {
+    if (device === undefined || device.mac === 0) return 0
+    const records = this.#records
+    if ((records.byte(this.#base, FLOW.FLAGS) & seen) === 0) return 0
+    return macKey(records.words, (this.#base + at) >> 1) === device.mac ? device.mac : 0
   }
 
   #ip(at: number): string {
     return this.#text.ip(this.#records.ints, (this.#base + at) >> 2, this.#records.ipv6(this.#base))
   }
 
-  #endpoint(ip: number, port: number, mac: number, device: DeviceEntry | undefined): Endpoint {
+  #endpoint(ip: number, port: number, mac: number): Endpoint {
     const end: Endpoint = { ip: this.#ip(ip) }
     if (HAS_PORTS.has(this.#records.byte(this.#base, FLOW.PROTOCOL))) {
       end.port = this.#records.port(this.#base, port)
     }
-    const key = this.#mac(mac, device)
-    if (key !== 0) end.mac = this.#text.mac(key)
+    if (mac !== 0) end.mac = this.#text.mac(mac)
     return end
   }
 }

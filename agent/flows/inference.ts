@@ -57,15 +57,17 @@ export class LocalityInference {
   conclude(locality: Locality): void {
     const privateHome = [...this.#macs.values()].some((c) => c.privateIp && !c.publicIp)
     const prefixes = new Map<string, Prefix>()
+    const routers: number[] = []
     for (const [mac, carried] of this.#macs) {
       const router =
         carried.v4.size > 1 ||
         carried.v6.size > IPV6_NETWORKS_OF_A_DEVICE ||
         (privateHome && carried.publicIp && carried.v4.size > 0 && !carried.privateIp)
-      if (router) locality.addRouter(mac)
+      if (router) routers.push(mac)
       else addNetworks(prefixes, carried)
     }
     locality.setPrefixes([...prefixes.values()].slice(0, 256), true)
+    for (const mac of routers) locality.addRouter(mac)
   }
 }
 

@@ -1,6 +1,8 @@
 // One device as the pipeline keeps it. What changes with every flow lies close together, as a home of thousands costs the
 // processor a wait for each place that it has to fetch from.
 import type { DeviceNameSource } from '../../protocol/messages.ts'
+import type { CarriedHosts } from './shared-mac.ts'
+import { OwnAddresses } from './shared-mac.ts'
 
 /** Figures of one device, in a row. */
 const SENT_BYTES = 0
@@ -32,6 +34,10 @@ export interface NewDevice {
   lastSeenMs: number
   lastIp: string
   lastIp6: string
+  /** Whether it stands in the inventory. Default true. */
+  listed?: boolean
+  /** It is no newcomer, however briefly it was seen. Default false. */
+  stays?: boolean
 }
 
 /** A device; counters are added to directly. */
@@ -40,6 +46,10 @@ export class DeviceEntry {
   readonly #row: number
   /** Told apart from every other of this process by it. */
   readonly number: number
+  /** Grows when what is remembered of its flows no longer holds: it was forgotten, or its addresses changed hands. */
+  epoch = 0
+  /** It stands in the inventory: what it does is told under its id, and kept. */
+  listed: boolean
   present: boolean
   shared: boolean
   /** The address it was seen with last: spares the map a look-up a packet. */
@@ -53,6 +63,12 @@ export class DeviceEntry {
   name: string
   nameSource: DeviceNameSource
   readonly vendor: string | undefined
+  /** It is no newcomer: see `Departures`. */
+  readonly stays: boolean
+  /** The addresses that it says are its MAC's own. */
+  readonly own = new OwnAddresses()
+  /** Only while it is shared: whom it carries. */
+  carried: CarriedHosts | undefined
 
   constructor(begin: NewDevice) {
     if (used === rows.length) {
@@ -73,6 +89,8 @@ export class DeviceEntry {
     this.name = begin.name
     this.nameSource = begin.nameSource
     this.vendor = begin.vendor
+    this.listed = begin.listed ?? true
+    this.stays = begin.stays ?? false
     this.#figures[this.#row + FIRST_SEEN_MS] = begin.firstSeenMs
     this.#figures[this.#row + LAST_SEEN_MS] = begin.lastSeenMs
   }

@@ -1,5 +1,6 @@
 // What is the home and what is outside: by prefixes, and by which MACs are routers.
 import { isIP } from 'node:net'
+import { RouterEvidence } from './router-evidence.ts'
 
 /** An address or prefix in bytes. */
 export interface Prefix {
@@ -79,29 +80,51 @@ export function isPrivate(bytes: Uint8Array, offset: number, ipv6: boolean): boo
   )
 }
 
+/** The last address of an IPv4 prefix, which is for all in it (RFC 919); prefixes of one or two addresses have none. */
+function isLastOf(bytes: Uint8Array, offset: number, { length }: Prefix): boolean {
+  if (length > 30) return false
+  for (let i = length >> 3; i < 4; i++) {
+    const host = i === length >> 3 ? 0xff >> (length & 7) : 0xff
+    if (((bytes[offset + i] as number) & host) !== host) return false
+  }
+  return true
+}
+
 /** The prefixes of the home, and the routers that carry others' traffic. */
 export class Locality {
   #prefixes: Prefix[] = []
   /** No prefix was given: every MAC that is not a router's is of the home. */
   #byMac = false
-  readonly #routers = new Set<number>()
+  readonly #told = new Set<number>()
+  readonly #evidence = new RouterEvidence()
 
-  /** Prefixes that count as the home from now on. `byMac`: so does whatever a MAC sends that is not a router's. */
+  /**
+   * Prefixes that count as the home from now on; the routers that are known beside them are told anew. `byMac`: whatever a MAC
+   * sends that is not a router's is of the home, too.
+   */
   setPrefixes(prefixes: readonly Prefix[], byMac = false): void {
     this.#prefixes = [...prefixes]
     this.#byMac = byMac
+    this.#told.clear()
   }
 
   get prefixes(): readonly Prefix[] {
     return this.#prefixes
   }
 
+  /** A router by the word of who must know: the kernel's routes, or a look at the whole capture. */
   addRouter(mac: number): void {
-    this.#routers.add(mac)
+    this.#told.add(mac)
   }
 
+  /** Its frames stand for others: whose they are is seen by their address alone. */
   isRouter(mac: number): boolean {
-    return this.#routers.has(mac)
+    return this.#told.has(mac) || this.#evidence.isRouter(mac)
+  }
+
+  /** Remotes are behind it, as far as is known. Not enough to say that an address of the home is another's, too. */
+  carriesRemotes(mac: number): boolean {
+    return this.#told.has(mac) || this.#evidence.carries(mac)
   }
 
   inPrefixes(bytes: Uint8Array, offset: number, ipv6: boolean): boolean {
@@ -111,23 +134,46 @@ export class Locality {
     return false
   }
 
-  /**
-   * Whether the end with this address and MAC (0: unknown) is in the home. A private address outside the prefixes is,
-   * when its frames come from itself; behind a router it is not.
-   */
-  isLocal(bytes: Uint8Array, offset: number, ipv6: boolean, mac: number): boolean {
-    if (this.inPrefixes(bytes, offset, ipv6)) return true
-    if (isLinkLocal(bytes, offset, ipv6)) return true
-    if (this.#routers.has(mac)) return false
-    return (this.#byMac && mac !== 0) || isPrivate(bytes, offset, ipv6)
+  /** The broadcast address of one of the home's networks. */
+  isBroadcast(bytes: Uint8Array, offset: number, ipv6: boolean): boolean {
+    if (ipv6) return false
+    for (const prefix of this.#prefixes) {
+      if (!prefix.ipv6 && within(bytes, offset, prefix) && isLastOf(bytes, offset, prefix)) {
+        return true
+      }
+    }
+    return false
   }
 
-  /** Told of every source of frames: one that sends for public addresses outside the home is a router. */
-  learnSource(bytes: Uint8Array, offset: number, ipv6: boolean, mac: number): void {
-    if (mac === 0 || this.#byMac || this.#prefixes.length === 0) return
-    if (this.#routers.has(mac) || this.#routers.size >= 1024) return
+  /**
+   * Whether the end with this address and MAC (0: unknown) is in the home. A private address outside the prefixes is, when its
+   * frames come from itself (`seen`: they were seen to come); behind a router it is not.
+   */
+  isLocal(
+    bytes: Uint8Array,
+    offset: number,
+    ipv6: boolean,
+    mac: number,
+    seen: boolean = true,
+  ): boolean {
+    if (this.inPrefixes(bytes, offset, ipv6)) return true
+    if (isLinkLocal(bytes, offset, ipv6)) return true
+    if (this.carriesRemotes(mac)) return false
+    if (this.#byMac && mac !== 0) return true
+    return isPrivate(bytes, offset, ipv6) && (seen || this.#prefixes.length === 0)
+  }
+
+  /** Told of every remote end that answered a device: its frames came from `mac`. */
+  learnCarrier(
+    bytes: Uint8Array,
+    offset: number,
+    ipv6: boolean,
+    mac: number,
+    timeMs: number,
+  ): void {
+    if (mac === 0 || this.#byMac || this.#prefixes.length === 0 || this.#told.has(mac)) return
     if (isGroupAddress(bytes, offset, ipv6) || isLinkLocal(bytes, offset, ipv6)) return
     if (isPrivate(bytes, offset, ipv6) || this.inPrefixes(bytes, offset, ipv6)) return
-    this.#routers.add(mac)
+    this.#evidence.note(bytes, offset, ipv6, mac, timeMs)
   }
 }

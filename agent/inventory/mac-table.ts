@@ -1,4 +1,5 @@
 // MAC → device, in arrays: a Map keeps each key that is no small integer in a place of its own.
+import { hashTwo } from '../seeded-hash.ts'
 import type { DeviceEntry } from './device-entry.ts'
 
 /** An open hash table with linear probing, never more than half full. */
@@ -60,9 +61,7 @@ export class MacTable {
   }
 }
 
-/** Spreads MACs, of which a maker's differ in a few bits. A flood of made-up ones is bounded by the inventory. */
+/** A MAC's two halves of 24 bits. */
 function hash(mac: number): number {
-  let h = Math.imul((mac / 16777216) | 0, 0x9e3779b1) ^ Math.imul((mac % 16777216) | 0, 0x85ebca6b)
-  h = Math.imul(h ^ (h >>> 15), 0xc2b2ae35)
-  return h ^ (h >>> 13)
+  return hashTwo((mac / 16777216) | 0, (mac % 16777216) | 0)
 }

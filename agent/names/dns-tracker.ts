@@ -37,7 +37,7 @@ export class DnsTracker {
     this.#onAnswer = onAnswer
   }
 
-  /** Takes the `dns` record at `offset`; `client` is the asking device's id and address. */
+  /** Takes the `dns` record at `offset`; `client` is the asking device's id and address, of an answer the address that it is for. */
   record(bytes: Buffer, offset: number, client: { id: string; ip: string }, timeMs: number): void {
     // A clock that was set back, or an older capture: no answer to what waits will come.
     if (timeMs < this.#latestMs - ANSWER_TIMEOUT_MS) this.#finishAll()
@@ -123,22 +123,17 @@ export class DnsTracker {
   /** Only addresses of the name that was asked, by way of its CNAMEs, teach a name. */
   #learn(dns: Dns, timeMs: number): void {
     if (dns.rcode !== 'NOERROR' || dns.query === '.') return
-    let chain: Set<string> | undefined
+    const aliases = aliasesOf(dns)
     const ips: string[] = []
     let ttlS = Number.POSITIVE_INFINITY
-    for (const answer of dns.answers) {
-      const { data, name } = answer
-      if (data === undefined || (name !== dns.query && chain?.has(name) !== true)) continue
-      if (answer.rtype === 'CNAME') {
-        chain ??= new Set()
-        chain.add(data)
-      } else {
-        this.#names.add(dns.device_id, data, dns.query, timeMs)
-        ips.push(data)
-        ttlS = Math.min(ttlS, answer.ttl_s)
-      }
+    for (const { data, name, rtype, ttl_s } of dns.answers) {
+      if (data === undefined || rtype === 'CNAME') continue
+      if (name !== dns.query && aliases?.has(name) !== true) continue
+      this.#names.add(dns.device_id, data, dns.query, timeMs)
+      ips.push(data)
+      ttlS = Math.min(ttlS, ttl_s)
     }
-    if (ips.length > 0) this.#onAnswer?.([dns.query, ...(chain ?? [])], ips, ttlS)
+    if (ips.length > 0) this.#onAnswer?.([dns.query, ...(aliases ?? [])], ips, ttlS)
   }
 
   /** What is complete by now; with Infinity everything. */
@@ -152,6 +147,21 @@ export class DnsTracker {
     this.#done = []
     return done
   }
+}
+
+/** The names that the asked one leads to by CNAMEs, the nearest first; a message has its records in any order. */
+function aliasesOf({ query, answers }: Dns): Set<string> | undefined {
+  let aliases: Set<string> | undefined
+  for (let before = -1; before !== (aliases?.size ?? 0); ) {
+    before = aliases?.size ?? 0
+    for (const { data, name, rtype } of answers) {
+      if (rtype !== 'CNAME' || data === undefined || data === query) continue
+      if (name !== query && aliases?.has(name) !== true) continue
+      aliases ??= new Set()
+      aliases.add(data)
+    }
+  }
+  return aliases
 }
 
 function readAnswers(bytes: Buffer, start: number, count: number, dns: Dns): void {

@@ -179,6 +179,12 @@ export class Policy implements PolicyDesk {
     return this.#holder.policyOf(deviceId)
   }
 
+  /** A rule or a group names this device, or it was said whether it is accepted. */
+  isOrdered(deviceId: string): boolean {
+    const { state } = this.#ledger
+    return state.names(deviceId) || state.said.has(deviceId)
+  }
+
   journal(before: number | undefined, limit: number): { entries: JournalEntry[]; total: number } {
     const { journal } = this.#ledger
     const entries = journal.page(before ?? Number.MAX_SAFE_INTEGER, limit)

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
+import { parseMac } from '../../agent/address.ts'
 import { DeviceDesk } from '../../agent/device-desk.ts'
-import { Inventory } from '../../agent/inventory/inventory.ts'
+import { deviceMessage, Inventory } from '../../agent/inventory/inventory.ts'
 
 class Bench {
   readonly inventory = new Inventory({ vendorOf: () => undefined, maxDevices: 200 })
@@ -56,6 +57,57 @@ describe('devices on their way out', () => {
     const said = bench.tick(T + 1000)
     assert.equal(said[0], 'forget 01')
     assert.equal(said.filter((line) => line.startsWith('forget')).length, 1)
+  })
+
+  it('that somebody named stay stored and told in a flood of made-up ones', () => {
+    const bench = new Bench()
+    for (let n = 1; n <= 20; n++) {
+      bench.see(n, T)
+      const entry = bench.inventory.byMac(2 + n * 2 ** 40)
+      assert.ok(entry !== undefined)
+      bench.inventory.name(entry, `my device ${n}`, 'user')
+    }
+    bench.tick(T)
+    const said: string[] = []
+    for (let second = 1; second <= 5; second++) {
+      for (let i = 0; i < 4000; i++) {
+        bench.inventory.seen(
+          0x02000002 + (second * 4000 + i) * 2 ** 32,
+          '',
+          false,
+          T + second * 1000,
+        )
+      }
+      said.push(...bench.tick(T + second * 1000))
+    }
+    const mine = [...bench.inventory.all()].filter((entry) => entry.nameSource === 'user')
+    assert.equal(mine.length, 20)
+    const forgotten = said.filter((line) => line.startsWith('forget'))
+    assert.ok(forgotten.length > 0)
+    for (const { id } of mine) assert.ok(!forgotten.includes(`forget ${id}`))
+    const stored = new Set(said.filter((line) => line.startsWith('tell')).map((l) => l.slice(5)))
+    for (const id of forgotten.map((line) => line.slice(7))) stored.delete(id)
+    assert.ok(stored.size <= 200, `${stored.size} are left in the store of 200 that there can be`)
+  })
+
+  it('of an earlier run are taken off the broker, too, when they are forgotten for others', () => {
+    const before = new Bench()
+    for (let n = 1; n <= 200; n++) before.see(n, T)
+    const bench = new Bench()
+    bench.inventory.restore([...before.inventory.all()].map(deviceMessage), parseMac)
+    bench.tick(T + 1000)
+    bench.see(201, T + 1001)
+    const said = bench.tick(T + 2000)
+    assert.equal(said.filter((line) => line.startsWith('forget')).length, 1)
+  })
+
+  it('that were forgotten are not stored again by what was still to be told of them', () => {
+    const bench = new Bench()
+    bench.see(1, T)
+    bench.tick(T)
+    bench.see(1, T + 1, '192.0.2.99')
+    bench.inventory.forget('020000000001')
+    assert.deepEqual(bench.tick(T + 1000), [])
   })
 
   it('are told as gone once, and as changed when they come back', () => {

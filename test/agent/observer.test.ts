@@ -71,6 +71,7 @@ class Bench {
   stopped = 0
   lost = 0
   wanted = true
+  blind = false
   busy: Promise<void> | undefined
 
   constructor() {
@@ -104,6 +105,7 @@ class Bench {
         flows_evicted: 0,
         spool_messages: 0,
       }),
+      isBlind: () => this.blind,
       run: 'r',
       lines: new FlowLines(addon.flowLines),
       wanted: () => this.wanted,
@@ -144,6 +146,16 @@ describe('the observer', () => {
       return bench.tick(batchOf(11_000 + i * 1000)).interval.complete
     })
     assert.deepEqual(complete, [true, false, true, false])
+  })
+
+  it('says that an interval is not complete in which something was not captured', () => {
+    const bench = new Bench()
+    bench.observer.start(10_000)
+    const complete = [false, true, false].map((blind, i) => {
+      bench.blind = blind
+      return bench.tick(batchOf(11_000 + i * 1000)).interval.complete
+    })
+    assert.deepEqual(complete, [true, false, true])
   })
 
   it('takes names before flows, and addresses that ARP claims', () => {

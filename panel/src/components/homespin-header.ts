@@ -16,6 +16,8 @@ const LOSSES = [
   'netlink_overruns',
   'flows_evicted',
   'spool_messages',
+  'devices_evicted',
+  'devices_refused',
 ] as const satisfies readonly (keyof Loss)[]
 
 const THEME_ICONS = { auto: systemIcon, light: sunIcon, dark: moonIcon }
@@ -230,7 +232,7 @@ export class HomespinHeader extends LitElement {
   #losses() {
     const { i18n, info } = this
     if (info === undefined) return nothing
-    const lost = LOSSES.filter((name) => info.loss[name] > 0)
+    const lost = LOSSES.filter((name) => (info.loss[name] ?? 0) > 0)
     const down = info.interfaces.filter(({ state }) => state === 'down')
     if (lost.length + down.length === 0) return nothing
     return html`
@@ -241,7 +243,7 @@ export class HomespinHeader extends LitElement {
         <div class="losses card small">
           <strong>${i18n.t('loss_title')}</strong>
           <ul>
-            ${lost.map((name) => html`<li>${i18n.count(`loss_${name}`, info.loss[name])}</li>`)}
+            ${lost.map((name) => html`<li>${i18n.count(`loss_${name}`, info.loss[name] ?? 0)}</li>`)}
             ${down.map(({ name }) => html`<li>${i18n.t('interface_down', { name })}</li>`)}
           </ul>
         </div>

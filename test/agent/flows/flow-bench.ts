@@ -20,12 +20,19 @@ export const ROUTER_ID = '0200000000fe'
 
 export class FlowBench {
   readonly locality = new Locality()
-  readonly inventory = new Inventory({ vendorOf: () => undefined })
+  readonly inventory: Inventory
   readonly names = new NameCache()
   readonly traffic = new TrafficSums()
   readonly reader: FlowReader
+  /** What was told of flows that began. */
+  readonly begun: [device: string, remote: string, port: number, flow: number][] = []
 
-  constructor(...lan: string[]) {
+  /** The prefixes of the home, or an inventory of one's own. */
+  constructor(...home: [{ inventory: Inventory }] | string[]) {
+    const [first] = home
+    const own = typeof first === 'object' ? first.inventory : undefined
+    this.inventory = own ?? new Inventory({ vendorOf: () => undefined })
+    const lan = home.filter((each) => typeof each === 'string')
     const prefixes = lan.length === 0 ? ['192.0.2.0/24', '2001:db8:1::/64'] : lan
     this.locality.setPrefixes(prefixes.map((text) => parsePrefix(text) as Prefix))
     this.reader = new FlowReader({
@@ -34,6 +41,7 @@ export class FlowBench {
       names: this.names,
       ends: new EndsResolver(this.locality, this.inventory),
       traffic: this.traffic,
+      onBegun: (...flow) => this.begun.push(flow),
     })
   }
 

@@ -23,8 +23,9 @@ function isLocal(locality: Locality, ip: string, mac = DEVICE): boolean {
   return locality.isLocal(addressBytes(ip), 0, ip.includes(':'), mac)
 }
 
-function learn(locality: Locality, ip: string, mac: number): void {
-  locality.learnSource(addressBytes(ip), 0, ip.includes(':'), mac)
+/** A remote answered a device by way of `mac`. */
+function answer(locality: Locality, ip: string, mac: number, timeMs = 1000): void {
+  locality.learnCarrier(addressBytes(ip), 0, ip.includes(':'), mac, timeMs)
 }
 
 describe('prefixes as text', () => {
@@ -203,44 +204,95 @@ describe('what is of the home', () => {
     assert.equal(isLocal(locality, '10.0.0.1', 0), true)
   })
 
-  it('who sends for the internet is learnt as a router, and nobody else is', () => {
-    const notRouters = [
-      '192.0.2.9',
-      '10.0.0.1',
-      'fd00::1',
-      'fe80::1',
-      '169.254.1.1',
-      '0.0.0.0',
-      '::',
-      '224.0.0.1',
-      'ff02::1',
-    ]
+  it('a private address that is only spoken to is not, unless nothing is known of the home', () => {
     const locality = localityOf('192.0.2.0/24')
-    for (const ip of notRouters) learn(locality, ip, ROUTER)
-    assert.equal(locality.isRouter(ROUTER), false)
-    learn(locality, '203.0.113.9', 0)
-    assert.equal(locality.isRouter(0), false)
-    learn(locality, '203.0.113.9', ROUTER)
-    assert.equal(locality.isRouter(ROUTER), true)
+    const ip = addressBytes('10.1.2.3')
+    assert.equal(locality.isLocal(ip, 0, false, DEVICE, true), true)
+    assert.equal(locality.isLocal(ip, 0, false, DEVICE, false), false)
+    assert.equal(locality.isLocal(ip, 0, false, 0, false), false)
+    assert.equal(locality.isLocal(addressBytes('192.0.2.9'), 0, false, 0, false), true)
+    assert.equal(new Locality().isLocal(ip, 0, false, 0, false), true)
+  })
+
+  it('the broadcast addresses of its networks are known', () => {
+    const locality = localityOf('192.0.2.0/24', '203.0.113.64/26', '198.51.100.4/31', '::/0')
+    const cases: [ip: string, broadcast: boolean][] = [
+      ['192.0.2.255', true],
+      ['192.0.2.254', false],
+      ['192.0.2.127', false],
+      ['203.0.113.127', true],
+      ['203.0.113.255', false],
+      ['198.51.100.5', false],
+      ['2001:db8::ffff', false],
+      ['ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff', false],
+    ]
+    for (const [ip, broadcast] of cases) {
+      assert.equal(locality.isBroadcast(addressBytes(ip), 0, ip.includes(':')), broadcast, ip)
+    }
+  })
+})
+
+describe('who is a router', () => {
+  const REMOTES = ['203.0.113.9', '198.51.100.9', '2001:db8:9::9']
+
+  it('is learnt from the answers of remotes in several networks', () => {
+    const locality = localityOf('192.0.2.0/24')
+    for (const ip of ['203.0.113.9', '203.0.113.10', '198.51.100.9', '203.0.113.200']) {
+      answer(locality, ip, ROUTER)
+    }
+    assert.equal(locality.isRouter(ROUTER), false, 'of two, it may be a device with two addresses')
+    assert.equal(locality.carriesRemotes(ROUTER), true)
     assert.equal(isLocal(locality, '10.0.0.1', ROUTER), false)
+    answer(locality, '2001:db8:9::9', ROUTER)
+    assert.equal(locality.isRouter(ROUTER), true)
     assert.equal(isLocal(locality, '192.0.2.1', ROUTER), true, 'its own address stays of the home')
   })
 
-  it('learns nothing without prefixes, nor where MACs decide', () => {
+  it('is not learnt from addresses of the home, of the link, of groups, or without a MAC', () => {
+    const locality = localityOf('192.0.2.0/24')
+    const own = ['192.0.2.9', '10.0.0.1', '172.16.0.1', 'fd00::1', 'fe80::1', '169.254.1.1']
+    for (const ip of [...own, '0.0.0.0', '::', '224.0.0.1', 'ff02::1']) {
+      answer(locality, ip, ROUTER)
+    }
+    for (const ip of REMOTES) answer(locality, ip, 0)
+    assert.equal(locality.carriesRemotes(ROUTER) || locality.carriesRemotes(0), false)
+  })
+
+  it('is forgotten an hour after the last answer', () => {
+    const locality = localityOf('192.0.2.0/24')
+    for (const ip of REMOTES) answer(locality, ip, ROUTER)
+    answer(locality, '203.0.113.9', ROUTER, 3_000_000)
+    answer(locality, '203.0.113.9', DEVICE, 6_000_000)
+    assert.equal(locality.isRouter(ROUTER), true)
+    answer(locality, '203.0.113.9', DEVICE, 7_000_000)
+    assert.equal(locality.isRouter(ROUTER), false)
+  })
+
+  it('is who the kernel says, until it says who else', () => {
+    const locality = localityOf('192.0.2.0/24')
+    locality.addRouter(ROUTER)
+    assert.equal(locality.isRouter(ROUTER), true)
+    locality.setPrefixes([parsePrefix('192.0.2.0/24') as Prefix])
+    assert.equal(locality.isRouter(ROUTER), false)
+  })
+
+  it('is not learnt without prefixes, nor where MACs decide', () => {
     for (const byMac of [false, true]) {
       const locality = new Locality()
       locality.setPrefixes(byMac ? [parsePrefix('192.0.2.0/24') as Prefix] : [], byMac)
-      learn(locality, '203.0.113.9', ROUTER)
+      for (const ip of REMOTES) answer(locality, ip, ROUTER)
       assert.equal(locality.isRouter(ROUTER), false)
     }
   })
 
-  it('made-up routers are bounded', () => {
+  it('is not pushed out by made-up ones, which are bounded', () => {
     const locality = localityOf('192.0.2.0/24')
-    for (let mac = 2; mac <= 2 * 5000; mac += 2) learn(locality, '203.0.113.9', mac)
-    const learnt = Array.from({ length: 5000 }, (_, i) => (i + 1) * 2).filter((mac) =>
-      locality.isRouter(mac),
-    )
-    assert.equal(learnt.length, 1024)
+    const made = Array.from({ length: 5000 }, (_, i) => (i + 1) * 2)
+    for (const [i, mac] of made.entries()) {
+      for (const ip of REMOTES) answer(locality, ip, mac, 1000 + i)
+      for (const ip of REMOTES) answer(locality, ip, ROUTER, 1000 + i)
+    }
+    assert.equal(made.filter((mac) => locality.carriesRemotes(mac)).length, 255)
+    assert.equal(locality.isRouter(ROUTER), true)
   })
 })

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { readDhcpClient } from '../../../agent/names/dhcp.ts'
+import { readDhcpClient, readDhcpLease } from '../../../agent/names/dhcp.ts'
 
 /** A message of a client with these options. */
 function message(options: [code: number, value: Buffer | string][], op = 1): Buffer {
@@ -65,5 +65,45 @@ describe('the host name in DHCP', () => {
       [81, '\0\0\0pc'],
     ])
     for (let i = 0; i < whole.length; i++) readDhcpClient(whole.subarray(0, i))
+  })
+})
+
+describe('the address in DHCP', () => {
+  /** An answer with this kind (option 53), and `yiaddr` 192.0.2.10. */
+  function reply(...kinds: readonly string[]): Buffer {
+    const bytes = message(
+      kinds.map((kind) => [53, kind]),
+      2,
+    )
+    bytes.writeUInt32BE(0xcafe, 4)
+    bytes.set([192, 0, 2, 10], 16)
+    return bytes
+  }
+
+  it('is that of an acknowledgement, for the client with its transaction', () => {
+    const lease = readDhcpLease(reply('\x05'))
+    assert.deepEqual(lease && [lease.mac, lease.transaction, [...lease.ip]], [
+      0x0100 * 4294967296 + 0x00e00d02,
+      0xcafe,
+      [192, 0, 2, 10],
+    ])
+  })
+
+  const none: [what: string, message: Buffer][] = [
+    ['an offer', reply('\x02')],
+    ['a refusal', reply('\x06')],
+    ['BOOTP, which has no kind', reply()],
+    ['a kind of two bytes', reply('\x05\x05')],
+    ['an offer that says later that it is none', reply('\x02', '\x05')],
+    ['a client', message([[53, '\x05']])],
+    ['a message cut short', reply('\x05').subarray(0, 241)],
+  ]
+  for (const [what, bytes] of none) {
+    it(`is none in ${what}`, () => assert.equal(readDhcpLease(bytes), undefined))
+  }
+
+  it('cut at every byte is one or none, never a fault', () => {
+    const whole = reply('\x05')
+    for (let i = 0; i < whole.length; i++) readDhcpLease(whole.subarray(0, i))
   })
 })

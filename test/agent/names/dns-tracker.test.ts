@@ -225,6 +225,17 @@ describe('what a DNS answer teaches', () => {
         },
       ],
       [
+        'the asked name also where CNAMEs come after the address, the last one first',
+        {
+          answers: [
+            { name: 'edge.example.net', type: TYPE.A, data: '203.0.113.7' },
+            { name: 'cdn.example.net', type: TYPE.CNAME, data: 'edge.example.net' },
+            { type: TYPE.CNAME, data: 'cdn.example.net' },
+          ],
+        },
+        { '203.0.113.7': 'www.example.com', 'edge.example.net': undefined },
+      ],
+      [
         'nothing by records of names that were not asked for',
         {
           answers: [
@@ -273,6 +284,25 @@ describe('what a DNS answer teaches', () => {
       assert.equal(bench.take()[0]?.answers.length, answers?.length)
     })
   }
+
+  it('is told with the name, its aliases in order, and each address, in any order of records', () => {
+    const chain = [
+      { type: TYPE.CNAME, data: 'b.example', ttl: 900 },
+      { name: 'b.example', type: TYPE.CNAME, data: 'c.example', ttl: 900 },
+      { name: 'c.example', type: TYPE.CNAME, data: 'www.example.com' },
+      { name: 'c.example', type: TYPE.A, data: '203.0.113.7', ttl: 60 },
+      { name: 'other.example', type: TYPE.A, data: '203.0.113.66', ttl: 1 },
+    ]
+    for (const answers of [chain, chain.toReversed()]) {
+      const told: unknown[] = []
+      const tracker = new DnsTracker(new NameCache(), (...said) => told.push(said))
+      for (const dns of [QUERY, { ...QUERY, answers }]) {
+        const ends = { src: { ip: '192.0.2.10' }, dst: { ip: '192.0.2.1' } }
+        tracker.record(nameRecord({ kind: 'dns', slot: 3, ...ends }, dnsPayload(dns)), 0, CLIENT, 1)
+      }
+      assert.deepEqual(told, [[['www.example.com', 'b.example', 'c.example'], ['203.0.113.7'], 60]])
+    }
+  })
 
   it('keeps owners, types and TTLs of all records', () => {
     const bench = new Bench()

@@ -49,6 +49,17 @@ describe('Policy: orders', function () {
     assert.deepEqual(again, { rules: [], policies: {} })
   })
 
+  it('says about which devices something was ordered', async () => {
+    const { policy } = await make()
+    await policy.order(block(1, NINE), ME)
+    await policy.setGroup({ id: 'kids', name: 'Kids', device_ids: [id(2)] }, ME)
+    await policy.accept(id(3), true, ME)
+    const ordered = (): boolean[] => [1, 2, 3, 4].map((number) => policy.isOrdered(id(number)))
+    assert.deepEqual(ordered(), [true, true, true, false])
+    await policy.lift({ action: 'block' }, ME)
+    assert.deepEqual(ordered(), [false, true, true, false])
+  })
+
   it('writes matches in one form', async () => {
     const { policy } = await make()
     const forms: [object, object][] = [
