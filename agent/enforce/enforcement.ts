@@ -19,11 +19,11 @@ import type { FirstPacketDesk } from './gate/first-packets.ts'
 import type { ElementChange, Kernel, KernelProbes } from './kernel/kernel.ts'
 import { capabilitiesOf } from './place/capabilities.ts'
 import type { Place } from './place/place.ts'
-import type { PlaceOptions, Standing } from './place/place-watch.ts'
 import { PlaceWatch } from './place/place-watch.ts'
 import { ProtectedList } from './place/protected.ts'
 import { rulesOfDesired } from './place/protected-desired.ts'
 import { refusalOf } from './place/refusals.ts'
+import type { PlaceOptions, Standing } from './place/standing.ts'
 import { actualOf } from './reconcile/actual.ts'
 import { BlockedCounter } from './reconcile/blocked.ts'
 import { Reconciler } from './reconcile/reconciler.ts'
@@ -128,13 +128,19 @@ export class KernelEnforcement implements Enforcement {
           sentence,
           ...(problem === undefined ? {} : { problem }),
         }),
-      onWritten: (written) => {
+      onWritten: (written, asked) => {
+        const failed = (of: Written | undefined): string => JSON.stringify([...(of?.failed ?? [])])
+        const isOther = !asked && failed(written) !== failed(this.#written)
         this.#written = written
         // Where nothing had to be written the kernel was not asked.
         this.#setProblem(kernel.away)
         const place = this.#standing?.place
         if (place !== undefined) parts.kept?.keep(written.desired, place)
-        this.onChange({ kind: 'changed', sentence: 'The kernel has what was ordered.' })
+        this.onChange(
+          isOther
+            ? { kind: 'capability', sentence: 'What may be ordered here has changed.' }
+            : { kind: 'changed', sentence: 'The kernel has what was ordered.' },
+        )
       },
       onFailure: (why) => this.#setProblem(why),
     })

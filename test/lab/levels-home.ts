@@ -17,6 +17,7 @@ const DEVICES = ['dev', 'peer', 'ctl'] as const
 export const ENDS: readonly End[] = [...DEVICES, 'box', 'wan']
 
 export const DEV_MAC = '02:0d:e0:00:00:01'
+export const CTL_MAC = '02:0d:e0:00:00:03'
 const ROUTER_MAC = '02:0d:e0:ff:00:01'
 const BOX_MAC = '02:0d:e0:ff:00:05'
 const WAN4 = '203.0.113.80'

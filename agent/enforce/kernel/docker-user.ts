@@ -4,7 +4,7 @@ import { execFile } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
 import type { ForwardDoor } from '../enforcement.ts'
 import type { Place } from '../place/place.ts'
-import type { Standing } from '../place/place-watch.ts'
+import type { Standing } from '../place/standing.ts'
 
 /** Each rule of ours carries it as its comment. */
 export const MARK = 'homespin'

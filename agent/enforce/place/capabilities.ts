@@ -2,7 +2,7 @@
 import type { Capability } from '../../../protocol/messages.ts'
 import type { KernelProbes, Probe } from '../kernel/kernel.ts'
 import type { Ruleset } from '../reconcile/reconciler-ruleset.ts'
-import type { Standing } from './place-watch.ts'
+import type { Standing } from './standing.ts'
 
 function of(probe: Probe, works: string, fails: string): Capability {
   return probe.works ? { ok: true, reason: works } : { ok: false, reason: probe.reason ?? fails }

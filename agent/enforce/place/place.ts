@@ -1,5 +1,7 @@
 // Where this box stands, as far as its rules depend on it. Facts only: probed and followed elsewhere.
 
+import type { Machines } from './machines.ts'
+
 /** How packets are put to user space, where at all: nft's own `queue`, or the xt target through nft_compat. */
 export type QueueWay = 'nft' | 'xt'
 
@@ -20,6 +22,8 @@ export interface Place {
   infrastructure: readonly string[]
   /** Addresses of Home Assistant and of chosen controllers, not of this box. */
   controllers: readonly string[]
+  /** Machines of the protected list; absent: none but those above. */
+  machines?: Machines
   features: {
     /** netdev egress hook (Linux 5.16). */
     egress: boolean

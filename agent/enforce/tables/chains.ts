@@ -100,12 +100,21 @@ function matchRules(
   const before = kind === 'all' ? '' : `${deviceField(direction, kind)} . `
   const versions = kind === 'all' ? BOTH : versionsOf(kind)
   const service = `meta l4proto . ${remotePort(direction)}`
-  const rule = (what: string, field: string): string =>
-    `${before}${field} @${setName(direction, kind, `${action}_${what}`)} ${verdict}`
+  const found = (what: string, field: string): string =>
+    `${before}${field} @${setName(direction, kind, `${action}_${what}`)}`
+  const rule = (what: string, field: string): string => `${found(what, field)} ${verdict}`
+  const other = (field: string, v: 4 | 6): string => `${field} . ${service} != @kept${v}`
+  // A block by port alone names nobody, so it spares protected machines. Elements that count are looked up last.
+  const sparing = (v: 4 | 6): string => {
+    const remote = other(remoteField(direction, v), v)
+    if (kind !== 'all') return `${remote} ${rule('port', service)}`
+    const device = other(deviceField(direction, `ip${v}`), v)
+    return `${found('port', service)} ${remote} ${device} ${verdict}`
+  }
   return [
     ...versions.map((v) => rule(`host${v}`, remoteField(direction, v))),
     ...versions.map((v) => rule(`net${v}`, remoteField(direction, v))),
-    rule('port', service),
+    ...(action === 'allow' ? [rule('port', service)] : versions.map(sparing)),
     ...versions.map((v) => rule(`host_port${v}`, `${remoteField(direction, v)} . ${service}`)),
   ]
 }
@@ -306,6 +315,8 @@ export function judgement(side: Side, place: Place, needs: Needs): Chain[] {
       `jump ${direction}_always`,
       `jump ${direction}_allow_all`,
       `jump ${direction}_block_all`,
+      // Protected machines whose MACs are not known yet.
+      ...BOTH.map((v) => `${deviceField(direction, `ip${v}`)} @machines${v} accept`),
       ...ending('unknown'),
     ],
   }

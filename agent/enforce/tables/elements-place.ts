@@ -4,6 +4,7 @@ import { ENCRYPTED_RESOLVER_ADDRESSES } from '../gate/encrypted-resolvers.ts'
 import type { Place } from '../place/place.ts'
 import { disjoint } from './elements-boxes.ts'
 import { addressKey, addressSpan, macText } from './elements-keys.ts'
+import { machineElements, machineMacs } from './elements-machines.ts'
 import { sidesOf, TABLE } from './ruleset-sets.ts'
 import type { ElementSpec, Family, SetId } from './sets.ts'
 
@@ -35,11 +36,11 @@ function single(texts: readonly string[]): { version: 4 | 6; key: string }[] {
   })
 }
 
-/** MACs of devices that are known: an id of 12 hex digits is a MAC. */
-function knownMacs({ devices, unknown }: Desired): string[] {
+/** MACs of devices that are known, protected machines among them: an id of 12 hex digits is a MAC. */
+function knownMacs({ devices, unknown }: Desired, place: Place): string[] {
   if (!unknown) return []
   const texts = [...devices.flatMap(({ mac, deviceId }) => [mac ?? deviceId]), ...unknown.free]
-  return texts.flatMap((text) => macText(text) ?? [])
+  return [...new Set([...texts.flatMap((text) => macText(text) ?? []), ...machineMacs(place)])]
 }
 
 /** Whether a device is judged by rules of its own. */
@@ -91,7 +92,8 @@ export function placeElements(
   const controllers = single(place.controllers)
   const home = withoutOverlap([...ALWAYS_HOME, ...place.lan, ...place.own])
   const infrastructure = place.infrastructure.flatMap((mac) => macText(mac) ?? [])
-  const known = knownMacs(desired)
+  const known = knownMacs(desired, place)
+  const machines = machineElements(place)
   const held = new Set(
     desired.devices.filter(isHeld).flatMap(({ mac }) => (mac === undefined ? [] : macText(mac))),
   )
@@ -113,6 +115,7 @@ export function placeElements(
     for (const { version, key } of own) add(family, `own${version}`, key)
     for (const { version, key } of controllers) add(family, `controllers${version}`, key)
     for (const { version, key } of home) add(family, `home${version}`, key)
+    for (const { set, key } of machines) add(family, set, key)
     if (family === 'netdev') continue
     if (family === 'inet') {
       for (const { version, key, ruleIds } of asked) add(family, `asked${version}`, key, ruleIds)

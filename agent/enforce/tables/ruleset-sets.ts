@@ -170,6 +170,9 @@ function tableSets(family: Family): SetSpec[] {
       spec(family, `own${v}`, ADDRESS[v]),
       spec(family, `controllers${v}`, ADDRESS[v]),
       spec(family, `home${v}`, ADDRESS[v], { interval: true }),
+      // Protected machines that are told by their addresses, and what of all of them blocks by port alone spare.
+      spec(family, `machines${v}`, ADDRESS[v], { interval: true }),
+      spec(family, `kept${v}`, `${ADDRESS[v]} . inet_proto . inet_service`, { interval: true }),
       spec(family, `dns_block${v}`, `ether_addr . ${ADDRESS[v]}`, { ...dynamic, counter: true }),
       spec(family, `dns_allow${v}`, `ether_addr . ${ADDRESS[v]}`, dynamic),
       spec(family, `dns_block_all${v}`, ADDRESS[v], { ...dynamic, counter: true }),
