@@ -17,6 +17,7 @@ import type { DnsGating } from './gate/dns-gate.ts'
 import type { GateSurroundings } from './gate/dns-policy.ts'
 import type { FirstPacketDesk } from './gate/first-packets.ts'
 import type { ElementChange, Kernel, KernelProbes } from './kernel/kernel.ts'
+import type { Trouble } from './place/capabilities.ts'
 import { capabilitiesOf } from './place/capabilities.ts'
 import type { Place } from './place/place.ts'
 import { PlaceWatch } from './place/place-watch.ts'
@@ -24,6 +25,7 @@ import { ProtectedList } from './place/protected.ts'
 import { rulesOfDesired } from './place/protected-desired.ts'
 import { refusalOf } from './place/refusals.ts'
 import type { PlaceOptions, Standing } from './place/standing.ts'
+import { needsCanary, needsNames } from './place/uncovered.ts'
 import { actualOf } from './reconcile/actual.ts'
 import { BlockedCounter } from './reconcile/blocked.ts'
 import { Reconciler } from './reconcile/reconciler.ts'
@@ -79,6 +81,17 @@ export interface EnforcementParts {
 /** So long after others changed nftables it is looked whether they drop what is routed: Docker may have begun. */
 const DOOR_MS = 3000
 
+/** Of what is over by itself; undefined: nothing is the matter. */
+function passing(reason: string | undefined): Trouble | undefined {
+  return reason === undefined ? undefined : { reason, passing: true }
+}
+
+/** A kernel that refuses at the start is not asked again; a router that is away is. */
+function troubleOf(error: unknown): Trouble {
+  const reason = (error as Error).message
+  return (error as { code?: unknown }).code === 'AWAY' ? { reason, passing: true } : { reason }
+}
+
 /** The second, unless the first is there and not well. */
 function unless(needed: Capability | undefined, capability: Capability): Capability {
   return needed?.ok === false ? needed : capability
@@ -97,7 +110,7 @@ export class KernelEnforcement implements Enforcement {
   #doorTimer: NodeJS.Timeout | undefined
   #probes: KernelProbes | undefined
   #written: Written | undefined
-  #problem: string | undefined = 'Enforcement has not started yet.'
+  #problem: Trouble | undefined = passing('Enforcement has not started yet.')
   #told = ''
   #taken = false
   #watching = false
@@ -133,7 +146,7 @@ export class KernelEnforcement implements Enforcement {
         const isOther = !asked && failed(written) !== failed(this.#written)
         this.#written = written
         // Where nothing had to be written the kernel was not asked.
-        this.#setProblem(kernel.away)
+        this.#setProblem(passing(kernel.away))
         const place = this.#standing?.place
         if (place !== undefined) parts.kept?.keep(written.desired, place)
         this.onChange(
@@ -142,7 +155,7 @@ export class KernelEnforcement implements Enforcement {
             : { kind: 'changed', sentence: 'The kernel has what was ordered.' },
         )
       },
-      onFailure: (why) => this.#setProblem(why),
+      onFailure: (why) => this.#setProblem(passing(why)),
     })
     if (parts.gate) {
       parts.gate.elsewhere.onFound = () =>
@@ -174,7 +187,7 @@ export class KernelEnforcement implements Enforcement {
       this.#lookAtDoor()
     }
     kernel.onAway = (away) => {
-      this.#setProblem(away)
+      this.#setProblem(passing(away))
       if (away !== undefined) return
       // It could not be reached when this began.
       if (!this.#watching) this.#beginning = this.#beginning.then(() => this.#begin())
@@ -186,8 +199,8 @@ export class KernelEnforcement implements Enforcement {
       await kernel.start()
       await this.#begin()
     } catch (error) {
-      this.#problem = (error as Error).message
-      log.warn(`nothing can be enforced here: ${this.#problem}`)
+      this.#problem = troubleOf(error)
+      log.warn(`nothing can be enforced here: ${this.#problem.reason}`)
     }
     this.#told = JSON.stringify(this.capabilities())
   }
@@ -197,15 +210,15 @@ export class KernelEnforcement implements Enforcement {
     const { kernel, log } = this.#parts
     if (this.#watching || this.#stopped) return
     try {
-      this.#problem = kernel.away
+      this.#problem = passing(kernel.away)
       this.#watching = true
       await this.#watch.start()
       await this.#placing
     } catch (error) {
       // Where it has gone away again, it begins when it is back.
       this.#watching = kernel.away === undefined
-      this.#problem = (error as Error).message
-      log.warn(`nothing can be enforced here: ${this.#problem}`)
+      this.#problem = troubleOf(error)
+      log.warn(`nothing can be enforced here: ${this.#problem.reason}`)
     }
     this.#tellCapabilities()
   }
@@ -230,7 +243,7 @@ export class KernelEnforcement implements Enforcement {
         .catch((error: Error) => log.warn(`what was ordered stays in force: ${error.message}`))
     }
     await kernel.stop()
-    this.#problem = 'Enforcement was stopped.'
+    this.#problem = passing('Enforcement was stopped.')
   }
 
   /** The box that capture/ follows, or its plan, has changed. */
@@ -266,7 +279,7 @@ export class KernelEnforcement implements Enforcement {
     const reached = this.#parts.kernel.away === undefined
     if (enforce?.ok && this.#taken && reached) return await this.#reconciler.apply(desired)
     this.#reconciler.want(desired)
-    const why = this.#problem ?? enforce?.reason ?? 'Nothing can be enforced here.'
+    const why = this.#problem?.reason ?? enforce?.reason ?? 'Nothing can be enforced here.'
     return { failed: new Map(rulesOfDesired(desired).map((rule) => [rule, why])) }
   }
 
@@ -274,8 +287,15 @@ export class KernelEnforcement implements Enforcement {
     const place = this.#standing?.place
     if (this.#written === undefined || place === undefined) return new Map()
     const { ruleset, gate } = this.#parts
+    const broken = place.features.queue === undefined ? undefined : gate?.capability()
     const uncovered = (device: DesiredDevice): string | undefined => {
-      const said = [ruleset.uncovered(place, device), gate?.elsewhere.uncovered(device.deviceId)]
+      const said = [
+        ruleset.uncovered(place, device),
+        gate?.elsewhere.uncovered(device.deviceId),
+        ...(broken?.ok === false && (needsNames(device) || needsCanary(device))
+          ? [`Names are not gated: ${broken.reason}`]
+          : []),
+      ]
       return said.filter((each) => each !== undefined).join(' ') || undefined
     }
     return actualOf(this.#written, this.#writer.held, this.#parts.bootMs(), uncovered)
@@ -341,8 +361,8 @@ export class KernelEnforcement implements Enforcement {
     }, DOOR_MS)
   }
 
-  #setProblem(problem: string | undefined): void {
-    if (problem === this.#problem) return
+  #setProblem(problem: Trouble | undefined): void {
+    if (problem?.reason === this.#problem?.reason) return
     this.#problem = problem
     this.#tellCapabilities()
   }

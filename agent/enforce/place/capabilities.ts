@@ -8,22 +8,34 @@ function of(probe: Probe, works: string, fails: string): Capability {
   return probe.works ? { ok: true, reason: works } : { ok: false, reason: probe.reason ?? fails }
 }
 
-function none(reason: string): Record<string, Capability> {
-  return { enforce: { ok: false, reason }, levels: { ok: false, reason, values: [] } }
+/** Why nothing can be enforced: a sentence, and whether that is over by itself (`Capability.passing`). */
+export interface Trouble {
+  reason: string
+  passing?: true
+}
+
+function none(trouble: Trouble): Record<string, Capability> {
+  return { enforce: { ok: false, ...trouble }, levels: { ok: false, ...trouble, values: [] } }
 }
 
 /** `problem`: why the kernel takes nothing at the moment. */
 export function capabilitiesOf(
   standing: Standing | undefined,
   probes: KernelProbes | undefined,
-  problem: string | undefined,
+  problem: Trouble | undefined,
   ruleset: Ruleset,
 ): Record<string, Capability> {
   if (problem !== undefined) return none(problem)
   if (standing === undefined || probes === undefined) {
-    return none('It is not known yet where this box stands in the network.')
+    return none({
+      reason: 'It is not known yet where this box stands in the network.',
+      passing: true,
+    })
   }
-  if (standing.place === undefined) return none(standing.reason)
+  if (standing.place === undefined) {
+    const { reason, passing } = standing
+    return none({ reason, ...(passing && { passing }) })
+  }
   const { place } = standing
   const levels = ruleset.levels(place)
   const bare = [...probes.egress].filter(([, probe]) => !probe.works)

@@ -13,10 +13,10 @@ export interface PlaceOptions extends ProtectedOptions {
   queues: { dns: number; first: number }
 }
 
-/** What is where: either this box can enforce, or why not. */
+/** What is where: either this box can enforce, or why not; `passing`: only for now. */
 export type Standing =
   | { place: Place; key: string; links?: string }
-  | { place?: undefined; reason: string }
+  | { place?: undefined; reason: string; passing?: true }
 
 /** Interfaces towards devices: without those that were asked for and are not there. */
 export function present(box: Picture, names: readonly string[]): Link[] {
@@ -65,7 +65,10 @@ export function placeOf(
   const links =
     plan.mode === 'bridge' ? [...new Set(named.map((link) => bridgeOf(box, link)))] : named
   if (links.length === 0) {
-    return { reason: 'The interfaces towards the devices are not there; they are waited for.' }
+    return {
+      reason: 'The interfaces towards the devices are not there; they are waited for.',
+      passing: true,
+    }
   }
   if (plan.mode === 'bridge' && !probes.bridge.works) {
     return {

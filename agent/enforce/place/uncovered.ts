@@ -15,6 +15,16 @@ export function needsNames({ restrictions, matches }: DesiredDevice): boolean {
   return byName || allow_list !== undefined || no_dns_no_connect !== undefined
 }
 
+/** Whether browsers have to be told by DNS not to go round it (the canary name use-application-dns.net). */
+export function needsCanary({ restrictions }: DesiredDevice): boolean {
+  return restrictions.no_encrypted_dns !== undefined
+}
+
+/** Of `no_encrypted_dns` where no name can be answered. */
+function withoutCanary(why: string): string {
+  return `Browsers are not asked to leave encrypted DNS (${why}): only port 853 and known resolvers are closed.`
+}
+
 function isGlobal(address: string): boolean {
   return address.includes(':') && !/^(?:fe[89ab]|ff|f[cd]|::)/i.test(address)
 }
@@ -30,7 +40,7 @@ function oneArmed(place: Place, device: DesiredDevice): string[] {
     : 'Only what this box routes is covered; other routers go round it.'
   const names =
     'Names that it asks its router or another machine of its own network for are not gated.'
-  return needsNames(device) ? [routed, names] : [routed]
+  return needsNames(device) || needsCanary(device) ? [routed, names] : [routed]
 }
 
 /** What is open for a device though ordered, by where this box stands; undefined: nothing. */
@@ -41,10 +51,12 @@ export function uncoveredAt(place: Place, device: DesiredDevice): string | undef
   if (place.features.queue === undefined) {
     if (needsNames(device)) said.push('Names are not gated: the kernel queues no packets.')
     if (asks) said.push('Connections are not asked about: the kernel queues no packets.')
+    if (needsCanary(device)) said.push(withoutCanary('the kernel queues no packets'))
   } else if (place.position === 'bridge' && place.bridgeNetfilter !== true) {
     const why = 'bridged packets pass no queue here (net.bridge.bridge-nf-call-iptables)'
     if (needsNames(device)) said.push(`Only names that it asks this box for are gated: ${why}.`)
     if (asks) said.push(`Only connections to this box are asked about: ${why}.`)
+    if (needsCanary(device)) said.push(withoutCanary(`unless they ask this box, as ${why}`))
   }
   return said.length === 0 ? undefined : said.join(' ')
 }
