@@ -19,6 +19,8 @@ import type { FirstPacketDesk } from './gate/first-packets.ts'
 import type { ElementChange, Kernel, KernelProbes } from './kernel/kernel.ts'
 import type { Trouble } from './place/capabilities.ts'
 import { capabilitiesOf } from './place/capabilities.ts'
+import type { ForwardDoor } from './place/door-watch.ts'
+import { DoorWatch } from './place/door-watch.ts'
 import type { Place } from './place/place.ts'
 import { PlaceWatch } from './place/place-watch.ts'
 import { ProtectedList } from './place/protected.ts'
@@ -32,14 +34,6 @@ import { Reconciler } from './reconcile/reconciler.ts'
 import type { Ruleset } from './reconcile/reconciler-ruleset.ts'
 import type { Written } from './reconcile/reconciler-writer.ts'
 import { KernelWriter } from './reconcile/reconciler-writer.ts'
-
-/** Something in the way of what a gateway routes, such as Docker's FORWARD policy. */
-export interface ForwardDoor {
-  /** Opens it for a place; the reason where it can't be. Undefined: nothing is in the way any more. */
-  open: (standing: Standing) => Promise<string | undefined>
-  /** Takes back all that was done. */
-  close: () => Promise<void>
-}
 
 /** Where what the kernel took is kept for the next boot. */
 export interface KeptRules {
@@ -78,9 +72,6 @@ export interface EnforcementParts {
   log: Log
 }
 
-/** So long after others changed nftables it is looked whether they drop what is routed: Docker may have begun. */
-const DOOR_MS = 3000
-
 /** Of what is over by itself; undefined: nothing is the matter. */
 function passing(reason: string | undefined): Trouble | undefined {
   return reason === undefined ? undefined : { reason, passing: true }
@@ -107,7 +98,7 @@ export class KernelEnforcement implements Enforcement {
   #standing: Standing | undefined
   /** As it was told, before what is in the way was looked at. */
   #asked: Standing | undefined
-  #doorTimer: NodeJS.Timeout | undefined
+  readonly #door: DoorWatch
   #probes: KernelProbes | undefined
   #written: Written | undefined
   #problem: Trouble | undefined = passing('Enforcement has not started yet.')
@@ -161,6 +152,7 @@ export class KernelEnforcement implements Enforcement {
       parts.gate.elsewhere.onFound = () =>
         this.onChange({ kind: 'changed', sentence: 'A device asks for names past the gate.' })
     }
+    this.#door = new DoorWatch({ door: parts.door, log, onLook: () => this.#lookAtDoor() })
     this.#watch = new PlaceWatch(options, {
       box: parts.box,
       plan: parts.plan,
@@ -184,7 +176,7 @@ export class KernelEnforcement implements Enforcement {
     const { kernel, log } = this.#parts
     kernel.onForeignChange = (change) => {
       this.#reconciler.foreign(change)
-      this.#lookAtDoor()
+      this.#door.changed()
     }
     kernel.onAway = (away) => {
       this.#setProblem(passing(away))
@@ -213,6 +205,7 @@ export class KernelEnforcement implements Enforcement {
       this.#problem = passing(kernel.away)
       this.#watching = true
       await this.#watch.start()
+      this.#door.start()
       await this.#placing
     } catch (error) {
       // Where it has gone away again, it begins when it is back.
@@ -224,11 +217,11 @@ export class KernelEnforcement implements Enforcement {
   }
 
   async stop(remove: boolean): Promise<void> {
-    const { kernel, door, gate, first, kept, log } = this.#parts
+    const { kernel, gate, first, kept, log } = this.#parts
     this.#stopped = true
     await this.#watch.stop()
     await this.#beginning
-    clearTimeout(this.#doorTimer)
+    this.#door.stop()
     await this.#placing
     await this.#reconciler.stop()
     await kept?.stop(remove)
@@ -237,10 +230,10 @@ export class KernelEnforcement implements Enforcement {
     kernel.onForeignChange = () => {}
     kernel.onAway = () => {}
     if (remove && this.#probes !== undefined) {
-      await door?.close()
       await this.#writer
-        .remove(this.#probes?.bridge.works ?? false)
+        .remove(this.#probes.bridge.works)
         .catch((error: Error) => log.warn(`what was ordered stays in force: ${error.message}`))
+      await this.#door.close()
     }
     await kernel.stop()
     this.#problem = passing('Enforcement was stopped.')
@@ -315,7 +308,7 @@ export class KernelEnforcement implements Enforcement {
     const { log, ruleset } = this.#parts
     this.#probes = probes
     this.#asked = standing
-    this.#standing = await this.#behindDoor(standing)
+    this.#standing = await this.#door.behind(standing)
     const { place } = this.#standing
     if (place !== undefined) {
       const levels = new Set(ruleset.levels(place).values)
@@ -341,24 +334,15 @@ export class KernelEnforcement implements Enforcement {
     return { protect: prefixes, resolvers: [...new Set([...hosts, ...resolvers])], local: [] }
   }
 
-  async #behindDoor(standing: Standing): Promise<Standing> {
-    const shut = standing.place && (await this.#parts.door?.open(standing))
-    return shut === undefined ? standing : { reason: shut }
-  }
-
-  /** Somebody changed something in nftables: maybe what we route is dropped now. */
+  /** What is routed may be dropped now, or no longer. */
   #lookAtDoor(): void {
-    if (this.#parts.door === undefined || this.#doorTimer !== undefined) return
-    this.#doorTimer = setTimeout(() => {
-      this.#placing = this.#placing.then(async () => {
-        this.#doorTimer = undefined
-        const [asked, probes] = [this.#asked, this.#probes]
-        if (asked?.place === undefined || probes === undefined) return
-        const found = await this.#behindDoor(asked)
-        const isSame = (found.place === undefined) === (this.#standing?.place === undefined)
-        if (!isSame) await this.#take(asked, probes)
-      })
-    }, DOOR_MS)
+    this.#placing = this.#placing.then(async () => {
+      const [asked, probes] = [this.#asked, this.#probes]
+      if (asked?.place === undefined || probes === undefined || this.#stopped) return
+      const found = await this.#door.behind(asked)
+      const isSame = (found.place === undefined) === (this.#standing?.place === undefined)
+      if (!isSame) await this.#take(asked, probes)
+    })
   }
 
   #setProblem(problem: Trouble | undefined): void {
