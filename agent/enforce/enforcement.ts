@@ -22,6 +22,7 @@ import { capabilitiesOf } from './place/capabilities.ts'
 import type { ForwardDoor } from './place/door-watch.ts'
 import { DoorWatch } from './place/door-watch.ts'
 import type { Place } from './place/place.ts'
+import type { PlaceWatchParts } from './place/place-watch.ts'
 import { PlaceWatch } from './place/place-watch.ts'
 import { ProtectedList } from './place/protected.ts'
 import { rulesOfDesired } from './place/protected-desired.ts'
@@ -67,6 +68,8 @@ export interface EnforcementParts {
   resolvers?: readonly string[]
   /** Whether bridged packets pass the inet hooks now. */
   bridgeNetfilter?: () => Promise<boolean>
+  /** What sysfs says of links. */
+  portFacts?: PlaceWatchParts['portFacts']
   /** Milliseconds of CLOCK_BOOTTIME. */
   bootMs: () => number
   log: Log
@@ -161,6 +164,7 @@ export class KernelEnforcement implements Enforcement {
       ...(parts.brokers === undefined ? {} : { brokers: parts.brokers }),
       ...(parts.agents === undefined ? {} : { agents: parts.agents }),
       ...(parts.bridgeNetfilter === undefined ? {} : { bridgeNetfilter: parts.bridgeNetfilter }),
+      ...(parts.portFacts === undefined ? {} : { portFacts: parts.portFacts }),
       log,
       onPlace: (standing, probes) => {
         this.#placing = this.#placing.then(() => this.#take(standing, probes))

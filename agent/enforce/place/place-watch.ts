@@ -4,6 +4,7 @@ import type { Box } from '../../capture/box.ts'
 import type { Plan } from '../../capture/plan.ts'
 import type { Log } from '../../log.ts'
 import type { KernelProbes } from '../kernel/kernel.ts'
+import type { AllPortFacts } from './port-facts.ts'
 import { textOf as rangeText } from './protected.ts'
 import type { PlaceOptions, Standing } from './standing.ts'
 import { bridgeOf, placeOf, portsOf, present } from './standing.ts'
@@ -62,6 +63,8 @@ export interface PlaceWatchParts {
   agents?: () => readonly string[]
   /** Whether bridged packets pass the inet hooks now; does not reject. */
   bridgeNetfilter?: () => Promise<boolean>
+  /** What sysfs says of links; does not reject. */
+  portFacts?: (names: readonly string[]) => Promise<AllPortFacts>
   log: Log
   onPlace: (standing: Standing, probes: KernelProbes) => void
   onSurroundings: (surroundings: Surroundings) => void
@@ -191,7 +194,8 @@ export class PlaceWatch {
       this.#probes = await this.#parts.probe([...new Set(all.map((link) => link.name))])
       this.#probed = asked.join()
     }
-    const facts = { bridgeNetfilter: this.#bridged, around }
+    const ports = await this.#parts.portFacts?.(portsOf(box, names).map((link) => link.name))
+    const facts = { bridgeNetfilter: this.#bridged, around, ...(ports && { ports }) }
     const standing = placeOf(box, plan, this.#probes, this.#options, facts)
     // What is protected is not all part of the place, and each change of it is written.
     const key = standing.place === undefined ? standing.reason : standing.key + this.#around

@@ -1,6 +1,7 @@
 // Where this box stands, as far as its rules depend on it. Facts only: probed and followed elsewhere.
 
 import type { Machines } from './machines.ts'
+import type { Shortcuts } from './port-facts.ts'
 
 /** How packets are put to user space, where at all: nft's own `queue`, or the xt target through nft_compat. */
 export type QueueWay = 'nft' | 'xt'
@@ -12,6 +13,8 @@ export interface Place {
   interfaces: readonly string[]
   /** Ports of those interfaces that are bridges (a gateway's LAN is often one). */
   ports: readonly string[]
+  /** Ways from port to port that do not come by here; absent: none is known. */
+  shortcuts?: Shortcuts
   /** One-armed: also where the uplink is. */
   uplinks: readonly string[]
   /** Prefixes of the home, CIDR. */

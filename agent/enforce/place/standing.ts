@@ -4,6 +4,8 @@ import type { Plan } from '../../capture/plan.ts'
 import type { KernelProbes } from '../kernel/kernel.ts'
 import { machinesOf } from './machines.ts'
 import type { Place } from './place.ts'
+import type { AllPortFacts } from './port-facts.ts'
+import { shortcutsOf } from './port-facts.ts'
 import type { Picture, ProtectedOptions, Surroundings } from './surroundings.ts'
 
 /** What does not change while the agent runs; brokers are those that are known from the start. */
@@ -42,6 +44,7 @@ export interface PlaceFacts {
   bridgeNetfilter?: boolean
   /** What is protected there. */
   around?: Surroundings
+  ports?: AllPortFacts
 }
 
 /** Where this box stands. Pure. */
@@ -50,7 +53,7 @@ export function placeOf(
   plan: Plan,
   probes: KernelProbes,
   options: PlaceOptions,
-  { bridgeNetfilter = false, around }: PlaceFacts = {},
+  { bridgeNetfilter = false, around, ports: facts = new Map() }: PlaceFacts = {},
 ): Standing {
   if (plan.mode !== 'gateway' && plan.mode !== 'bridge') {
     return {
@@ -81,10 +84,13 @@ export function placeOf(
   const uplinks = [...box.links.values()].filter((link) => uplinkIndexes.has(link.index))
   const egress = [...links, ...ports].every((link) => probes.egress.get(link.name)?.works === true)
   const { inet } = probes.queue
+  const portNames = ports.map((link) => link.name).sort()
+  const shortcuts = shortcutsOf(portNames, facts)
   const place: Place = {
     position: plan.mode === 'bridge' ? 'bridge' : isOneArmed ? 'one_armed' : 'two_armed',
     interfaces: links.map((link) => link.name).sort(),
-    ports: ports.map((link) => link.name).sort(),
+    ports: portNames,
+    ...(shortcuts === undefined ? {} : { shortcuts }),
     uplinks: uplinks.map((link) => link.name).sort(),
     lan: [...plan.lan].sort(),
     own: box.addresses.map((address) => address.ip).sort(),

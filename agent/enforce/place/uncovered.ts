@@ -1,6 +1,8 @@
 // What of a device's orders this place leaves open, in sentences for people: by how the box stands, and by what was seen.
 import type { DesiredDevice } from '../../policy/desired.ts'
 import type { Place } from './place.ts'
+import { shortcutSentences } from './port-facts.ts'
+import { within } from './protected.ts'
 
 /** Whether anything is ordered for it that could be gone round. */
 function isShut({ level, restrictions, matches }: DesiredDevice): boolean {
@@ -43,10 +45,23 @@ function oneArmed(place: Place, device: DesiredDevice): string[] {
   return needsNames(device) || needsCanary(device) ? [routed, names] : [routed]
 }
 
+/** Whether the way to other devices of the home is to be closed. */
+function closesHome(place: Place, { level, matches }: DesiredDevice): boolean {
+  const closed = level?.level === 'full' || level?.level === 'internet_only'
+  const home = (prefix: string): boolean => place.lan.some((lan) => within(prefix, lan))
+  const blocks = matches.some(
+    ({ action, prefix }) => action === 'block' && prefix !== undefined && home(prefix),
+  )
+  return closed || blocks
+}
+
 /** What is open for a device though ordered, by where this box stands; undefined: nothing. */
 export function uncoveredAt(place: Place, device: DesiredDevice): string | undefined {
   if (!isShut(device)) return undefined
   const said = place.position === 'one_armed' ? oneArmed(place, device) : []
+  // Behind which port it is comes and goes.
+  if (place.shortcuts !== undefined && closesHome(place, device))
+    said.push(...shortcutSentences(place.shortcuts))
   const asks = device.restrictions.ask !== undefined
   if (place.features.queue === undefined) {
     if (needsNames(device)) said.push('Names are not gated: the kernel queues no packets.')

@@ -6,7 +6,8 @@ import { PcapMerge, pcapHead, RouterClock } from '../../../agent/capture/remote-
 
 const LINKS = `## links
 br-lan 5 0x1003 02:0d:e0:ff:00:01 up 1 0 bridge 10 20
-eth1 3 0x1303 02:0d:e0:ff:00:01 up 1 5 - 10 20
+eth1 3 0x1303 02:0d:e0:ff:00:01 up 1 5 - 10 20 0a0b0c0d 0
+phy0-ap0 6 0x1303 02:0d:e0:ff:00:03 up 1 5 - 10 20 - 1
 pppoe-wan 7 0x10d1 - unknown 512 0 - 1 2
 wan 4 0x1003 02:0d:e0:ff:00:02 down 1 0 - 0 0
 lo 1 0x9 00:00:00:00:00:00 unknown 772 0 - 0 0
@@ -74,6 +75,9 @@ describe('capture: what a router says of itself', () => {
       assert.equal(facts.bridgeNetfilter, undefined)
       assert.equal(facts.resolvConf, 'nameserver 127.0.0.1')
       assert.equal(facts.packets.get('br-lan'), 30)
+      assert.deepEqual(facts.ports.get('eth1'), { switchId: '0a0b0c0d' })
+      assert.deepEqual(facts.ports.get('phy0-ap0'), { isRadio: true })
+      assert.deepEqual(facts.ports.get('br-lan'), {})
     })
   }
 
