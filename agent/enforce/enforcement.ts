@@ -169,6 +169,10 @@ export class KernelEnforcement implements Enforcement {
       onPlace: (standing, probes) => {
         this.#placing = this.#placing.then(() => this.#take(standing, probes))
       },
+      onLinks: (place, links) => {
+        const levels = new Set(ruleset.levels(place).values)
+        if (this.#taken) this.#reconciler.begin(place, levels, links)
+      },
       onSurroundings: (surroundings) => {
         this.#protected.follow(surroundings)
         parts.gate?.follow(this.#around())

@@ -4,10 +4,11 @@ import type { Box } from '../../capture/box.ts'
 import type { Plan } from '../../capture/plan.ts'
 import type { Log } from '../../log.ts'
 import type { KernelProbes } from '../kernel/kernel.ts'
+import type { Place } from './place.ts'
 import type { AllPortFacts } from './port-facts.ts'
 import { textOf as rangeText } from './protected.ts'
 import type { PlaceOptions, Standing } from './standing.ts'
-import { bridgeOf, placeOf, portsOf, present } from './standing.ts'
+import { bridgeOf, linksOf, placeOf, portsOf, present } from './standing.ts'
 import type { Picture, Surroundings } from './surroundings.ts'
 import { nameservers, surroundings } from './surroundings.ts'
 
@@ -67,6 +68,8 @@ export interface PlaceWatchParts {
   portFacts?: (names: readonly string[]) => Promise<AllPortFacts>
   log: Log
   onPlace: (standing: Standing, probes: KernelProbes) => void
+  /** All links of the place that was told last are there again, others under their names; what else of it changed comes later. */
+  onLinks?: (place: Place, links: string) => void
   onSurroundings: (surroundings: Surroundings) => void
 }
 
@@ -84,6 +87,9 @@ export class PlaceWatch {
   /** Of gateways and of protected machines, by link and address. */
   readonly #macs = new Map<string, string>()
   #around = ''
+  /** The place that was told last, and the links that its chains are tied to. */
+  #last: Place | undefined
+  #links = ''
   #probed = ''
   #probes: KernelProbes | undefined
   #working: Promise<void> = Promise.resolve()
@@ -121,11 +127,26 @@ export class PlaceWatch {
     if (this.#stopped) return
     // The protected list does not wait: a new gateway is protected from this moment on.
     this.#tell()
+    this.#lookAtLinks()
     if (this.#timer !== undefined) return
     this.#timer = setTimeout(() => {
       this.#timer = undefined
       this.#working = this.#remake().catch((error: Error) => this.#parts.log.warn(error.message))
     }, SETTLE_MS)
+  }
+
+  /** Chains of a link go with it. The one that comes in its place does not wait for the rest of what is told of it. */
+  #lookAtLinks(): void {
+    const { box, onLinks } = this.#parts
+    const last = this.#last
+    if (last === undefined || !box.whole) return
+    const links = linksOf(
+      [...last.interfaces, ...last.ports].flatMap((name) => box.byName(name) ?? []),
+    )
+    const areThere = links.split(',').length === last.interfaces.length + last.ports.length
+    if (!areThere || links === this.#links) return
+    this.#links = links
+    onLinks?.(last, links)
   }
 
   /** While the tables are told anew the last picture stands. */
@@ -201,6 +222,10 @@ export class PlaceWatch {
     const key = standing.place === undefined ? standing.reason : standing.key + this.#around
     if (key === this.#key || this.#stopped) return
     this.#key = key
+    if (standing.place !== undefined) {
+      this.#last = standing.place
+      this.#links = standing.links ?? ''
+    }
     onPlace(standing, this.#probes)
   }
 }

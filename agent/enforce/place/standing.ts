@@ -109,8 +109,16 @@ export function placeOf(
     masquerade: options.masquerade && isOneArmed,
   }
   // A link that went and came back under its name is another one: its chains are gone.
-  const indexes = [...links, ...ports].map((link) => `${link.name}=${link.index}`).sort()
-  return { place, key: JSON.stringify([place, indexes]), links: indexes.join() }
+  const indexes = linksOf([...links, ...ports])
+  return { place, key: JSON.stringify([place, indexes]), links: indexes }
+}
+
+/** Which links they are, however they are called. */
+export function linksOf(links: readonly Link[]): string {
+  return links
+    .map((link) => `${link.name}=${link.index}`)
+    .sort()
+    .join()
 }
 
 function infrastructureOf(box: Picture): string[] {
