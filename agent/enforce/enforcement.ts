@@ -21,6 +21,7 @@ import type { Trouble } from './place/capabilities.ts'
 import { capabilitiesOf } from './place/capabilities.ts'
 import type { ForwardDoor } from './place/door-watch.ts'
 import { DoorWatch } from './place/door-watch.ts'
+import { HeardIpv6 } from './place/heard-ipv6.ts'
 import type { Place } from './place/place.ts'
 import type { PlaceWatchParts } from './place/place-watch.ts'
 import { PlaceWatch } from './place/place-watch.ts'
@@ -102,6 +103,7 @@ export class KernelEnforcement implements Enforcement {
   /** As it was told, before what is in the way was looked at. */
   #asked: Standing | undefined
   readonly #door: DoorWatch
+  readonly #heard = new HeardIpv6()
   #probes: KernelProbes | undefined
   #written: Written | undefined
   #problem: Trouble | undefined = passing('Enforcement has not started yet.')
@@ -155,11 +157,14 @@ export class KernelEnforcement implements Enforcement {
       parts.gate.elsewhere.onFound = () =>
         this.onChange({ kind: 'changed', sentence: 'A device asks for names past the gate.' })
     }
+    this.#heard.onChange = () => this.boxChanged()
     this.#door = new DoorWatch({ door: parts.door, log, onLook: () => this.#lookAtDoor() })
     this.#watch = new PlaceWatch(options, {
       box: parts.box,
       plan: parts.plan,
       probe: (interfaces) => kernel.probe(interfaces),
+      flowtables: () => kernel.flowtables(),
+      heard: () => this.#heard.now,
       resolvConf: parts.resolvConf,
       ...(parts.brokers === undefined ? {} : { brokers: parts.brokers }),
       ...(parts.agents === undefined ? {} : { agents: parts.agents }),
@@ -184,6 +189,7 @@ export class KernelEnforcement implements Enforcement {
     const { kernel, log } = this.#parts
     kernel.onForeignChange = (change) => {
       this.#reconciler.foreign(change)
+      this.#watch.rulesChanged()
       this.#door.changed()
     }
     kernel.onAway = (away) => {
@@ -250,6 +256,11 @@ export class KernelEnforcement implements Enforcement {
   /** The box that capture/ follows, or its plan, has changed. */
   boxChanged(): void {
     if (this.#watching) this.#watch.changed()
+  }
+
+  /** A message of neighbour discovery, as the capture hands it up. */
+  heard(message: Buffer, head: Buffer): void {
+    this.#heard.hear(message, head)
   }
 
   capabilities(): Record<string, Capability> {

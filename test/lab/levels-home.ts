@@ -274,6 +274,6 @@ export class LevelsHome {
       const probe = new Program('ip', this.#spaces.exec(end, process.execPath, program, ...own))
       this.#probes.set(end, probe.start())
     }
-    for (const probe of this.#probes.values()) await probe.until(/ready/, 30_000)
+    for (const probe of this.#probes.values()) await probe.until(/ready/, 120_000)
   }
 }

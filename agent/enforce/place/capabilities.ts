@@ -2,6 +2,7 @@
 import type { Capability } from '../../../protocol/messages.ts'
 import type { KernelProbes, Probe } from '../kernel/kernel.ts'
 import type { Ruleset } from '../reconcile/reconciler-ruleset.ts'
+import { offloadCapability } from './offload.ts'
 import type { Standing } from './standing.ts'
 
 function of(probe: Probe, works: string, fails: string): Capability {
@@ -47,6 +48,7 @@ export function capabilitiesOf(
       }
   const queues = probes.queue.inet
   const way = place.features.queue
+  const offload = offloadCapability(place)
   return {
     enforce: {
       ok: true,
@@ -54,6 +56,7 @@ export function capabilitiesOf(
     },
     levels: { ok: levels.values.length > 0, reason: levels.reason, values: [...levels.values] },
     egress,
+    ...(offload === undefined ? {} : { offload }),
     bridge: of(
       probes.bridge,
       'Tables of family bridge work.',

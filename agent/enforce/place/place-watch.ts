@@ -3,17 +3,21 @@
 import type { Box } from '../../capture/box.ts'
 import type { Plan } from '../../capture/plan.ts'
 import type { Log } from '../../log.ts'
+import type { Flowtable } from '../kernel/flowtables.ts'
 import type { KernelProbes } from '../kernel/kernel.ts'
+import type { HeardNow } from './heard-ipv6.ts'
 import type { Place } from './place.ts'
 import type { AllPortFacts } from './port-facts.ts'
 import { textOf as rangeText } from './protected.ts'
-import type { PlaceOptions, Standing } from './standing.ts'
+import type { PlaceFacts, PlaceOptions, Standing } from './standing.ts'
 import { bridgeOf, linksOf, placeOf, portsOf, present } from './standing.ts'
 import type { Picture, Surroundings } from './surroundings.ts'
 import { nameservers, surroundings } from './surroundings.ts'
 
 /** Changes that come together are taken together. */
 const SETTLE_MS = 100
+/** So long after others changed nftables their flowtables are listed: a firewall begins with many changes. */
+const RULES_MS = 500
 /** The file of the resolvers is read again so often: no event tells of it. */
 const RESOLVERS_MS = 3000
 /** So often the broker's name is looked up again, and so long the start waits for it. */
@@ -64,6 +68,10 @@ export interface PlaceWatchParts {
   agents?: () => readonly string[]
   /** Whether bridged packets pass the inet hooks now; does not reject. */
   bridgeNetfilter?: () => Promise<boolean>
+  /** What was heard of IPv6. */
+  heard?: () => HeardNow
+  /** Flowtables of others. */
+  flowtables?: () => Promise<readonly Flowtable[]>
   /** What sysfs says of links; does not reject. */
   portFacts?: (names: readonly string[]) => Promise<AllPortFacts>
   log: Log
@@ -80,6 +88,9 @@ export class PlaceWatch {
   #timer: NodeJS.Timeout | undefined
   #resolverTimer: NodeJS.Timeout | undefined
   #brokerTimer: NodeJS.Timeout | undefined
+  #flowtablesTimer: NodeJS.Timeout | undefined
+  /** Undefined: to be read anew. */
+  #flowtables: readonly Flowtable[] | undefined
   #resolvers: readonly string[] = []
   #brokers: readonly string[] = []
   #bridged = false
@@ -119,6 +130,7 @@ export class PlaceWatch {
     clearTimeout(this.#timer)
     clearInterval(this.#resolverTimer)
     clearInterval(this.#brokerTimer)
+    clearTimeout(this.#flowtablesTimer)
     await this.#working
   }
 
@@ -133,6 +145,25 @@ export class PlaceWatch {
       this.#timer = undefined
       this.#working = this.#remake().catch((error: Error) => this.#parts.log.warn(error.message))
     }, SETTLE_MS)
+  }
+
+  /** Somebody changed something in nftables. */
+  rulesChanged(): void {
+    if (this.#stopped || this.#flowtablesTimer !== undefined) return
+    this.#flowtablesTimer = setTimeout(() => {
+      this.#flowtablesTimer = undefined
+      this.#flowtables = undefined
+      if (this.#probes !== undefined) this.changed()
+    }, RULES_MS)
+  }
+
+  async #readFlowtables(): Promise<readonly Flowtable[]> {
+    const { flowtables, log } = this.#parts
+    this.#flowtables ??= await (flowtables?.() ?? Promise.resolve([])).catch((error: Error) => {
+      log.debug(`flowtables could not be listed: ${error.message}`)
+      return []
+    })
+    return this.#flowtables
   }
 
   /** Chains of a link go with it. The one that comes in its place does not wait for the rest of what is told of it. */
@@ -216,7 +247,13 @@ export class PlaceWatch {
       this.#probed = asked.join()
     }
     const ports = await this.#parts.portFacts?.(portsOf(box, names).map((link) => link.name))
-    const facts = { bridgeNetfilter: this.#bridged, around, ...(ports && { ports }) }
+    const flowtables = await this.#readFlowtables()
+    const heard = this.#parts.heard?.()
+    const facts: PlaceFacts = {
+      ...{ bridgeNetfilter: this.#bridged, around, flowtables },
+      ...(ports && { ports }),
+      ...(heard && { heard }),
+    }
     const standing = placeOf(box, plan, this.#probes, this.#options, facts)
     // What is protected is not all part of the place, and each change of it is written.
     const key = standing.place === undefined ? standing.reason : standing.key + this.#around

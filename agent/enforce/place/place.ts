@@ -1,5 +1,6 @@
 // Where this box stands, as far as its rules depend on it. Facts only: probed and followed elsewhere.
 
+import type { Flowtable } from '../kernel/flowtables.ts'
 import type { Machines } from './machines.ts'
 import type { Shortcuts } from './port-facts.ts'
 
@@ -17,12 +18,20 @@ export interface Place {
   shortcuts?: Shortcuts
   /** One-armed: also where the uplink is. */
   uplinks: readonly string[]
+  /** Flowtables of others that take packets of those interfaces or ports; absent: none. */
+  flowtables?: readonly Flowtable[]
   /** Prefixes of the home, CIDR. */
   lan: readonly string[]
   /** Addresses of this box. */
   own: readonly string[]
   /** MACs of this box's interfaces and of its default gateways: infrastructure, never unknown devices. */
   infrastructure: readonly string[]
+  /** MACs of routers, those that were only heard to be some among them; absent: the infrastructure. */
+  routers?: readonly string[]
+  /** Every router of IPv6 is among them, as far as was heard: what goes to another MAC stays in the home. */
+  knowsIpv6?: true
+  /** Somebody there has an address of the IPv6 internet. */
+  usesIpv6?: true
   /** Addresses of Home Assistant and of chosen controllers, not of this box. */
   controllers: readonly string[]
   /** Machines of the protected list; absent: none but those above. */

@@ -1,7 +1,10 @@
 // Where this box stands: out of what the kernel says of it, what is captured and what was probed. Pure.
 import type { Link } from '../../capture/box.ts'
 import type { Plan } from '../../capture/plan.ts'
+import type { Flowtable } from '../kernel/flowtables.ts'
+import { flowtablesOn } from '../kernel/flowtables.ts'
 import type { KernelProbes } from '../kernel/kernel.ts'
+import type { HeardNow } from './heard-ipv6.ts'
 import { machinesOf } from './machines.ts'
 import type { Place } from './place.ts'
 import type { AllPortFacts } from './port-facts.ts'
@@ -45,6 +48,9 @@ export interface PlaceFacts {
   /** What is protected there. */
   around?: Surroundings
   ports?: AllPortFacts
+  heard?: HeardNow
+  /** Of the whole box. */
+  flowtables?: readonly Flowtable[]
 }
 
 /** Where this box stands. Pure. */
@@ -53,7 +59,13 @@ export function placeOf(
   plan: Plan,
   probes: KernelProbes,
   options: PlaceOptions,
-  { bridgeNetfilter = false, around, ports: facts = new Map() }: PlaceFacts = {},
+  {
+    bridgeNetfilter = false,
+    around,
+    ports: facts = new Map(),
+    flowtables: all = [],
+    heard,
+  }: PlaceFacts = {},
 ): Standing {
   if (plan.mode !== 'gateway' && plan.mode !== 'bridge') {
     return {
@@ -86,15 +98,20 @@ export function placeOf(
   const { inet } = probes.queue
   const portNames = ports.map((link) => link.name).sort()
   const shortcuts = shortcutsOf(portNames, facts)
+  // What is only bridged is carried past by none.
+  const routed = plan.mode === 'bridge' ? [] : [...links.map((link) => link.name), ...portNames]
+  const flowtables = flowtablesOn(all, routed)
   const place: Place = {
     position: plan.mode === 'bridge' ? 'bridge' : isOneArmed ? 'one_armed' : 'two_armed',
     interfaces: links.map((link) => link.name).sort(),
     ports: portNames,
     ...(shortcuts === undefined ? {} : { shortcuts }),
     uplinks: uplinks.map((link) => link.name).sort(),
+    ...(flowtables.length === 0 ? {} : { flowtables }),
     lan: [...plan.lan].sort(),
     own: box.addresses.map((address) => address.ip).sort(),
     infrastructure: infrastructureOf(box),
+    ...ipv6Of(box, heard),
     controllers: options.homeAssistant.filter((ip) => !plan.own.includes(ip)),
     ...(around === undefined ? {} : { machines: machinesOf(around, plan.lan) }),
     features: {
@@ -119,6 +136,26 @@ export function linksOf(links: readonly Link[]): string {
     .map((link) => `${link.name}=${link.index}`)
     .sort()
     .join()
+}
+
+/** What is known of IPv6: from the kernel, and from what was heard. */
+function ipv6Of(
+  box: Picture,
+  { advertisers, isCrowded, isUsed }: HeardNow = {
+    advertisers: [],
+    isCrowded: false,
+    isUsed: false,
+  },
+): Pick<Place, 'routers' | 'knowsIpv6' | 'usesIpv6'> {
+  const known = box.gateways.some(
+    ({ index, ip }) => ip.includes(':') && box.macOf(index, ip) !== undefined,
+  )
+  const routers = [...new Set([...infrastructureOf(box), ...advertisers])].sort()
+  return {
+    routers,
+    ...((known || advertisers.length > 0) && !isCrowded ? { knowsIpv6: true } : {}),
+    ...(isUsed ? { usesIpv6: true } : {}),
+  }
 }
 
 function infrastructureOf(box: Picture): string[] {

@@ -1,5 +1,6 @@
 // What of a device's orders this place leaves open, in sentences for people: by how the box stands, and by what was seen.
 import type { DesiredDevice } from '../../policy/desired.ts'
+import { offloadUncovered } from './offload.ts'
 import type { Place } from './place.ts'
 import { shortcutSentences } from './port-facts.ts'
 import { within } from './protected.ts'
@@ -31,9 +32,9 @@ function isGlobal(address: string): boolean {
   return address.includes(':') && !/^(?:fe[89ab]|ff|f[cd]|::)/i.test(address)
 }
 
-/** Neighbour discovery and advertisements of routers give devices and this box such addresses: IPv6 is used here. */
+/** By addresses that the device or this box has, or that others were heard to advertise or to have. */
 function usesIpv6(place: Place, device: DesiredDevice): boolean {
-  return [...device.ips, ...place.lan].some(isGlobal)
+  return place.usesIpv6 === true || [...device.ips, ...place.lan].some(isGlobal)
 }
 
 function oneArmed(place: Place, device: DesiredDevice): string[] {
@@ -62,6 +63,7 @@ export function uncoveredAt(place: Place, device: DesiredDevice): string | undef
   // Behind which port it is comes and goes.
   if (place.shortcuts !== undefined && closesHome(place, device))
     said.push(...shortcutSentences(place.shortcuts))
+  said.push(...offloadUncovered(place, device))
   const asks = device.restrictions.ask !== undefined
   if (place.features.queue === undefined) {
     if (needsNames(device)) said.push('Names are not gated: the kernel queues no packets.')

@@ -181,6 +181,22 @@ export function routerRules({ direction }: Side): string[] {
   return rules
 }
 
+/** IPv6 that goes to or comes from no router: to or from a device of the home, whatever its prefix. */
+export function besideRouters({ direction }: Pick<Side, 'direction'>): string {
+  return `meta protocol ip6 ether ${direction === 'from' ? 'daddr' : 'saddr'} != @routers`
+}
+
+/**
+ * On a bridge, which need not have IPv6 itself: by MAC, as its prefixes are not all known. Where no router is known this may be
+ * the home or the internet, and is closed by what closes either.
+ */
+function besideRule(side: Side, who: Who, place: Place): string {
+  const way = place.knowsIpv6
+    ? `goto ${side.direction}_${who}_home`
+    : `jump ${side.direction}_${who}_beside`
+  return `${besideRouters(side)} ${way}`
+}
+
 /** The device's own part in what a controller began, on a bridge. */
 function begunRules(): string[] {
   return [
@@ -220,6 +236,8 @@ function internetRules(side: Side): string[] {
 
 function encryptedDns(side: Side): string[] {
   if (side.direction === 'to') return []
+  // Before a flowtable: there is no set of resolvers in its table.
+  if (side.family === 'netdev') return perKind(side, 'no_encrypted_dns', 'drop', `${DNS} dport 853`)
   const doh = BOTH.map((v) => `${IP[v]} daddr @doh${v} ${DNS} dport 443`)
   return [`${DNS} dport 853`, ...doh].flatMap((before) =>
     perKind(side, 'no_encrypted_dns', 'drop', before),
@@ -247,6 +265,7 @@ function levelChains(side: Side, who: Who, place: Place): Chain[] {
       rules: [
         ...(who === 'held' ? encryptedDns(side) : []),
         ...near,
+        ...(viaRouter && side.kinds.includes('mac') ? [besideRule(side, who, place)] : []),
         ...(family === 'inet' ? [] : [`${PLAIN_FRAMES} goto ${name}_${other}`]),
         ...close(side, who, 'full'),
         ...close(side, who, 'local_only'),
@@ -262,6 +281,7 @@ function levelChains(side: Side, who: Who, place: Place): Chain[] {
         ...(bridged && direction === 'from' ? close(side, who, 'internet_only') : []),
       ],
     },
+    ...(viaRouter ? [{ name: `${name}_beside`, rules: close(side, who, 'internet_only') }] : []),
     {
       name: `${name}_home`,
       rules: [

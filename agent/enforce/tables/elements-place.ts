@@ -5,7 +5,7 @@ import type { Place } from '../place/place.ts'
 import { disjoint } from './elements-boxes.ts'
 import { addressKey, addressSpan, macText } from './elements-keys.ts'
 import { machineElements, machineMacs } from './elements-machines.ts'
-import { sidesOf, TABLE } from './ruleset-sets.ts'
+import { netdevInterfaces, sidesOf, TABLE } from './ruleset-sets.ts'
 import type { ElementSpec, Family, SetId } from './sets.ts'
 
 /** Never the internet, wherever the home is: link-local, multicast, broadcast, and no address yet. */
@@ -50,9 +50,10 @@ function isHeld({ level, restrictions, matches }: DesiredDevice): boolean {
   return shut || matches.length > 0 || Object.keys(others).length > 0
 }
 
-/** Interfaces as a table's chains see them: in a bridge's table its ports. */
+/** Interfaces as a table's chains see them: in a bridge's table its ports, before a flowtable both. */
 function interfacesOf(family: Family, place: Place): readonly string[] {
-  return family === 'bridge' ? place.ports : place.interfaces
+  if (family === 'bridge') return place.ports
+  return family === 'netdev' ? netdevInterfaces(place) : place.interfaces
 }
 
 /** Why packets of devices that are not held by MAC are looked at at all. */
@@ -92,6 +93,7 @@ export function placeElements(
   const controllers = single(place.controllers)
   const home = withoutOverlap([...ALWAYS_HOME, ...place.lan, ...place.own])
   const infrastructure = place.infrastructure.flatMap((mac) => macText(mac) ?? [])
+  const routers = (place.routers ?? place.infrastructure).flatMap((mac) => macText(mac) ?? [])
   const known = knownMacs(desired, place)
   const machines = machineElements(place)
   const held = new Set(
@@ -110,6 +112,7 @@ export function placeElements(
   )
   for (const family of new Set(sides.map((side) => side.family))) {
     for (const mac of infrastructure) add(family, 'infrastructure', mac)
+    for (const mac of routers) add(family, 'routers', mac)
     for (const mac of known) add(family, 'known', mac)
     for (const mac of free) add(family, 'free', mac)
     for (const { version, key } of own) add(family, `own${version}`, key)

@@ -2,6 +2,7 @@
 
 import type { EnforcementParts } from '../../../agent/enforce/enforcement.ts'
 import { KernelEnforcement } from '../../../agent/enforce/enforcement.ts'
+import type { Flowtable } from '../../../agent/enforce/kernel/flowtables.ts'
 import type {
   ElementNow,
   Kernel,
@@ -21,6 +22,8 @@ export class FakeKernel implements Kernel {
   /** What `start` rejects with. */
   startsWith: Error | undefined
   probes: KernelProbes | undefined
+  /** Flowtables of others. */
+  found: readonly Flowtable[] = []
 
   async start(): Promise<void> {
     if (this.startsWith !== undefined) throw this.startsWith
@@ -39,6 +42,10 @@ export class FakeKernel implements Kernel {
   }
   async probe(interfaces: readonly string[]): Promise<KernelProbes> {
     return this.probes ?? probesOf(interfaces)
+  }
+
+  async flowtables(): Promise<readonly Flowtable[]> {
+    return this.found
   }
 
   /** The connection to it goes or comes. */
