@@ -80,7 +80,7 @@ for (const { shape, title, lan } of SHAPES) {
       await home.ask('dev', { do: 'fetch', from, to })
       await until('a download', async () => (await fetched()) || undefined, 60_000)
       for (let i = 0; i < 3; i++)
-        await until('datagrams', async () => (await passes()) || undefined)
+        await until('datagrams', async () => (await passes()) || undefined, 60_000)
     }
 
     const hold = async (desired: Desired, place: Place): Promise<void> =>

@@ -269,68 +269,6 @@ describe('lab: a router by SSH', function () {
   })
 })
 
-describe('lab: a router by SSH with many interfaces', function () {
-  this.timeout(120_000)
-  const home = new Home({ position: 'two_armed', devices: 2 })
-  const router = new RemoteRouter(home)
-  const inside = (...command: string[]): string[] => home.inside('dev2', ...command)
-  /** More than there are channels to be had on one connection, if each took two. */
-  const more = Array.from({ length: 8 }, (_, i) => `lan${i}`)
-  let doors: Doors
-  let agent: LabAgent
-  let tap: Tap
-
-  before(async function () {
-    requires(this, ...NEEDS)
-    await home.start()
-    for (const [i, name] of more.entries()) {
-      await home.in('box', 'ip', 'link', 'add', name, 'type', 'veth', 'peer', 'name', `x${i}`)
-      await home.in('box', 'ip', 'addr', 'add', `192.0.2.${130 + i * 4}/30`, 'dev', name)
-      for (const end of [name, `x${i}`]) await home.in('box', 'ip', 'link', 'set', end, 'up')
-    }
-    await router.prepare()
-    await router.start()
-    doors = new Doors(inside, home.folder)
-    const place = { inside, door: (to: number) => doors.open(to) }
-    const interfaces = ['br-lan', ...more, 'gone0'].flatMap((name) => ['--interface', name])
-    ;({ agent, tap } = await agentAt(place, [...router.arguments(), ...interfaces]))
-  })
-  after(async () => {
-    await tap?.stop()
-    await agent?.stop()
-    await doors?.stop()
-    await router.stop()
-    await home.stop()
-  })
-
-  it('captures all that are there, acts, and needs no more sessions than sshd takes', async () => {
-    await until('enforcement', () => tap.info?.capabilities.enforce?.ok || undefined, 20_000)
-    const states = (): string =>
-      (tap.info?.interfaces ?? []).map(({ name, state }) => `${name} ${state}`).join()
-    const wanted = ['br-lan', ...more].map((name) => `${name} up`)
-    // One that is not there takes others with it once, and then none.
-    await until(
-      'every interface',
-      () => wanted.every((each) => states().includes(each)) || undefined,
-      40_000,
-    ).catch(() => assert.fail(states()))
-    assert.match(states(), /gone0 down/)
-    await home.does(home.device(0), { does: 'send', to: REMOTE4, port: 9, count: 5, size: 10 })
-    await until('a device behind one of them', () => tap.devices.get(home.device(0).id))
-    assert.equal(await router.connections(), 1)
-    const running = await router.running()
-    const sessions = running.filter((name) => name === 'cat').length + 3
-    console.log(`      ${wanted.length} interfaces in ${sessions} sessions of one connection`)
-    assert.ok(sessions <= 10, running.join())
-    assert.equal(running.filter((name) => name === 'tcpdump').length, 2 * wanted.length)
-  })
-
-  it('leaves nothing that runs there', async () => {
-    await agent.stop()
-    assert.deepEqual(await router.untilNothingRuns(), [])
-  })
-})
-
 describe('lab: a router by SSH that is not as it should be', function () {
   this.timeout(60_000)
   const home = new Home({ position: 'two_armed', devices: 1 })
