@@ -118,6 +118,7 @@ export class Agent {
       },
       onAnswer: (names, ips, ttlS) =>
         this.#room?.gate?.hear({ names: names.slice(0, 16), ips, ttlS }),
+      onNdp: (message, head) => this.#room?.enforcement.heard(message, head),
     })
     this.#source = new Source({
       config,

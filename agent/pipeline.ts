@@ -34,6 +34,8 @@ export interface PipelineParts {
   /** See `FlowReaderParts.onBegun`. */
   onBegun?: FlowReaderParts['onBegun']
   onAnswer?: OnAnswer
+  /** A message of IPv6 neighbour discovery, and the head of its record. */
+  onNdp?: (message: Buffer, head: Buffer) => void
 }
 
 /** Who receives what a batch holds. `dns` comes when its answer has come, or late without one. */
@@ -164,7 +166,9 @@ export class Pipeline {
   #readNeighbour(bytes: Buffer, at: number, kind: 'arp' | 'ndp', timeMs: number): void {
     const start = at + NAME_HEAD_BYTES
     const payload = bytes.subarray(start, start + bytes.readUInt32LE(at + NAME.PAYLOAD_BYTES))
-    const found = readNeighbour(kind, payload, bytes.subarray(at, at + NAME_HEAD_BYTES))
+    const head = bytes.subarray(at, at + NAME_HEAD_BYTES)
+    if (kind === 'ndp') this.#parts.onNdp?.(payload, head)
+    const found = readNeighbour(kind, payload, head)
     if (found === undefined || isGroupAddress(found.ip, 0, found.ipv6)) return
     const { mac, ip, ipv6 } = found
     const { inventory, locality } = this.#parts

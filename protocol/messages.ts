@@ -176,6 +176,11 @@ export interface Capability {
   reason: string
   /** What of it can be had: for `levels` the levels of quarantine that this mode holds. */
   values?: string[]
+  /**
+   * Not now, but most likely again without anybody doing anything: a router that can't be reached, an interface that is away.
+   * What controls it may stay, unavailable. Absent where not ok: not in this mode or place.
+   */
+  passing?: true
 }
 
 /** Where traffic is seen. */

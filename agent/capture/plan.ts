@@ -191,13 +191,24 @@ function planBridge(wanted: Wanted, box: Box, names: readonly string[]): Plan {
     .map((spec) => spec.name)
   // A bridge that is not there yet is waited for by its name.
   const over = bridges.length > 0 ? bridges : names
+  const unresolved = unresolvedGateways(box, over)[0]
   return {
     mode: 'bridge',
     specs: [...specs.values()],
     ...home(wanted, box, over),
     routers: routerMacs(box, over, wanted.forwards),
     visibility: `everything that crosses the bridge ${over.join(', ')}, also from device to device across its ports`,
+    // Without its MAC the home's router is a machine like any other.
+    ...(unresolved === undefined ? {} : { unresolvedGateway: unresolved }),
   }
+}
+
+/** IPv4 addresses of default gateways by those interfaces whose MACs are not known. */
+function unresolvedGateways(box: Box, names: readonly string[]): string[] {
+  const indexes = names.map((name) => box.byName(name)?.index)
+  return box.gateways.flatMap(({ index, ip }) =>
+    indexes.includes(index) && !ip.includes(':') && box.macOf(index, ip) === undefined ? [ip] : [],
+  )
 }
 
 /** The home's prefixes (of those interfaces, and by hand), this box's addresses, and the routers. */

@@ -94,6 +94,11 @@ export class RemoteCapture {
     return this.#facts?.resolvConf
   }
 
+  /** What sysfs says of the router's links. */
+  get ports(): Facts['ports'] {
+    return this.#facts?.ports ?? new Map()
+  }
+
   /** Interfaces of the router as they are captured. */
   get interfaces(): InterfaceCounters[] {
     return this.#dumps.interfaces

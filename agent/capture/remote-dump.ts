@@ -68,11 +68,8 @@ export function dumpOrders(spec: InterfaceSpec, around: Surrounding): DumpOrder[
   ]
 }
 
-/**
- * Runs tcpdump there; ends with its input. Each line of input makes it say what it lost (by sudo it says so at its end alone:
- * signals do not reach it).
- */
-export function dumpProgram(target: SshTarget, { spec, part, filter }: DumpOrder): string {
+/** One tcpdump of a channel: what it says comes with its number before it, what it captures goes to the pipe of all of them. */
+function one(target: SshTarget, { spec, part, filter }: DumpOrder, number: number): string {
   if (!/^[A-Za-z0-9._-]{1,15}$/.test(spec.name) || spec.name.startsWith('-')) {
     throw new TypeError(`'${spec.name}' is no name of an interface on a router`)
   }
@@ -80,56 +77,96 @@ export function dumpProgram(target: SshTarget, { spec, part, filter }: DumpOrder
   const way = { all: '', incoming: ' -Q in', own_outgoing: ' -Q out' }[spec.count]
   const quiet = spec.promiscuous ? '' : ' -p'
   const words = `-i ${spec.name} -n${quiet} --immediate-mode -U -B ${BUFFER_KIB} -s ${SNAPPED[part]}${way} -w -`
+  const tcpdump = `${asRoot(target)}tcpdump ${words} "${filter}" </dev/null 3<&- 2>&1 >&5`
+  return `{ ${tcpdump} & echo "pid $!"; wait $!; echo ended; } | while read -r l; do echo "${number} $l"; done >&2 &`
+}
+
+/**
+ * Runs tcpdumps there, all of which write to one pipe: each packet is one write, no longer than what a pipe takes in one piece
+ * (PIPE_BUF, 4096 bytes), so that packets lie behind each other whole. A line of input lets it know a process id (`know 7`), or
+ * makes that process say what it lost (`ask 7`; by sudo signals do not reach it, and it says so at its end alone). Its input's
+ * end ends those that it knows.
+ */
+export function dumpProgram(target: SshTarget, orders: readonly DumpOrder[]): string {
   return `
 exec 3<&0
-${asRoot(target)}tcpdump ${words} "${filter}" </dev/null &
-p=$!
-(while read -r x; do kill -USR1 $p; done; kill $p) <&3 >/dev/null 2>&1 &
+(a=
+while read -r how p; do
+  case "$how" in know) a="$a $p" ;; ask) kill -USR1 "$p" ;; esac
+done
+kill $a) <&3 >/dev/null 2>&1 &
 r=$!
-wait $p
-c=$?
+{
+exec 5>&1
+${orders.map((order, i) => one(target, order, i)).join('\n')}
+wait
+} </dev/null | cat
 kill $r 2>/dev/null
-exit $c
 `
 }
 
-/** One tcpdump that runs. */
+/** The tcpdumps of one channel. */
 export class Dump {
-  readonly order: DumpOrder
+  readonly orders: readonly DumpOrder[]
   readonly #child: ChildProcess
-  #said = ''
-  #listening = false
-  /** Packets that its kernel had no room for, as it told last. */
-  dropped = 0
+  /** Of each order: what it said last. */
+  readonly #said: string[]
+  /** What ssh itself, or the shell there, said. */
+  #other = ''
+  #rest = ''
+  /** Process ids there, by order. */
+  readonly #pids = new Map<number, string>()
+  readonly #listening = new Set<number>()
+  /** Of each order: packets that its kernel had no room for, as it told last. */
+  readonly #dropped: number[]
   #ended = false
-  /** It captures: true, once. It has ended: false, and why, where that is not the end of the connection. */
-  onState: (listening: boolean, reason: string | undefined) => void = () => {}
+  /**
+   * They all capture: true, once. One of them has ended, and with it the others: false, and why, where that is not the end of
+   * the connection; `order`: which one, where that is known.
+   */
+  onState: (listening: boolean, reason?: string, order?: DumpOrder) => void = () => {}
+  /** Its channel is free again. */
+  onClosed: () => void = () => {}
 
-  constructor(order: DumpOrder, connection: Pick<RouterConnection, 'open' | 'target'>) {
-    this.order = order
-    this.#child = connection.open(dumpProgram(connection.target, order))
+  constructor(orders: readonly DumpOrder[], connection: Pick<RouterConnection, 'open' | 'target'>) {
+    this.orders = orders
+    this.#said = orders.map(() => '')
+    this.#dropped = orders.map(() => 0)
+    this.#child = connection.open(dumpProgram(connection.target, orders))
     this.#child.stdin?.on('error', () => {})
     this.#child.stderr?.setEncoding('utf8').on('data', (text: string) => this.#read(text))
     this.#child.once('error', () => {})
     this.#child.once('close', (code) => {
       this.#ended = true
-      // With 255 it was ssh that ended, and the connection says why.
-      this.onState(false, code === 255 ? undefined : reasonOf(this.#said))
+      const said = this.#other + this.#rest
+      // With 255 it was ssh that ended, and the connection says why, unless sshd takes no more channels.
+      this.onState(false, code === 255 && !REFUSED.test(said) ? undefined : reasonOf(said))
+      this.onClosed()
     })
   }
 
-  /** What it writes: pcap. */
+  /** What they write: pcap, with a head from each of them. */
   get output(): NodeJS.ReadableStream {
     return this.#child.stdout as NodeJS.ReadableStream
   }
 
-  /** Asks what it lost; before it listens, the signal would end it. */
+  /** Packets of one interface. */
+  droppedOf(name: string): number {
+    return this.orders.reduce(
+      (sum, { spec }, i) => sum + (spec.name === name ? (this.#dropped[i] ?? 0) : 0),
+      0,
+    )
+  }
+
+  /** Asks what they lost; before one listens, the signal would end it. */
   ask(): void {
-    if (this.#listening && !this.#ended) this.#child.stdin?.write('\n')
+    if (this.#ended) return
+    for (const i of this.#listening) this.#child.stdin?.write(`ask ${this.#pids.get(i)}\n`)
   }
 
   stop(): void {
     this.onState = () => {}
+    this.#ended = true
     this.#child.stdin?.end()
     const timer = setTimeout(() => this.#child.kill('SIGKILL'), 3000)
     timer.unref()
@@ -137,14 +174,41 @@ export class Dump {
   }
 
   #read(text: string): void {
-    this.#said = (this.#said + text).slice(-MOST_SAID)
-    const lost = [...this.#said.matchAll(/(\d+) packets? dropped by kernel/g)].at(-1)?.[1]
-    if (lost !== undefined) this.dropped = Number(lost)
-    if (this.#listening || !this.#said.includes('listening on')) return
-    this.#listening = true
-    this.onState(true, undefined)
+    const lines = (this.#rest + text).split('\n')
+    this.#rest = (lines.pop() ?? '').slice(-MOST_SAID)
+    for (const line of lines) this.#readLine(line)
+  }
+
+  #readLine(line: string): void {
+    const [, number, words = ''] = /^(\d+) (.*)$/.exec(line) ?? []
+    const i = Number(number)
+    if (number === undefined || i >= this.orders.length) {
+      this.#other = `${this.#other}${line}\n`.slice(-MOST_SAID)
+      return
+    }
+    const pid = /^pid (\d{1,10})$/.exec(words)?.[1]
+    if (pid !== undefined && !this.#pids.has(i)) {
+      this.#pids.set(i, pid)
+      if (!this.#ended) this.#child.stdin?.write(`know ${pid}\n`)
+      return
+    }
+    if (words === 'ended') {
+      const tell = this.onState
+      this.stop()
+      tell(false, reasonOf(this.#said[i] ?? ''), this.orders[i])
+      return
+    }
+    this.#said[i] = `${this.#said[i]}${words}\n`.slice(-MOST_SAID)
+    const lost = /(\d+) packets? dropped by kernel/.exec(words)?.[1]
+    if (lost !== undefined) this.#dropped[i] = Number(lost)
+    if (!words.includes('listening on') || this.#listening.has(i)) return
+    this.#listening.add(i)
+    if (this.#listening.size === this.orders.length) this.onState(true)
   }
 }
+
+/** ssh's words for a channel more than sshd takes on one connection. */
+const REFUSED = /refused by peer|open failed/i
 
 /** What tcpdump, or the shell in its place, complained of. */
 function reasonOf(said: string): string {
@@ -152,8 +216,12 @@ function reasonOf(said: string): string {
     .split('\n')
     .map((line) => line.replace(/^(?:tcpdump|sh|ash|dash|-sh)(?:: \d+)?: /, '').trim())
     .filter(
-      (line) => line !== '' && !/listening on|packets? (?:captured|received|dropped)/.test(line),
+      (line) =>
+        !/^(?:ended|Terminated)?$|listening on|packets? (?:captured|received|dropped)/.test(line),
     )
+  if (REFUSED.test(said)) {
+    return 'sshd there takes no more sessions on one connection: let MaxSessions in its sshd_config be 10, as it is by itself'
+  }
   if (/tcpdump: (?:command )?not found/.test(said)) {
     return 'tcpdump is not on the router: install it there (opkg install tcpdump, apt install tcpdump)'
   }

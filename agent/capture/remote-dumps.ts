@@ -11,26 +11,49 @@ import { PcapMerge } from './remote-merge.ts'
 /** One that ended by itself is begun again after so long at the earliest. */
 const AGAIN_MS = 2000
 
+/**
+ * So many channels of the one connection run tcpdumps. Three more are the connection's own, for looking and for nft; OpenSSH takes
+ * ten (MaxSessions of sshd_config(5)).
+ */
+export const MOST_CHANNELS = 5
+
 interface Running {
   dump: Dump
+  key: string
   input: MergeInput
   listening: boolean
 }
 
-/** One interface that is to be captured. */
+/** Interfaces that are captured in one channel: one, unless there are many. */
 interface Watched {
-  name: string
-  /** Both parts, by their order. */
-  running: Map<string, Running>
-  /** Why it is not captured. */
+  names: readonly string[]
+  running: Running | undefined
+  /** Why they are not captured. */
   reason: string
-  /** Packets of tcpdumps that are no more, and what those lost. */
+  /** Packets of tcpdumps that are no more, and what those lost, by interface. */
   packetsBefore: number
-  droppedBefore: number
-  /** Its packets as the router counts them, and ours, at the last look. */
+  droppedBefore: Map<string, number>
+  /** Their packets as the router counts them, and ours, at the last look. */
   seen: { there: number; here: number } | undefined
+  /** As the router counted when they were first looked at, by interface. */
+  base: Map<string, number>
   /** Not captured since then: what passes is lost. */
   isLosing: boolean
+}
+
+/** Which interfaces share a channel. Pure. `doubtful`: those that ended by themselves; they take none of the others with them. */
+export function channelsOf(
+  names: readonly string[],
+  doubtful: ReadonlySet<string> = new Set(),
+): string[][] {
+  if (names.length <= MOST_CHANNELS) return names.map((name) => [name])
+  const bad = names.filter((name) => doubtful.has(name))
+  const good = names.filter((name) => !doubtful.has(name))
+  const channels = Math.min(good.length, bad.length > 0 ? MOST_CHANNELS - 1 : MOST_CHANNELS)
+  const groups = Array.from({ length: channels }, (_, i) =>
+    good.filter((_name, n) => n % channels === i),
+  )
+  return bad.length > 0 ? [...groups, bad] : groups
 }
 
 export class RemoteDumps {
@@ -40,9 +63,15 @@ export class RemoteDumps {
   #watched = new Map<string, Watched>()
   #specs: readonly InterfaceSpec[] = []
   #around: ((spec: InterfaceSpec) => Surrounding) | undefined
+  readonly #doubtful = new Set<string>()
+  #packets: ReadonlyMap<string, number> = new Map()
   #away = true
   #again: NodeJS.Timeout | undefined
   #lostBefore = 0
+  /** Channels that are not free, those among them that are about to end. */
+  #open = 0
+  /** One waits for that. */
+  #waits = false
   #stopped = false
 
   constructor(connection: RouterConnection, log: Log, write: (data: Buffer) => boolean) {
@@ -60,22 +89,24 @@ export class RemoteDumps {
   }
 
   get interfaces(): InterfaceCounters[] {
-    return [...this.#watched.values()].map((each) => {
-      const up = isUp(each)
-      return {
-        name: each.name,
-        up,
-        packets: packetsOf(each),
-        dropped: droppedOf(each),
-        ...(up ? {} : { reason: each.reason }),
-      }
-    })
+    return [...this.#watched.values()].flatMap((each) =>
+      each.names.map((name) => {
+        const up = isUp(each)
+        return {
+          name,
+          up,
+          packets: this.#packetsOf(each, name),
+          dropped: droppedOf(each, name),
+          ...(up ? {} : { reason: each.reason }),
+        }
+      }),
+    )
   }
 
   /** What the routers' kernels had no room for, and what passed while nothing was captured. */
   get dropped(): number {
     return [...this.#watched.values()].reduce(
-      (sum, each) => sum + droppedOf(each),
+      (sum, each) => sum + droppedOfAll(each),
       this.#lostBefore,
     )
   }
@@ -88,11 +119,13 @@ export class RemoteDumps {
   away(names: readonly string[], reason: string): void {
     this.#away = true
     clearTimeout(this.#again)
-    for (const name of names) this.#watch(name)
+    const watched = new Set([...this.#watched.values()].flatMap((each) => each.names))
+    const others = [...new Set(names)].filter((name) => !watched.has(name))
+    for (const group of channelsOf(others, this.#doubtful)) this.#watch(group)
     for (const each of this.#watched.values()) {
       each.reason = reason
       each.isLosing = true
-      for (const key of each.running.keys()) this.#end(each, key)
+      this.#end(each)
     }
     this.#merge.forgetClock()
   }
@@ -107,19 +140,23 @@ export class RemoteDumps {
 
   /** `packets`: what has passed each interface, as the router counts. */
   look(packets: ReadonlyMap<string, number>): void {
+    this.#packets = packets
     for (const each of this.#watched.values()) {
-      const there = packets.get(each.name)
+      const counts = each.names.flatMap((name) => packets.get(name) ?? [])
+      const there = counts.length < each.names.length ? undefined : sum(counts)
+      for (const name of each.names)
+        if (!each.base.has(name)) each.base.set(name, packets.get(name) ?? 0)
       const here = packetsOf(each)
       if (each.isLosing && isUp(each)) {
         const { seen } = each
         // What is in flight makes it an estimate; a router that began anew counts from zero. Something was missed in any case.
         const missed =
           seen === undefined || there === undefined ? 0 : there - seen.there - (here - seen.here)
-        each.droppedBefore += Math.max(1, missed)
+        lose(each, each.names[0] ?? '', Math.max(1, missed))
         each.isLosing = false
       }
       if (there !== undefined && !each.isLosing) each.seen = { there, here }
-      for (const { dump } of each.running.values()) dump.ask()
+      each.running?.dump.ask()
     }
   }
 
@@ -136,76 +173,94 @@ export class RemoteDumps {
   }
 
   #run(): void {
-    if (this.#stopped || this.#away || this.#around === undefined) return
-    const names = new Set(this.#specs.map((spec) => spec.name))
-    for (const each of this.#watched.values()) {
-      if (names.has(each.name)) continue
-      for (const key of each.running.keys()) this.#end(each, key)
-      this.#lostBefore += droppedOf(each)
-      this.#watched.delete(each.name)
+    const around = this.#around
+    if (this.#stopped || this.#away || around === undefined) return
+    const specs = new Map(this.#specs.map((spec) => [spec.name, spec]))
+    const groups = channelsOf([...specs.keys()], this.#doubtful)
+    const wanted = new Set(groups.map((names) => names.join()))
+    for (const [id, each] of this.#watched) {
+      if (wanted.has(id)) continue
+      this.#end(each)
+      this.#lostBefore += droppedOfAll(each)
+      this.#watched.delete(id)
     }
-    for (const spec of this.#specs) {
-      const each = this.#watch(spec.name)
-      const orders = dumpOrders(spec, this.#around(spec)).map((order) => ({
-        key: JSON.stringify(order),
-        order,
-      }))
-      const wanted = new Set(orders.map(({ key }) => key))
-      for (const key of each.running.keys()) if (!wanted.has(key)) this.#end(each, key)
-      for (const { key, order } of orders) {
-        if (!each.running.has(key)) this.#begin(each, key, new Dump(order, this.#connection))
+    for (const names of groups) {
+      const each = this.#watch(names)
+      const orders = names.flatMap((name) => {
+        const spec = specs.get(name) as InterfaceSpec
+        return dumpOrders(spec, around(spec))
+      })
+      const key = JSON.stringify(orders)
+      if (each.running?.key === key) continue
+      this.#end(each)
+      // A channel that is not free yet would be one too many; it says when it is.
+      if (this.#open >= MOST_CHANNELS) {
+        this.#waits = true
+        continue
       }
+      this.#begin(each, key, new Dump(orders, this.#connection))
     }
   }
 
-  #watch(name: string): Watched {
-    let each = this.#watched.get(name)
+  #watch(names: readonly string[]): Watched {
+    const id = names.join()
+    let each = this.#watched.get(id)
     if (each === undefined) {
       each = {
-        name,
-        running: new Map(),
+        names,
+        running: undefined,
         reason: 'tcpdump begins',
         packetsBefore: 0,
-        droppedBefore: 0,
+        droppedBefore: new Map(),
         seen: undefined,
+        base: new Map(),
         isLosing: false,
       }
-      this.#watched.set(name, each)
+      this.#watched.set(id, each)
     }
     return each
   }
 
   #begin(each: Watched, key: string, dump: Dump): void {
-    const running: Running = { dump, input: this.#merge.add(), listening: false }
-    each.running.set(key, running)
+    const running: Running = { dump, key, input: this.#merge.add(), listening: false }
+    each.running = running
+    this.#open++
+    dump.onClosed = () => {
+      this.#open--
+      if (!this.#waits) return
+      this.#waits = false
+      this.#run()
+    }
     dump.output.on('data', (piece: Buffer) => {
-      if (each.running.get(key) !== running) return
+      if (each.running !== running) return
       try {
         this.#merge.push(running.input, piece)
       } catch (error) {
         each.reason = (error as Error).message
-        this.#end(each, key)
+        this.#end(each)
         this.#runSoon()
       }
     })
-    dump.onState = (listening, reason) => {
+    dump.onState = (listening, reason, order) => {
       running.listening = listening
       if (listening) return
+      const names = order?.spec.name ?? each.names.join(', ')
       if (reason !== undefined && reason !== each.reason) {
-        this.#log.warn(`${each.name} on the router: ${reason}`)
+        this.#log.warn(`${names} on the router: ${reason}`)
       }
       each.reason = reason ?? 'the connection ended'
-      this.#end(each, key)
+      if (order !== undefined && each.names.length > 1) this.#doubtful.add(order.spec.name)
+      this.#end(each)
       this.#runSoon()
     }
   }
 
-  #end(each: Watched, key: string): void {
-    const running = each.running.get(key)
+  #end(each: Watched): void {
+    const { running } = each
     if (running === undefined) return
-    each.running.delete(key)
+    each.running = undefined
     each.packetsBefore += running.input.packets
-    each.droppedBefore += running.dump.dropped
+    for (const name of each.names) lose(each, name, running.dump.droppedOf(name))
     each.isLosing = true
     this.#merge.remove(running.input)
     running.dump.stop()
@@ -217,19 +272,39 @@ export class RemoteDumps {
   }
 
   #all(): Running[] {
-    return [...this.#watched.values()].flatMap((each) => [...each.running.values()])
+    return [...this.#watched.values()].flatMap(({ running }) => running ?? [])
   }
+
+  /** What came in one channel can't be told apart: then as the router counts. */
+  #packetsOf(each: Watched, name: string): number {
+    if (each.names.length === 1) return packetsOf(each)
+    return Math.max(0, (this.#packets.get(name) ?? 0) - (each.base.get(name) ?? 0))
+  }
+}
+
+function sum(numbers: Iterable<number>): number {
+  let all = 0
+  for (const each of numbers) all += each
+  return all
 }
 
 /** All of it is captured. */
 function isUp({ running }: Watched): boolean {
-  return running.size > 0 && [...running.values()].every(({ listening }) => listening)
+  return running?.listening === true
 }
 
 function packetsOf({ running, packetsBefore }: Watched): number {
-  return [...running.values()].reduce((sum, { input }) => sum + input.packets, packetsBefore)
+  return packetsBefore + (running?.input.packets ?? 0)
 }
 
-function droppedOf({ running, droppedBefore }: Watched): number {
-  return [...running.values()].reduce((sum, { dump }) => sum + dump.dropped, droppedBefore)
+function lose(each: Watched, name: string, packets: number): void {
+  each.droppedBefore.set(name, (each.droppedBefore.get(name) ?? 0) + packets)
+}
+
+function droppedOf({ running, droppedBefore }: Watched, name: string): number {
+  return (droppedBefore.get(name) ?? 0) + (running?.dump.droppedOf(name) ?? 0)
+}
+
+function droppedOfAll(each: Watched): number {
+  return sum(each.names.map((name) => droppedOf(each, name)))
 }

@@ -15,6 +15,8 @@ export interface Facts {
   resolvConf: string
   /** Packets that each interface took and sent, by name. */
   packets: ReadonlyMap<string, number>
+  /** Of each interface: which switch chip it is a port of, and whether it is an access point. */
+  ports: ReadonlyMap<string, { switchId?: string; isRadio?: true }>
 }
 
 /** Neighbours taken at most. */
@@ -40,15 +42,17 @@ file() { part "$1"; cat "$2" 2>/dev/null; }
 while read -r x; do
   part links
   for d in /sys/class/net/*; do
-    i=; f=; a=; s=; t=; m=; k=; r=0; w=0
+    i=; f=; a=; s=; t=; m=; k=; r=0; w=0; p=; y=0
     {
       read -r i <"$d/ifindex" && read -r f <"$d/flags" || continue
       read -r a <"$d/address"; read -r s <"$d/operstate"; read -r t <"$d/type"
       read -r r <"$d/statistics/rx_packets"; read -r w <"$d/statistics/tx_packets"
       [ -e "$d/brport/bridge/ifindex" ] && read -r m <"$d/brport/bridge/ifindex"
       [ -d "$d/bridge" ] && k=bridge
+      read -r p <"$d/phys_switch_id"
+      [ -e "$d/phy80211" ] && y=1
     } 2>/dev/null
-    echo "\${d##*/} $i $f \${a:--} \${s:--} \${t:-0} \${m:-0} \${k:--} $r $w"
+    echo "\${d##*/} $i $f \${a:--} \${s:--} \${t:-0} \${m:-0} \${k:--} $r $w \${p:--} $y"
   done
   file route /proc/net/route
   file fib_trie /proc/net/fib_trie
@@ -81,7 +85,11 @@ export function readFacts(text: string): Facts {
   const events = new Map<string, NetlinkEvent>()
   const indexes = new Map<string, number>()
   const packets = new Map<string, number>()
-  for (const line of part('links')) readLink(line, events, indexes, packets)
+  const ports = new Map<string, { switchId?: string; isRadio?: true }>()
+  for (const line of part('links')) {
+    readLink(line, events, indexes, packets)
+    readPort(line, ports)
+  }
   const routes = routesOf(part('route'), indexes)
   const addresses = parts.has('addresses')
     ? addressesOf(part('addresses'), indexes)
@@ -105,6 +113,7 @@ export function readFacts(text: string): Facts {
     bridgeNetfilter: bridge === undefined ? undefined : bridge.trim() === '1',
     resolvConf: part('resolv').join('\n'),
     packets,
+    ports,
   }
 }
 
@@ -141,6 +150,15 @@ function readLink(
     ...(/^[0-9a-f]{2}(?::[0-9a-f]{2}){5}$/.test(mac) && !NO_MAC.test(mac) ? { mac } : {}),
     ...(Number(master) > 0 ? { master: Number(master) } : {}),
     ...(kind === 'bridge' ? { linkKind: kind } : {}),
+  })
+}
+
+function readPort(line: string, ports: Map<string, { switchId?: string; isRadio?: true }>): void {
+  const words = line.split(' ')
+  const [name = '', chip = '-', radio] = [words[0], words[10], words[11]]
+  ports.set(name, {
+    ...(/^[0-9a-f]{1,64}$/.test(chip) ? { switchId: chip } : {}),
+    ...(radio === '1' ? { isRadio: true } : {}),
   })
 }
 

@@ -60,11 +60,19 @@ export class MergeInput {
       this.#bigEndian = byteOrder(data)
       at = HEAD_BYTES
     }
-    const begun = at
+    let begun = at
     const word = this.#bigEndian
       ? (offset: number): number => data.readUInt32BE(offset)
       : (offset: number): number => data.readUInt32LE(offset)
     while (data.length - at >= RECORD_BYTES) {
+      // Several tcpdumps may write one stream, each with a head of its own; no packet is of the year 2055.
+      if (word(at) === MAGIC) {
+        if (data.length - at < HEAD_BYTES) break
+        byteOrder(data.subarray(at))
+        at += HEAD_BYTES
+        begun += HEAD_BYTES
+        continue
+      }
       const captured = word(at + 8)
       if (captured > MOST_CAPTURED) throw new Error('tcpdump wrote what is not pcap')
       const end = at + RECORD_BYTES + captured
@@ -75,13 +83,21 @@ export class MergeInput {
       data.writeUInt32LE(us % 1e6, at + 4)
       data.writeUInt32LE(captured, at + 8)
       data.writeUInt32LE(length, at + 12)
-      this.waiting.push({ record: data.subarray(at, end), us, arrivedMs: nowMs })
+      this.#put({ record: data.subarray(at, end), us, arrivedMs: nowMs })
       this.packets++
       at = end
     }
     // Its own memory: what waits must not be written over, nor a large piece be kept for a small rest.
     this.#rest = Buffer.from(data.subarray(at))
     return at - begun
+  }
+
+  /** In order: what several write may be out of it by moments. */
+  #put(next: Waiting): void {
+    let at = this.waiting.length
+    while (at > this.taken && (this.waiting[at - 1] as Waiting).us > next.us) at--
+    if (at === this.waiting.length) this.waiting.push(next)
+    else this.waiting.splice(at, 0, next)
   }
 }
 

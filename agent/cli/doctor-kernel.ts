@@ -1,5 +1,6 @@
 // What doctor tries of this machine's nftables: whatever holds devices, by the same trials that the agent makes at its start.
 import type { Addon } from '../addon.ts'
+import type { Flowtable } from '../enforce/kernel/flowtables.ts'
 import type { KernelProbes, Probe } from '../enforce/kernel/kernel.ts'
 import { LocalKernel } from '../enforce/kernel/local-kernel.ts'
 import type { Finding } from './finding.ts'
@@ -13,11 +14,13 @@ export async function tryKernel(addon: Addon, interfaces: readonly string[]): Pr
   try {
     await kernel.start()
     const probes = await kernel.probe(interfaces)
+    const flowtables = await kernel.flowtables()
     return [
       { what, state: 'ok', reason: 'tables can be made: what passes this machine can be blocked' },
       ...egressFindings(probes),
       queueFinding(probes.queue.inet),
       bridgeFinding(probes),
+      ...flowtables.map(offloadFinding),
     ]
   } catch (error) {
     const reason = `${(error as Error).message}; without it Homespin sees and warns, and blocks nothing`
@@ -38,6 +41,19 @@ function egressFindings({ egress }: KernelProbes): Found[] {
           reason: `${reason}; what goes to a device is stopped by its known addresses only`,
         }
   })
+}
+
+/** What carries connections that run past the rules of everybody. */
+export function offloadFinding({ name, devices, hardware }: Flowtable): Found {
+  const what = `flow offloading (flowtable ${name} on ${devices.join(', ')})`
+  return hardware
+    ? {
+        what,
+        state: 'note',
+        reason:
+          'the network chip carries connections that run: what is ordered holds for new ones. Turn off hardware flow offloading (OpenWrt: flow_offloading_hw)',
+      }
+    : { what, state: 'ok', reason: 'devices are held before it' }
 }
 
 /** Which of the two ways the agent takes: nft's own where there is one. */

@@ -7,6 +7,7 @@ import { RemoteKernel } from '../enforce/kernel/remote-kernel.ts'
 import { createLog } from '../log.ts'
 import type { SshTarget } from '../ssh-target.ts'
 import { asRoot } from '../ssh-target.ts'
+import { offloadFinding } from './doctor-kernel.ts'
 import type { Finding } from './finding.ts'
 
 type Found = Omit<Finding, 'type'>
@@ -24,7 +25,7 @@ export async function tryRouter(target: SshTarget): Promise<Found[]> {
     await connection.start()
     if (connection.away !== undefined) return [{ what, state: 'missing', reason: connection.away }]
     const connected: Found = { what, state: 'ok', reason: 'it can be reached by SSH' }
-    return [connected, await tryNft(target, connection), await tryTcpdump(target, connection)]
+    return [connected, ...(await tryNft(target, connection)), await tryTcpdump(target, connection)]
   } catch (error) {
     return [{ what, state: 'missing', reason: (error as Error).message }]
   } finally {
@@ -33,14 +34,17 @@ export async function tryRouter(target: SshTarget): Promise<Found[]> {
   }
 }
 
-async function tryNft(target: SshTarget, connection: RouterConnection): Promise<Found> {
+async function tryNft(target: SshTarget, connection: RouterConnection): Promise<Found[]> {
   const what = 'nft on the router'
   const kernel = new RemoteKernel(target, createLog('error'), connection)
   try {
     await kernel.start()
-    return { what, state: 'ok', reason: 'tables can be made: devices can be blocked there' }
+    const works = 'tables can be made: devices can be blocked there'
+    const offload = (await kernel.flowtables()).map(offloadFinding)
+    return [{ what, state: 'ok', reason: works }, ...offload]
   } catch (error) {
-    return { what, state: 'missing', reason: `${(error as Error).message}; is nftables installed?` }
+    const reason = `${(error as Error).message}; is nftables installed?`
+    return [{ what, state: 'missing', reason }]
   } finally {
     await kernel.stop()
   }

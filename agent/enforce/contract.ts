@@ -14,7 +14,10 @@ export interface Refusal {
 /** An order that is asked about before it is stored. */
 export interface Order {
   action: 'block' | 'allow' | 'quarantine' | 'restrict'
-  /** The devices that it is about now; empty for `everyone` and for `newDevices`. */
+  /**
+   * The devices that it is about now; empty for `everyone`. For `newDevices` those that are not accepted now: only whether the
+   * one that asks is among them matters.
+   */
   devices: readonly { id: string; mac?: string; ips: readonly string[]; shared?: boolean }[]
   everyone: boolean
   newDevices: boolean
@@ -33,6 +36,8 @@ export interface ActualDevice {
   restrictions: ReadonlySet<Restriction>
   /** What is open though ordered. */
   uncovered?: string
+  /** It is a protected machine, so it is left out of what is ordered for everyone and for new devices: a sentence. */
+  spared?: string
 }
 
 /** What came of a `Desired`. */

@@ -17,27 +17,25 @@ import type { DnsGating } from './gate/dns-gate.ts'
 import type { GateSurroundings } from './gate/dns-policy.ts'
 import type { FirstPacketDesk } from './gate/first-packets.ts'
 import type { ElementChange, Kernel, KernelProbes } from './kernel/kernel.ts'
+import type { Trouble } from './place/capabilities.ts'
 import { capabilitiesOf } from './place/capabilities.ts'
+import type { ForwardDoor } from './place/door-watch.ts'
+import { DoorWatch } from './place/door-watch.ts'
+import { HeardIpv6 } from './place/heard-ipv6.ts'
 import type { Place } from './place/place.ts'
-import type { PlaceOptions, Standing } from './place/place-watch.ts'
+import type { PlaceWatchParts } from './place/place-watch.ts'
 import { PlaceWatch } from './place/place-watch.ts'
 import { ProtectedList } from './place/protected.ts'
 import { rulesOfDesired } from './place/protected-desired.ts'
 import { refusalOf } from './place/refusals.ts'
+import type { PlaceOptions, Standing } from './place/standing.ts'
+import { needsCanary, needsNames } from './place/uncovered.ts'
 import { actualOf } from './reconcile/actual.ts'
 import { BlockedCounter } from './reconcile/blocked.ts'
 import { Reconciler } from './reconcile/reconciler.ts'
 import type { Ruleset } from './reconcile/reconciler-ruleset.ts'
 import type { Written } from './reconcile/reconciler-writer.ts'
 import { KernelWriter } from './reconcile/reconciler-writer.ts'
-
-/** Something in the way of what a gateway routes, such as Docker's FORWARD policy. */
-export interface ForwardDoor {
-  /** Opens it for a place; the reason where it can't be. Undefined: nothing is in the way any more. */
-  open: (standing: Standing) => Promise<string | undefined>
-  /** Takes back all that was done. */
-  close: () => Promise<void>
-}
 
 /** Where what the kernel took is kept for the next boot. */
 export interface KeptRules {
@@ -71,13 +69,23 @@ export interface EnforcementParts {
   resolvers?: readonly string[]
   /** Whether bridged packets pass the inet hooks now. */
   bridgeNetfilter?: () => Promise<boolean>
+  /** What sysfs says of links. */
+  portFacts?: PlaceWatchParts['portFacts']
   /** Milliseconds of CLOCK_BOOTTIME. */
   bootMs: () => number
   log: Log
 }
 
-/** So long after others changed nftables it is looked whether they drop what is routed: Docker may have begun. */
-const DOOR_MS = 3000
+/** Of what is over by itself; undefined: nothing is the matter. */
+function passing(reason: string | undefined): Trouble | undefined {
+  return reason === undefined ? undefined : { reason, passing: true }
+}
+
+/** A kernel that refuses at the start is not asked again; a router that is away is. */
+function troubleOf(error: unknown): Trouble {
+  const reason = (error as Error).message
+  return (error as { code?: unknown }).code === 'AWAY' ? { reason, passing: true } : { reason }
+}
 
 /** The second, unless the first is there and not well. */
 function unless(needed: Capability | undefined, capability: Capability): Capability {
@@ -94,10 +102,11 @@ export class KernelEnforcement implements Enforcement {
   #standing: Standing | undefined
   /** As it was told, before what is in the way was looked at. */
   #asked: Standing | undefined
-  #doorTimer: NodeJS.Timeout | undefined
+  readonly #door: DoorWatch
+  readonly #heard = new HeardIpv6()
   #probes: KernelProbes | undefined
   #written: Written | undefined
-  #problem: string | undefined = 'Enforcement has not started yet.'
+  #problem: Trouble | undefined = passing('Enforcement has not started yet.')
   #told = ''
   #taken = false
   #watching = false
@@ -128,31 +137,46 @@ export class KernelEnforcement implements Enforcement {
           sentence,
           ...(problem === undefined ? {} : { problem }),
         }),
-      onWritten: (written) => {
+      onWritten: (written, asked) => {
+        const failed = (of: Written | undefined): string => JSON.stringify([...(of?.failed ?? [])])
+        const isOther = !asked && failed(written) !== failed(this.#written)
         this.#written = written
         // Where nothing had to be written the kernel was not asked.
-        this.#setProblem(kernel.away)
+        this.#setProblem(passing(kernel.away))
         const place = this.#standing?.place
         if (place !== undefined) parts.kept?.keep(written.desired, place)
-        this.onChange({ kind: 'changed', sentence: 'The kernel has what was ordered.' })
+        this.onChange(
+          isOther
+            ? { kind: 'capability', sentence: 'What may be ordered here has changed.' }
+            : { kind: 'changed', sentence: 'The kernel has what was ordered.' },
+        )
       },
-      onFailure: (why) => this.#setProblem(why),
+      onFailure: (why) => this.#setProblem(passing(why)),
     })
     if (parts.gate) {
       parts.gate.elsewhere.onFound = () =>
         this.onChange({ kind: 'changed', sentence: 'A device asks for names past the gate.' })
     }
+    this.#heard.onChange = () => this.boxChanged()
+    this.#door = new DoorWatch({ door: parts.door, log, onLook: () => this.#lookAtDoor() })
     this.#watch = new PlaceWatch(options, {
       box: parts.box,
       plan: parts.plan,
       probe: (interfaces) => kernel.probe(interfaces),
+      flowtables: () => kernel.flowtables(),
+      heard: () => this.#heard.now,
       resolvConf: parts.resolvConf,
       ...(parts.brokers === undefined ? {} : { brokers: parts.brokers }),
       ...(parts.agents === undefined ? {} : { agents: parts.agents }),
       ...(parts.bridgeNetfilter === undefined ? {} : { bridgeNetfilter: parts.bridgeNetfilter }),
+      ...(parts.portFacts === undefined ? {} : { portFacts: parts.portFacts }),
       log,
       onPlace: (standing, probes) => {
         this.#placing = this.#placing.then(() => this.#take(standing, probes))
+      },
+      onLinks: (place, links) => {
+        const levels = new Set(ruleset.levels(place).values)
+        if (this.#taken) this.#reconciler.begin(place, levels, links)
       },
       onSurroundings: (surroundings) => {
         this.#protected.follow(surroundings)
@@ -165,10 +189,11 @@ export class KernelEnforcement implements Enforcement {
     const { kernel, log } = this.#parts
     kernel.onForeignChange = (change) => {
       this.#reconciler.foreign(change)
-      this.#lookAtDoor()
+      this.#watch.rulesChanged()
+      this.#door.changed()
     }
     kernel.onAway = (away) => {
-      this.#setProblem(away)
+      this.#setProblem(passing(away))
       if (away !== undefined) return
       // It could not be reached when this began.
       if (!this.#watching) this.#beginning = this.#beginning.then(() => this.#begin())
@@ -180,8 +205,8 @@ export class KernelEnforcement implements Enforcement {
       await kernel.start()
       await this.#begin()
     } catch (error) {
-      this.#problem = (error as Error).message
-      log.warn(`nothing can be enforced here: ${this.#problem}`)
+      this.#problem = troubleOf(error)
+      log.warn(`nothing can be enforced here: ${this.#problem.reason}`)
     }
     this.#told = JSON.stringify(this.capabilities())
   }
@@ -191,25 +216,26 @@ export class KernelEnforcement implements Enforcement {
     const { kernel, log } = this.#parts
     if (this.#watching || this.#stopped) return
     try {
-      this.#problem = kernel.away
+      this.#problem = passing(kernel.away)
       this.#watching = true
       await this.#watch.start()
+      this.#door.start()
       await this.#placing
     } catch (error) {
       // Where it has gone away again, it begins when it is back.
       this.#watching = kernel.away === undefined
-      this.#problem = (error as Error).message
-      log.warn(`nothing can be enforced here: ${this.#problem}`)
+      this.#problem = troubleOf(error)
+      log.warn(`nothing can be enforced here: ${this.#problem.reason}`)
     }
     this.#tellCapabilities()
   }
 
   async stop(remove: boolean): Promise<void> {
-    const { kernel, door, gate, first, kept, log } = this.#parts
+    const { kernel, gate, first, kept, log } = this.#parts
     this.#stopped = true
     await this.#watch.stop()
     await this.#beginning
-    clearTimeout(this.#doorTimer)
+    this.#door.stop()
     await this.#placing
     await this.#reconciler.stop()
     await kept?.stop(remove)
@@ -218,18 +244,23 @@ export class KernelEnforcement implements Enforcement {
     kernel.onForeignChange = () => {}
     kernel.onAway = () => {}
     if (remove && this.#probes !== undefined) {
-      await door?.close()
       await this.#writer
-        .remove(this.#probes?.bridge.works ?? false)
+        .remove(this.#probes.bridge.works)
         .catch((error: Error) => log.warn(`what was ordered stays in force: ${error.message}`))
+      await this.#door.close()
     }
     await kernel.stop()
-    this.#problem = 'Enforcement was stopped.'
+    this.#problem = passing('Enforcement was stopped.')
   }
 
   /** The box that capture/ follows, or its plan, has changed. */
   boxChanged(): void {
     if (this.#watching) this.#watch.changed()
+  }
+
+  /** A message of neighbour discovery, as the capture hands it up. */
+  heard(message: Buffer, head: Buffer): void {
+    this.#heard.hear(message, head)
   }
 
   capabilities(): Record<string, Capability> {
@@ -260,7 +291,7 @@ export class KernelEnforcement implements Enforcement {
     const reached = this.#parts.kernel.away === undefined
     if (enforce?.ok && this.#taken && reached) return await this.#reconciler.apply(desired)
     this.#reconciler.want(desired)
-    const why = this.#problem ?? enforce?.reason ?? 'Nothing can be enforced here.'
+    const why = this.#problem?.reason ?? enforce?.reason ?? 'Nothing can be enforced here.'
     return { failed: new Map(rulesOfDesired(desired).map((rule) => [rule, why])) }
   }
 
@@ -268,8 +299,15 @@ export class KernelEnforcement implements Enforcement {
     const place = this.#standing?.place
     if (this.#written === undefined || place === undefined) return new Map()
     const { ruleset, gate } = this.#parts
+    const broken = place.features.queue === undefined ? undefined : gate?.capability()
     const uncovered = (device: DesiredDevice): string | undefined => {
-      const said = [ruleset.uncovered(place, device), gate?.elsewhere.uncovered(device.deviceId)]
+      const said = [
+        ruleset.uncovered(place, device),
+        gate?.elsewhere.uncovered(device.deviceId),
+        ...(broken?.ok === false && (needsNames(device) || needsCanary(device))
+          ? [`Names are not gated: ${broken.reason}`]
+          : []),
+      ]
       return said.filter((each) => each !== undefined).join(' ') || undefined
     }
     return actualOf(this.#written, this.#writer.held, this.#parts.bootMs(), uncovered)
@@ -289,7 +327,7 @@ export class KernelEnforcement implements Enforcement {
     const { log, ruleset } = this.#parts
     this.#probes = probes
     this.#asked = standing
-    this.#standing = await this.#behindDoor(standing)
+    this.#standing = await this.#door.behind(standing)
     const { place } = this.#standing
     if (place !== undefined) {
       const levels = new Set(ruleset.levels(place).values)
@@ -315,28 +353,19 @@ export class KernelEnforcement implements Enforcement {
     return { protect: prefixes, resolvers: [...new Set([...hosts, ...resolvers])], local: [] }
   }
 
-  async #behindDoor(standing: Standing): Promise<Standing> {
-    const shut = standing.place && (await this.#parts.door?.open(standing))
-    return shut === undefined ? standing : { reason: shut }
-  }
-
-  /** Somebody changed something in nftables: maybe what we route is dropped now. */
+  /** What is routed may be dropped now, or no longer. */
   #lookAtDoor(): void {
-    if (this.#parts.door === undefined || this.#doorTimer !== undefined) return
-    this.#doorTimer = setTimeout(() => {
-      this.#placing = this.#placing.then(async () => {
-        this.#doorTimer = undefined
-        const [asked, probes] = [this.#asked, this.#probes]
-        if (asked?.place === undefined || probes === undefined) return
-        const found = await this.#behindDoor(asked)
-        const isSame = (found.place === undefined) === (this.#standing?.place === undefined)
-        if (!isSame) await this.#take(asked, probes)
-      })
-    }, DOOR_MS)
+    this.#placing = this.#placing.then(async () => {
+      const [asked, probes] = [this.#asked, this.#probes]
+      if (asked?.place === undefined || probes === undefined || this.#stopped) return
+      const found = await this.#door.behind(asked)
+      const isSame = (found.place === undefined) === (this.#standing?.place === undefined)
+      if (!isSame) await this.#take(asked, probes)
+    })
   }
 
-  #setProblem(problem: string | undefined): void {
-    if (problem === this.#problem) return
+  #setProblem(problem: Trouble | undefined): void {
+    if (problem?.reason === this.#problem?.reason) return
     this.#problem = problem
     this.#tellCapabilities()
   }

@@ -15,6 +15,7 @@ import { PUBLIC_RESOLVERS } from './gate/public-resolvers.ts'
 import { DockerUser } from './kernel/docker-user.ts'
 import { LocalKernel } from './kernel/local-kernel.ts'
 import { BrokerAddresses } from './place/broker-addresses.ts'
+import { readPortFacts } from './place/port-facts.ts'
 import { BootFile } from './reconcile/boot-file.ts'
 import { homespinTables } from './reconcile/reconciler-tables.ts'
 
@@ -78,6 +79,7 @@ export function kernelRoom(parts: KernelParts): KernelRoom {
       box: live.box,
       plan: () => live.plan,
       bridgeNetfilter,
+      portFacts: (names) => readPortFacts(names),
       resolvConf: () => readFile('/etc/resolv.conf', 'utf8').catch(() => undefined),
       brokers: () => broker.current(),
       door: new DockerUser(),

@@ -49,6 +49,7 @@ export function remoteRoom(parts: RemoteRoomParts): KernelRoom {
       resolvConf: () => Promise.resolve(remote.resolvConf),
       brokers: () => broker.current(),
       agents: () => agentAddresses(connection),
+      portFacts: () => Promise.resolve(remote.ports),
       missing: MISSING,
       bootMs,
       log,

@@ -266,10 +266,9 @@ export function checkRule(
     throw new PolicyError('not_found', 'There is no such group.')
   }
   const level = levelOfRule(rule)
-  const wide = 'everyone' in subject || 'new_devices' in subject
   const refusal = desk.enforcement.refusal({
     action,
-    devices: wide ? [] : reachOf(desk, subject, members),
+    devices: reachOf(desk, subject, members),
     everyone: 'everyone' in subject,
     newDevices: 'new_devices' in subject,
     ...(match === undefined ? {} : { match }),

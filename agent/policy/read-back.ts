@@ -56,10 +56,16 @@ function isHeld(rule: StandingRule, deviceId: string, { actual, resolved }: Read
   const level = levelOfRule(rule)
   if (level === 'observe') return true
   const has = actual.get(deviceId)
+  if (has?.spared !== undefined && isWide(rule)) return true
   if (level !== undefined) return has?.level === level || isAtLeast(has, level)
   if (rule.restriction !== undefined) return has?.restrictions.has(rule.restriction) ?? false
   if (rule.match === undefined || isWhole(rule.match)) return true
   return has?.rules.has(rule.id) ?? false
+}
+
+/** Protected machines are left out of it. */
+function isWide({ subject }: StandingRule): boolean {
+  return 'everyone' in subject || 'new_devices' in subject
 }
 
 function isAtLeast(has: ActualDevice | undefined, level: NonNullable<Outcome['level']>['level']) {
@@ -82,7 +88,10 @@ export function devicePolicy(
   const everyone = resolved.desired.everyone.map(({ ruleId }) => ruleId)
   const rules = [...(outcome?.rules ?? []), ...everyone]
   const ordered = outcome?.level
-  const desired = ordered && isOver(ordered.ruleId, readings) ? undefined : ordered
+  const wide = ordered && ruleOf(ordered.ruleId)
+  const isSpared = has?.spared !== undefined && wide !== undefined && isWide(wide)
+  const isNone = ordered !== undefined && (isSpared || isOver(ordered.ruleId, readings))
+  const desired = isNone ? undefined : ordered
   const level = levelNow(outcome, has, readings)
   const restrictions = (outcome?.restrictions ?? []).filter((one) => has?.restrictions.has(one))
   const problem =

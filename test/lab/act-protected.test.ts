@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { writeFileSync } from 'node:fs'
 import { isIPv6 } from 'node:net'
 import { join } from 'node:path'
+import type { RuleView } from '../../protocol/policy.ts'
 import { CATCH, CAUGHT, EAR, order } from '../nodes/flows.ts'
 import {
   badgesOf,
@@ -15,10 +16,11 @@ import {
 } from '../nodes/runtime.ts'
 import type { LabAgent } from './agent-process.ts'
 import { agentAt, HTTP_PORT, MQTT_PORT, runHomespin } from './agent-process.ts'
+import type { HomeDevice } from './home.ts'
 import { Home, LAN4, LAN6 } from './home.ts'
 import type { Outcome } from './orders.ts'
 import { HttpOrders, MqttOrders } from './orders.ts'
-import { Program, requires, sleep, until } from './process.ts'
+import { Program, requires, run, sleep, until } from './process.ts'
 import { ADMIN, BROKER, GATEWAY_MAC, HOME_ASSISTANT, TARGETS } from './protected.ts'
 import type { Tap } from './tap.ts'
 import { nameOfAddress, RESOLVER4, RESOLVER6 } from './zone.ts'
@@ -142,24 +144,29 @@ describe('lab: what is protected', function () {
 
   it('by REST', () => refusesAll((verb, args) => http.rest(verb, args)))
 
+  /** Asks over HTTP from the first device. */
+  async function asked(path: string, body: object): Promise<string> {
+    return await home.in(
+      device.name ?? '',
+      'curl',
+      '-s',
+      '-m',
+      '10',
+      ...[
+        ...['-H', `Authorization: Bearer ${TOKEN}`, '-H', 'Content-Type: application/json'],
+        ...['-d', JSON.stringify(body), `http://192.0.2.1:${HTTP_PORT}${path}`],
+      ],
+    )
+  }
+
   it('nor the client that asks', async () => {
-    const asked = async (path: string, body: object): Promise<string> =>
-      await home.in(
-        device.name ?? '',
-        'curl',
-        '-s',
-        '-m',
-        '10',
-        ...[
-          ...['-H', `Authorization: Bearer ${TOKEN}`, '-H', 'Content-Type: application/json'],
-          ...['-d', JSON.stringify(body), `http://192.0.2.1:${HTTP_PORT}${path}`],
-        ],
-      )
     const own = [
       { device: device.id, level: 'full' },
       { device: device.ipv4, level: 'internet_only' },
       { everyone: true, level: 'full' },
     ]
+    const closing = { device: device.id, protocol: 'tcp' }
+    assert.match(await asked('/api/block', closing), /lock itself out/)
     for (const params of own) {
       const body = { jsonrpc: '2.0', id: 1, method: 'quarantine', params }
       assert.match(await asked('/api/rpc', body), /lock itself out/)
@@ -169,6 +176,35 @@ describe('lab: what is protected', function () {
     const other = { device: poser.id, endpoint: device.ipv4 }
     assert.match(await asked('/api/block', other), /address that asks/)
     await nothingHappened()
+  })
+
+  it('nor by what is ordered for new devices, though nobody has accepted them', async () => {
+    const [ha, admin] = [home.device(1), home.device(2)]
+    const fresh = [device, ha, admin]
+    const order = { new_devices: true, level: 'full' }
+    const { result, error } = await http.rpc('quarantine', order)
+    assert.equal(error, undefined)
+    for (const { id } of fresh) await http.rpc('device-accept', { device: id, accepted: false })
+    const reaches = async ({ name }: HomeDevice): Promise<boolean> => {
+      const url = `http://192.0.2.1:${HTTP_PORT}/`
+      const { code } = await run('ip', home.inside(name, 'curl', '-s', '-m', '2', '-o', '-', url))
+      return code === 0
+    }
+    assert.deepEqual(await Promise.all(fresh.map(reaches)), [false, true, true])
+    const { rules } = (await http.rpc('get-rules', {})).result as never as { rules: RuleView[] }
+    assert.deepEqual(
+      rules.map(({ state, state_reason }) => [state, state_reason]),
+      [['active', undefined]],
+    )
+    await until('what holds for Home Assistant', () =>
+      tap.devices.get(ha.id)?.policy?.in_force === true ? true : undefined,
+    )
+    assert.equal(tap.devices.get(ha.id)?.policy?.level, undefined)
+    await http.rpc('release', { rule: result?.rules[0]?.id })
+    // Who is new orders the same from there: it would shut itself off.
+    assert.match(await asked('/api/quarantine', order), /accept it first/)
+    for (const { id } of fresh) await http.rpc('device-accept', { device: id })
+    await until('nothing', async () => ((await kernel()) === empty ? true : undefined))
   })
 
   it('by the command line', () =>

@@ -17,6 +17,7 @@ const DEVICES = ['dev', 'peer', 'ctl'] as const
 export const ENDS: readonly End[] = [...DEVICES, 'box', 'wan']
 
 export const DEV_MAC = '02:0d:e0:00:00:01'
+export const CTL_MAC = '02:0d:e0:00:00:03'
 const ROUTER_MAC = '02:0d:e0:ff:00:01'
 const BOX_MAC = '02:0d:e0:ff:00:05'
 const WAN4 = '203.0.113.80'
@@ -273,6 +274,6 @@ export class LevelsHome {
       const probe = new Program('ip', this.#spaces.exec(end, process.execPath, program, ...own))
       this.#probes.set(end, probe.start())
     }
-    for (const probe of this.#probes.values()) await probe.until(/ready/, 30_000)
+    for (const probe of this.#probes.values()) await probe.until(/ready/, 120_000)
   }
 }

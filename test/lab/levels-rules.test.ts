@@ -11,7 +11,7 @@ import { setId } from '../../agent/enforce/tables/sets.ts'
 import type { Desired, DesiredDevice, DesiredMatch } from '../../agent/policy/desired.ts'
 import { NOTHING } from '../../agent/policy/desired.ts'
 import type { End, Shape } from './levels-home.ts'
-import { DEV_MAC, LevelsHome } from './levels-home.ts'
+import { CTL_MAC, DEV_MAC, LevelsHome } from './levels-home.ts'
 import { PORT } from './levels-probe.ts'
 import type { Cell, Outcome } from './levels-table.ts'
 import { cellsOf, tryAll } from './levels-table.ts'
@@ -83,13 +83,17 @@ class Held {
   }
 }
 
-/** Somebody else's marks, put on before ours and looked for behind them: counts packets that lost one. */
+/**
+ * Somebody else's marks, put on before ours and looked for behind them: counts packets that lost one. Neighbour discovery of
+ * this box itself looks as if it came in where it goes out.
+ */
 const OTHERS = `table inet others {
   chain in { type filter hook prerouting priority -160
     meta mark set 0x00ff0001
     ct mark set ct mark or 0x00ff0002
   }
   chain out { type filter hook postrouting priority 300
+    icmpv6 type { 135, 136 } accept
     iifname "br0" meta mark and 0x0fffffff != 0x00ff0001 counter
   }
 }
@@ -148,17 +152,60 @@ for (const { shape, title } of SHAPES) {
       assert.deepEqual(await held.outcomes(...BOTH_WAYS), answered(BOTH_WAYS))
     })
 
-    it('blocks a protocol with a range of ports, for one device or for everybody', async () => {
-      const names = ['device to internet ipv4', 'device to box ipv6', 'device to dns ipv4']
+    it('blocks a protocol with a range of ports, for one device or for everybody, and spares protected machines', async () => {
+      const open = ['device to box ipv6', 'device to controller ipv4', 'controller to device ipv6']
+      const names = [
+        'device to internet ipv4',
+        'device to peer ipv6',
+        'device to dns ipv4',
+        ...open,
+      ]
       const ports = match({ protocol: 17, ports: [PORT - 1, PORT] })
-      const closed = { ...nothing(names), ...answered(['device to dns ipv4']) }
+      const closed = { ...nothing(names), ...answered(['device to dns ipv4', ...open]) }
       await held.devices({ matches: [ports] })
       assert.deepEqual(await held.outcomes(...names), closed)
       await held.hold({ devices: [], everyone: [ports], unknown: undefined })
       assert.deepEqual(await held.outcomes(...names), closed)
+      // Nor is the machine itself shut off from others.
+      const [ctl, wan] = [home.addresses('ctl'), home.addresses('wan')]
+      const way = { from: 'ctl', to: 'wan', port: PORT, version: 4 } as const
+      const cell = { ...way, name: 'out', fromIp: ctl.ipv4, toIp: wan.ipv4 }
+      assert.deepEqual([...(await tryAll(home, [cell])).values()], ['answered'])
       await held.devices({ matches: [{ ...ports, protocol: 6 }] })
       assert.deepEqual(await held.outcomes(...names), answered(names))
     })
+
+    for (const told of ['MAC', 'addresses'] as const) {
+      it(`leaves machines that are protected alone where unknown devices are shut off, told by ${told}`, async () => {
+        const { ipv4, ipv6 } = home.addresses('ctl')
+        const machines = {
+          macs: told === 'MAC' ? [CTL_MAC] : [],
+          unresolved: told === 'MAC' ? [] : [`${ipv4}/32`, `${ipv6}/128`],
+          ...{ kept: [], resolvers: [] },
+        }
+        const level = { level: 'full', ruleId: 'new' } as const
+        const desired = { devices: [], everyone: [], unknown: { level, free: [] } }
+        const place = { ...held.place, machines }
+        await home.apply(rulesetText(place, elementsOf(desired, place), 0))
+        const cells = (['ctl', 'peer'] as const).flatMap((end) =>
+          (['wan', 'box'] as const).flatMap((other) =>
+            [
+              { from: end, to: other },
+              { from: other, to: end },
+            ].map(({ from, to }): Cell => {
+              const [fromIp, toIp] = [home.addresses(from).ipv6, home.addresses(to).ipv6]
+              return { name: `${from} to ${to}`, from, to, fromIp, toIp, port: PORT, version: 6 }
+            }),
+          ),
+        )
+        const found = [...(await tryAll(home, cells))].map(([{ name }, got]) => `${name}: ${got}`)
+        const wanted = cells.map(({ name }) => {
+          return `${name}: ${name.includes('ctl') ? 'answered' : 'nothing'}`
+        })
+        await held.start()
+        assert.deepEqual(found, wanted)
+      })
+    }
 
     it('lets exceptions win over a whole block, a level and a block for everybody', async () => {
       const exception = match({ ruleId: 'm2', action: 'allow', prefix: `${WAN4}/32` })

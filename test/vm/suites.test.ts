@@ -7,7 +7,7 @@ import { makeMachine } from './made.ts'
 
 const SUITES = (
   process.env.HOMESPIN_VM_SUITES ??
-  'test/native/nft-queue.test.ts test/native/queue/dns-gate.test.ts test/native/queue/dns-gate-sets.test.ts test/native/queue/dns-gate-alone.test.ts test/native/queue/first-packets.test.ts test/agent/enforce/ruleset.test.ts test/lab/levels.test.ts'
+  'test/native/nft-queue.test.ts test/native/queue/dns-gate.test.ts test/native/queue/dns-gate-sets.test.ts test/native/queue/dns-gate-alone.test.ts test/native/queue/first-packets.test.ts test/agent/enforce/ruleset.test.ts test/lab/levels.test.ts test/lab/offload.test.ts'
 ).split(' ')
 const SUITE_MS = 1_200_000
 

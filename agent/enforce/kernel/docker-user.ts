@@ -2,9 +2,9 @@
 // marked rules in DOCKER-USER, the chain that Docker keeps for others' rules, by the program of the back end that it uses.
 import { execFile } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
-import type { ForwardDoor } from '../enforcement.ts'
+import type { ForwardDoor } from '../place/door-watch.ts'
 import type { Place } from '../place/place.ts'
-import type { Standing } from '../place/place-watch.ts'
+import type { Standing } from '../place/standing.ts'
 
 /** Each rule of ours carries it as its comment. */
 export const MARK = 'homespin'
@@ -23,6 +23,11 @@ const PROGRAMS = {
 /** Tables of the legacy back end that exist; asking by its program would make them. */
 const LEGACY_NAMES = { ip: '/proc/net/ip_tables_names', ip6: '/proc/net/ip6_tables_names' } as const
 
+/** Links of Docker's: where one is there, so may be its rules. */
+const DOCKER_LINK = /^\s*(?:docker\d+|hassio|br-[0-9a-f]{12}):/m
+/** Where a service's PATH may leave out what only root uses. */
+const PATH = `${process.env.PATH ?? ''}:/usr/sbin:/sbin`
+
 /** A chain for others' rules. */
 interface Spot {
   program: 'nft' | 'legacy' | 'native'
@@ -30,6 +35,17 @@ interface Spot {
   table: string
   chain: string
   family: Family | 'inet'
+  /** What it lets through would be dropped. */
+  drops: boolean
+}
+
+/** What Docker has here. */
+interface Found {
+  spots: Spot[]
+  /** A policy that drops, where there is no chain for others' rules. */
+  closed: string | undefined
+  /** What could not be looked at, a sentence each. */
+  unseen: string[]
 }
 
 interface Chain {
@@ -42,7 +58,8 @@ interface Chain {
 
 export function runProgram(program: string, args: readonly string[]): Promise<string> {
   return new Promise((resolve, reject) => {
-    execFile(program, [...args], { timeout: TIMEOUT_MS }, (error, stdout, stderr) => {
+    const env = { ...process.env, PATH }
+    execFile(program, [...args], { timeout: TIMEOUT_MS, env }, (error, stdout, stderr) => {
       if (error === null) return resolve(stdout)
       const missing = (error as NodeJS.ErrnoException).code === 'ENOENT'
       const why = missing ? 'it is not installed' : stderr.trim() || error.message
@@ -89,8 +106,13 @@ export class DockerUser implements ForwardDoor {
     const { place } = standing
     if (place === undefined || place.position === 'bridge') return undefined
     try {
-      const { spots, closed } = await this.#find()
-      for (const spot of spots) await this.#openAt(spot, place)
+      const { spots, closed, unseen } = await this.#find()
+      for (const spot of spots) {
+        // Where nothing is dropped any more our rules would be in the way of Docker's.
+        if (spot.drops) await this.#openAt(spot, place)
+        else await this.#closeAt(spot).catch(() => {})
+      }
+      if (unseen.length > 0) throw new Error(unseen.join('; '))
       if (closed === undefined) return undefined
       return `Docker drops what this box would route (${closed}) and has no chain DOCKER-USER for others' rules: set "ip-forward-no-drop": true in Docker's daemon.json, or use another mode.`
     } catch (error) {
@@ -99,48 +121,63 @@ export class DockerUser implements ForwardDoor {
   }
 
   async close(): Promise<void> {
-    const { spots } = await this.#find()
-    for (const spot of spots) await this.#closeAt(spot)
+    const { spots, unseen } = await this.#find()
+    const left = [...unseen]
+    for (const spot of spots) {
+      await this.#closeAt(spot).catch(({ message }: Error) => left.push(message))
+    }
+    if (left.length > 0) throw new Error(left.join('; '))
   }
 
-  /** Chains for our rules where a policy drops, and a policy of Docker's that drops where there is none. */
-  async #find(): Promise<{ spots: Spot[]; closed: string | undefined }> {
-    const spots: Spot[] = []
-    let closed: string | undefined
+  /** Every chain for others' rules, whatever Docker's policy is now, and where it has none. */
+  async #find(): Promise<Found> {
     const chains = await this.#nftChains()
-    const inTable = (of: Chain, pattern: RegExp): Chain | undefined =>
-      chains.find((c) => c.family === of.family && c.table === of.table && pattern.test(c.name))
+    const found: Found = { spots: [], closed: undefined, unseen: [] }
     for (const chain of chains) {
-      if (chain.hook !== 'forward' || chain.policy !== 'drop') continue
-      if (!['ip', 'ip6', 'inet'].includes(chain.family)) continue
-      const where = `${chain.family} ${chain.table}`
-      const user = inTable(chain, /^docker-user$/i)
-      // Somebody else's policy is theirs: a router's own firewall lets through what it routes.
-      if (user === undefined) {
-        if (inTable(chain, /^docker/i) !== undefined || /docker/i.test(chain.table))
-          closed = `chain ${chain.name} of ${where}`
+      const { family, table, name } = chain
+      if (!['ip', 'ip6', 'inet'].includes(family)) continue
+      const inTable = chains.filter((each) => each.family === family && each.table === table)
+      const drops = inTable.some(({ hook, policy }) => hook === 'forward' && policy === 'drop')
+      const where = `${family} ${table}`
+      if (/^docker-user$/i.test(name)) {
+        const isIptables = table === 'filter' && family !== 'inet' && name === 'DOCKER-USER'
+        const program = isIptables ? 'nft' : 'native'
+        found.spots.push({
+          ...{ program, table: where, chain: name, drops },
+          family: family as Spot['family'],
+        })
         continue
       }
-      const isIptables =
-        chain.table === 'filter' && chain.name === 'FORWARD' && chain.family !== 'inet'
-      const family = chain.family as Spot['family']
-      spots.push({ program: isIptables ? 'nft' : 'native', table: where, chain: user.name, family })
+      // Somebody else's policy is theirs: a router's own firewall lets through what it routes.
+      if (chain.hook !== 'forward' || chain.policy !== 'drop') continue
+      const names = inTable.map((each) => each.name)
+      const isDocker = names.some((each) => /^docker/i.test(each)) || /docker/i.test(table)
+      if (isDocker && !names.some((each) => /^docker-user$/i.test(each)))
+        found.closed = `chain ${name} of ${where}`
     }
-    for (const family of FAMILIES) {
-      const names = (await this.#read(LEGACY_NAMES[family])).split('\n')
-      if (!names.includes('filter')) continue
-      const rules = await this.#run(PROGRAMS.legacy[family], ['-w', '5', '-S'])
-      if (!/^-P FORWARD DROP$/m.test(rules) || !/^-N DOCKER/m.test(rules)) continue
-      const spot = {
-        program: 'legacy',
-        table: `${family} filter`,
-        chain: 'DOCKER-USER',
-        family,
-      } as const
-      if (/^-N DOCKER-USER$/m.test(rules)) spots.push(spot)
-      else closed = `chain FORWARD of ${PROGRAMS.legacy[family]}`
+    for (const family of FAMILIES) await this.#findLegacy(family, found)
+    return found
+  }
+
+  async #findLegacy(family: Family, found: Found): Promise<void> {
+    const names = (await this.#read(LEGACY_NAMES[family])).split('\n')
+    if (!names.includes('filter')) return
+    const program = PROGRAMS.legacy[family]
+    let rules: string
+    try {
+      rules = await this.#run(program, ['-w', '5', '-S'])
+    } catch (error) {
+      // The table is somebody's; where Docker is not here, not Docker's.
+      if (DOCKER_LINK.test(await this.#read('/proc/net/dev')))
+        found.unseen.push((error as Error).message)
+      return
     }
-    return { spots, closed }
+    const drops = /^-P FORWARD DROP$/m.test(rules)
+    if (/^-N DOCKER-USER$/m.test(rules)) {
+      found.spots.push({
+        ...{ program: 'legacy', table: `${family} filter`, chain: 'DOCKER-USER', family, drops },
+      })
+    } else if (drops && /^-N DOCKER/m.test(rules)) found.closed = `chain FORWARD of ${program}`
   }
 
   async #nftChains(): Promise<Chain[]> {

@@ -1,5 +1,6 @@
 // The kernel as enforce/ sees it, on this host or on a router by SSH: whole rulesets, elements of sets, and what others do.
 import type { Family, SetSpec } from '../tables/sets.ts'
+import type { Flowtable } from './flowtables.ts'
 
 /** A table as nft names it: `inet homespin`. */
 export type TableId = `${Family} ${string}`
@@ -113,4 +114,6 @@ export interface Kernel {
    */
   shapes(tables: readonly TableId[]): Promise<ReadonlyMap<TableId, string>>
   probe(interfaces: readonly string[]): Promise<KernelProbes>
+  /** Flowtables of whoever; none where the kernel has no such thing. */
+  flowtables(): Promise<readonly Flowtable[]>
 }

@@ -2,6 +2,8 @@
 import type { Nft, NftFailure, NftNews, NftTrial, NftWatch } from '../../../native/nft.ts'
 import type { Addon } from '../../addon.ts'
 import type { Family, SetSpec } from '../tables/sets.ts'
+import type { Flowtable } from './flowtables.ts'
+import { flowtablesIn, LIST_FLOWTABLES } from './flowtables.ts'
 import type {
   ElementChange,
   ElementNow,
@@ -161,6 +163,12 @@ export class LocalKernel implements Kernel {
       queue: { inet: { nft: at(3), xt: at(4) }, bridge: { nft: at(5), xt: at(6) } },
       egress: new Map(interfaces.map((name, i) => [name, at(7 + i)])),
     }
+  }
+
+  async flowtables(): Promise<readonly Flowtable[]> {
+    const options = { input: LIST_FLOWTABLES, timeoutMs: NFT_TIMEOUT_MS }
+    const { stdout } = await runProgram(this.#program, ['-c', '-f', '-'], options)
+    return flowtablesIn(stdout)
   }
 
   /** Whether the program takes a text, which is thrown away. */

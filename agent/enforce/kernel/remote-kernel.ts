@@ -3,6 +3,8 @@ import type { Log } from '../../log.ts'
 import type { SshTarget } from '../../ssh-target.ts'
 import type { SetSpec } from '../tables/sets.ts'
 import { setId } from '../tables/sets.ts'
+import type { Flowtable } from './flowtables.ts'
+import { flowtablesIn, LIST_FLOWTABLES } from './flowtables.ts'
 import type {
   ElementChange,
   ElementNow,
@@ -184,6 +186,13 @@ export class RemoteKernel implements Kernel {
         queue: { inet: { nft: NO_QUEUE, xt: NO_QUEUE }, bridge: { nft: NO_QUEUE, xt: NO_QUEUE } },
       }
     })
+  }
+
+  /** By a check, whose answer is not JSON, and which needs no further right there. */
+  flowtables(): Promise<readonly Flowtable[]> {
+    return this.#inTurn(async () =>
+      flowtablesIn((await this.#link.run('check', LIST_FLOWTABLES)).stdout),
+    )
   }
 
   #inTurn<T>(work: () => Promise<T>): Promise<T> {

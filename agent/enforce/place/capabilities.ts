@@ -2,28 +2,41 @@
 import type { Capability } from '../../../protocol/messages.ts'
 import type { KernelProbes, Probe } from '../kernel/kernel.ts'
 import type { Ruleset } from '../reconcile/reconciler-ruleset.ts'
-import type { Standing } from './place-watch.ts'
+import { offloadCapability } from './offload.ts'
+import type { Standing } from './standing.ts'
 
 function of(probe: Probe, works: string, fails: string): Capability {
   return probe.works ? { ok: true, reason: works } : { ok: false, reason: probe.reason ?? fails }
 }
 
-function none(reason: string): Record<string, Capability> {
-  return { enforce: { ok: false, reason }, levels: { ok: false, reason, values: [] } }
+/** Why nothing can be enforced: a sentence, and whether that is over by itself (`Capability.passing`). */
+export interface Trouble {
+  reason: string
+  passing?: true
+}
+
+function none(trouble: Trouble): Record<string, Capability> {
+  return { enforce: { ok: false, ...trouble }, levels: { ok: false, ...trouble, values: [] } }
 }
 
 /** `problem`: why the kernel takes nothing at the moment. */
 export function capabilitiesOf(
   standing: Standing | undefined,
   probes: KernelProbes | undefined,
-  problem: string | undefined,
+  problem: Trouble | undefined,
   ruleset: Ruleset,
 ): Record<string, Capability> {
   if (problem !== undefined) return none(problem)
   if (standing === undefined || probes === undefined) {
-    return none('It is not known yet where this box stands in the network.')
+    return none({
+      reason: 'It is not known yet where this box stands in the network.',
+      passing: true,
+    })
   }
-  if (standing.place === undefined) return none(standing.reason)
+  if (standing.place === undefined) {
+    const { reason, passing } = standing
+    return none({ reason, ...(passing && { passing }) })
+  }
   const { place } = standing
   const levels = ruleset.levels(place)
   const bare = [...probes.egress].filter(([, probe]) => !probe.works)
@@ -35,6 +48,7 @@ export function capabilitiesOf(
       }
   const queues = probes.queue.inet
   const way = place.features.queue
+  const offload = offloadCapability(place)
   return {
     enforce: {
       ok: true,
@@ -42,6 +56,7 @@ export function capabilitiesOf(
     },
     levels: { ok: levels.values.length > 0, reason: levels.reason, values: [...levels.values] },
     egress,
+    ...(offload === undefined ? {} : { offload }),
     bridge: of(
       probes.bridge,
       'Tables of family bridge work.',

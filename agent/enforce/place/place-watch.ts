@@ -1,131 +1,44 @@
 // From what the kernel says of this box, what is captured and what was probed: where this box stands, made anew whenever
 // links, addresses or gateways change, and the protected list with it.
-import type { Box, Link } from '../../capture/box.ts'
+import type { Box } from '../../capture/box.ts'
 import type { Plan } from '../../capture/plan.ts'
 import type { Log } from '../../log.ts'
+import type { Flowtable } from '../kernel/flowtables.ts'
 import type { KernelProbes } from '../kernel/kernel.ts'
+import type { HeardNow } from './heard-ipv6.ts'
 import type { Place } from './place.ts'
-import type { Picture, ProtectedOptions, Surroundings } from './surroundings.ts'
+import type { AllPortFacts } from './port-facts.ts'
+import { textOf as rangeText } from './protected.ts'
+import type { PlaceFacts, PlaceOptions, Standing } from './standing.ts'
+import { bridgeOf, linksOf, placeOf, portsOf, present } from './standing.ts'
+import type { Picture, Surroundings } from './surroundings.ts'
 import { nameservers, surroundings } from './surroundings.ts'
-
-/** What does not change while the agent runs; brokers are those that are known from the start. */
-export interface PlaceOptions extends ProtectedOptions {
-  /** One-armed: towards the uplink packets get this box's own source address. */
-  masquerade: boolean
-  queues: { dns: number; first: number }
-}
-
-/** What is where: either this box can enforce, or why not. */
-export type Standing =
-  | { place: Place; key: string; links?: string }
-  | { place?: undefined; reason: string }
 
 /** Changes that come together are taken together. */
 const SETTLE_MS = 100
+/** So long after others changed nftables their flowtables are listed: a firewall begins with many changes. */
+const RULES_MS = 500
 /** The file of the resolvers is read again so often: no event tells of it. */
 const RESOLVERS_MS = 3000
 /** So often the broker's name is looked up again, and so long the start waits for it. */
 const BROKERS_MS = 30_000
 const FIRST_BROKERS_MS = 2000
 
-/** Interfaces towards devices: without those that were asked for and are not there. */
-function present(box: Picture, names: readonly string[]): Link[] {
-  return [...new Set(names)].flatMap((name) => box.byName(name) ?? [])
-}
-
-function portsOf(box: Picture, links: readonly Link[]): Link[] {
-  const bridges = new Set(links.map((link) => link.index))
-  return [...box.links.values()].filter(
-    (link) => link.master !== undefined && bridges.has(link.master),
-  )
-}
-
-function bridgeOf(box: Picture, link: Link): Link {
-  return (link.master === undefined ? undefined : box.links.get(link.master)) ?? link
-}
-
-/** Where this box stands. Pure. `forwards`: it routes IPv4. */
-export function placeOf(
-  box: Picture,
-  plan: Plan,
-  probes: KernelProbes,
-  options: PlaceOptions,
-  bridgeNetfilter = false,
-): Standing {
-  if (plan.mode !== 'gateway' && plan.mode !== 'bridge') {
-    return {
-      reason: `Mode ${plan.mode} only sees traffic: nothing that devices send passes this box. Use mode gateway or bridge.`,
-    }
-  }
-  if (!probes.tables.works) return { reason: probes.tables.reason ?? 'nftables can not be used.' }
-  const named = present(
-    box,
-    plan.specs.map((spec) => spec.name),
-  )
-  const links =
-    plan.mode === 'bridge' ? [...new Set(named.map((link) => bridgeOf(box, link)))] : named
-  if (links.length === 0) {
-    return { reason: 'The interfaces towards the devices are not there; they are waited for.' }
-  }
-  if (plan.mode === 'bridge' && !probes.bridge.works) {
-    return {
-      reason: `Mode bridge needs tables of family bridge: ${probes.bridge.reason ?? 'the kernel has none.'}`,
-    }
-  }
-  const ports = portsOf(box, links)
-  const uplinkIndexes = new Set(box.gateways.map((gateway) => gateway.index))
-  const isOneArmed = plan.mode === 'gateway' && links.some((link) => uplinkIndexes.has(link.index))
-  const uplinks = [...box.links.values()].filter((link) => uplinkIndexes.has(link.index))
-  const egress = [...links, ...ports].every((link) => probes.egress.get(link.name)?.works === true)
-  const { inet } = probes.queue
-  const place: Place = {
-    position: plan.mode === 'bridge' ? 'bridge' : isOneArmed ? 'one_armed' : 'two_armed',
-    interfaces: links.map((link) => link.name).sort(),
-    ports: ports.map((link) => link.name).sort(),
-    uplinks: uplinks.map((link) => link.name).sort(),
-    lan: [...plan.lan].sort(),
-    own: box.addresses.map((address) => address.ip).sort(),
-    infrastructure: infrastructureOf(box),
-    controllers: options.homeAssistant.filter((ip) => !plan.own.includes(ip)),
-    features: {
-      egress,
-      bridge: probes.bridge.works,
-      bridgeConntrack: probes.bridgeConntrack.works,
-      queue: inet.nft.works ? 'nft' : inet.xt.works ? 'xt' : undefined,
-      tails: probes.tails?.works === true,
-    },
-    ...(bridgeNetfilter ? { bridgeNetfilter } : {}),
-    queues: options.queues,
-    masquerade: options.masquerade && isOneArmed,
-  }
-  // A link that went and came back under its name is another one: its chains are gone.
-  const indexes = [...links, ...ports].map((link) => `${link.name}=${link.index}`).sort()
-  return { place, key: JSON.stringify([place, indexes]), links: indexes.join() }
-}
-
-function infrastructureOf(box: Picture): string[] {
-  const macs = new Set<string>()
-  for (const { mac, loopback } of box.links.values())
-    if (mac !== undefined && !loopback) macs.add(mac)
-  for (const { index, ip } of box.gateways) {
-    const mac = box.macOf(index, ip)
-    if (mac !== undefined) macs.add(mac)
-  }
-  return [...macs].sort()
-}
-
 /**
- * The box, with the MACs of gateways as they were known last: the kernel forgets a neighbour that it has not talked to for
- * a while, and what is protected must not come and go with that.
+ * The box, with the MACs of gateways and of other protected machines as they were known last: the kernel forgets a neighbour
+ * that it has not talked to for a while, and what is protected must not come and go with that. `hosts`: their addresses.
  */
-function withMemory(box: Box, known: Map<string, string>): Picture {
+function withMemory(box: Box, hosts: readonly string[], known: Map<string, string>): Picture {
+  const indexes = [...box.links.keys()]
   const keys = new Set<string>()
-  for (const { index, ip } of box.gateways) {
+  const remember = (index: number, ip: string): void => {
     const key = `${index} ${ip}`
     keys.add(key)
     const mac = box.macOf(index, ip)
     if (mac !== undefined) known.set(key, mac)
   }
+  for (const { index, ip } of box.gateways) remember(index, ip)
+  for (const ip of hosts) for (const index of indexes) remember(index, ip)
   for (const key of known.keys()) if (!keys.has(key)) known.delete(key)
   return {
     links: box.links,
@@ -134,6 +47,12 @@ function withMemory(box: Box, known: Map<string, string>): Picture {
     byName: (name) => box.byName(name),
     macOf: (index, ip) => box.macOf(index, ip) ?? known.get(`${index} ${ip}`),
   }
+}
+
+/** The same for the same. */
+function textOf({ ranges, macs }: Surroundings): string {
+  const plain = ranges.map(({ prefix, ...rest }) => ({ ...rest, prefix: rangeText(prefix) }))
+  return JSON.stringify([plain, [...macs]])
 }
 
 export interface PlaceWatchParts {
@@ -149,8 +68,16 @@ export interface PlaceWatchParts {
   agents?: () => readonly string[]
   /** Whether bridged packets pass the inet hooks now; does not reject. */
   bridgeNetfilter?: () => Promise<boolean>
+  /** What was heard of IPv6. */
+  heard?: () => HeardNow
+  /** Flowtables of others. */
+  flowtables?: () => Promise<readonly Flowtable[]>
+  /** What sysfs says of links; does not reject. */
+  portFacts?: (names: readonly string[]) => Promise<AllPortFacts>
   log: Log
   onPlace: (standing: Standing, probes: KernelProbes) => void
+  /** All links of the place that was told last are there again, others under their names; what else of it changed comes later. */
+  onLinks?: (place: Place, links: string) => void
   onSurroundings: (surroundings: Surroundings) => void
 }
 
@@ -161,11 +88,19 @@ export class PlaceWatch {
   #timer: NodeJS.Timeout | undefined
   #resolverTimer: NodeJS.Timeout | undefined
   #brokerTimer: NodeJS.Timeout | undefined
+  #flowtablesTimer: NodeJS.Timeout | undefined
+  /** Undefined: to be read anew. */
+  #flowtables: readonly Flowtable[] | undefined
   #resolvers: readonly string[] = []
   #brokers: readonly string[] = []
   #bridged = false
   #key = ''
-  readonly #gatewayMacs = new Map<string, string>()
+  /** Of gateways and of protected machines, by link and address. */
+  readonly #macs = new Map<string, string>()
+  #around = ''
+  /** The place that was told last, and the links that its chains are tied to. */
+  #last: Place | undefined
+  #links = ''
   #probed = ''
   #probes: KernelProbes | undefined
   #working: Promise<void> = Promise.resolve()
@@ -182,6 +117,7 @@ export class PlaceWatch {
     // Without a network a look-up takes many seconds, and then nothing can be ordered of the broker either.
     const late = new Promise<void>((resolve) => setTimeout(resolve, FIRST_BROKERS_MS).unref())
     await Promise.race([this.#readBrokers(), late])
+    this.#tell()
     await this.#remake()
     this.#brokerTimer = setInterval(() => void this.#readBrokers(), BROKERS_MS)
     this.#resolverTimer = setInterval(() => {
@@ -194,6 +130,7 @@ export class PlaceWatch {
     clearTimeout(this.#timer)
     clearInterval(this.#resolverTimer)
     clearInterval(this.#brokerTimer)
+    clearTimeout(this.#flowtablesTimer)
     await this.#working
   }
 
@@ -202,6 +139,7 @@ export class PlaceWatch {
     if (this.#stopped) return
     // The protected list does not wait: a new gateway is protected from this moment on.
     this.#tell()
+    this.#lookAtLinks()
     if (this.#timer !== undefined) return
     this.#timer = setTimeout(() => {
       this.#timer = undefined
@@ -209,22 +147,64 @@ export class PlaceWatch {
     }, SETTLE_MS)
   }
 
+  /** Somebody changed something in nftables. */
+  rulesChanged(): void {
+    if (this.#stopped || this.#flowtablesTimer !== undefined) return
+    this.#flowtablesTimer = setTimeout(() => {
+      this.#flowtablesTimer = undefined
+      this.#flowtables = undefined
+      if (this.#probes !== undefined) this.changed()
+    }, RULES_MS)
+  }
+
+  async #readFlowtables(): Promise<readonly Flowtable[]> {
+    const { flowtables, log } = this.#parts
+    this.#flowtables ??= await (flowtables?.() ?? Promise.resolve([])).catch((error: Error) => {
+      log.debug(`flowtables could not be listed: ${error.message}`)
+      return []
+    })
+    return this.#flowtables
+  }
+
+  /** Chains of a link go with it. The one that comes in its place does not wait for the rest of what is told of it. */
+  #lookAtLinks(): void {
+    const { box, onLinks } = this.#parts
+    const last = this.#last
+    if (last === undefined || !box.whole) return
+    const links = linksOf(
+      [...last.interfaces, ...last.ports].flatMap((name) => box.byName(name) ?? []),
+    )
+    const areThere = links.split(',').length === last.interfaces.length + last.ports.length
+    if (!areThere || links === this.#links) return
+    this.#links = links
+    onLinks?.(last, links)
+  }
+
+  /** While the tables are told anew the last picture stands. */
   #tell(): void {
-    const { box, onSurroundings } = this.#parts
-    // While the tables are told anew the last picture stands.
-    if (!box.whole) return
-    const picture = withMemory(box, this.#gatewayMacs)
+    if (this.#parts.box.whole) this.#parts.onSurroundings(this.#look().around)
+  }
+
+  #look(): { box: Picture; around: Surroundings } {
+    const { admin, homeAssistant } = this.#options
     const brokers = [...this.#options.brokers, ...this.#brokers]
     const agents = this.#parts.agents?.() ?? []
-    onSurroundings(surroundings(picture, this.#resolvers, { ...this.#options, brokers, agents }))
+    const hosts = [...admin, ...homeAssistant, ...brokers, ...agents, ...this.#resolvers]
+    const box = withMemory(this.#parts.box, hosts, this.#macs)
+    const options = { admin, homeAssistant, brokers, agents }
+    return { box, around: surroundings(box, this.#resolvers, options) }
+  }
+
+  /** What no event tells of: the MAC of a machine that is protected, or a connection's other end. */
+  #lookAgain(): void {
+    if (this.#probes === undefined || !this.#parts.box.whole) return
+    if (textOf(this.#look().around) !== this.#around) this.changed()
   }
 
   async #readResolvers(): Promise<void> {
     await this.#readBridged()
-    const resolvers = nameservers((await this.#parts.resolvConf()) ?? '')
-    if (resolvers.join() === this.#resolvers.join()) return
-    this.#resolvers = resolvers
-    this.#tell()
+    this.#resolvers = nameservers((await this.#parts.resolvConf()) ?? '')
+    this.#lookAgain()
   }
 
   /** A sysctl, that no event tells of: it comes with the module br_netfilter. */
@@ -237,17 +217,18 @@ export class PlaceWatch {
 
   async #readBrokers(): Promise<void> {
     const brokers = (await this.#parts.brokers?.()) ?? []
-    if (this.#stopped || brokers.join() === this.#brokers.join()) return
+    if (this.#stopped) return
     this.#brokers = brokers
-    this.#tell()
+    this.#lookAgain()
   }
 
   async #remake(): Promise<void> {
     const { onPlace } = this.#parts
     const plan = this.#parts.plan()
     if (plan === undefined || !this.#parts.box.whole) return
-    const box = withMemory(this.#parts.box, this.#gatewayMacs)
-    this.#tell()
+    const { box, around } = this.#look()
+    this.#parts.onSurroundings(around)
+    this.#around = textOf(around)
     const names = present(
       box,
       plan.specs.map((spec) => spec.name),
@@ -265,10 +246,23 @@ export class PlaceWatch {
       this.#probes = await this.#parts.probe([...new Set(all.map((link) => link.name))])
       this.#probed = asked.join()
     }
-    const standing = placeOf(box, plan, this.#probes, this.#options, this.#bridged)
-    const key = standing.place === undefined ? standing.reason : standing.key
+    const ports = await this.#parts.portFacts?.(portsOf(box, names).map((link) => link.name))
+    const flowtables = await this.#readFlowtables()
+    const heard = this.#parts.heard?.()
+    const facts: PlaceFacts = {
+      ...{ bridgeNetfilter: this.#bridged, around, flowtables },
+      ...(ports && { ports }),
+      ...(heard && { heard }),
+    }
+    const standing = placeOf(box, plan, this.#probes, this.#options, facts)
+    // What is protected is not all part of the place, and each change of it is written.
+    const key = standing.place === undefined ? standing.reason : standing.key + this.#around
     if (key === this.#key || this.#stopped) return
     this.#key = key
+    if (standing.place !== undefined) {
+      this.#last = standing.place
+      this.#links = standing.links ?? ''
+    }
     onPlace(standing, this.#probes)
   }
 }

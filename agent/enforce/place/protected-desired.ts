@@ -8,6 +8,8 @@ import type { ProtectedList } from './protected.ts'
 export interface Admitted {
   desired: Desired
   failed: Map<string, string>
+  /** By device id: protected machines that are left out of what is ordered for unknown devices, each with a sentence. */
+  spared: Map<string, string>
 }
 
 function admitMatches(
@@ -49,12 +51,18 @@ export function rulesOfDesired({ devices, everyone, unknown }: Desired): string[
 /** Lets through what may be written. `levels`: those that can be held here. */
 export function admit(desired: Desired, list: ProtectedList, levels: ReadonlySet<Level>): Admitted {
   const failed = new Map<string, string>()
+  const spared = new Map<string, string>()
+  const free: string[] = []
+  const forUnknown = desired.unknown?.level?.ruleId
   const cannot = (level: Level): string => `Level ${level} can't be held here.`
   const devices = desired.devices.flatMap((device): DesiredDevice[] => {
     const what = list.deviceIs(device)
     if (what !== undefined) {
       const sentence = `Device ${device.deviceId} is ${what} and can't be shut off.`
-      for (const rule of rulesOf(device)) failed.set(rule, sentence)
+      for (const rule of rulesOf(device)) if (rule !== forUnknown) failed.set(rule, sentence)
+      // Without an entry of its own it would be held as an unknown one.
+      free.push(device.mac ?? device.deviceId)
+      spared.set(device.deviceId, sentence)
       return []
     }
     // An address of a protected machine is never matched as a device's, though it says that it has it.
@@ -66,10 +74,12 @@ export function admit(desired: Desired, list: ProtectedList, levels: ReadonlySet
     return [{ ...rest, ips, matches, ...(held ? { level } : {}) }]
   })
   const everyone = admitMatches(desired.everyone, false, list, failed)
-  const { unknown } = desired
-  if (unknown?.level === undefined || levels.has(unknown.level.level)) {
-    return { desired: { devices, everyone, unknown }, failed }
+  const admitted = (unknown: Desired['unknown']): Admitted => {
+    const known = unknown && { ...unknown, free: [...unknown.free, ...free] }
+    return { desired: { devices, everyone, unknown: known }, failed, spared }
   }
+  const { unknown } = desired
+  if (unknown?.level === undefined || levels.has(unknown.level.level)) return admitted(unknown)
   failed.set(unknown.level.ruleId, cannot(unknown.level.level))
-  return { desired: { devices, everyone, unknown: { free: unknown.free } }, failed }
+  return admitted({ free: unknown.free })
 }

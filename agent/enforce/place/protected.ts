@@ -14,6 +14,8 @@ const DHCP_PORTS = new Set([67, 68, 546, 547])
 /** What a block names of the other side. */
 export interface Target {
   prefix?: string
+  /** With all subdomains. */
+  domain?: string
   protocol?: number
   ports?: readonly [from: number, to: number]
   /** For one device, rather than for the whole home. */
@@ -27,7 +29,8 @@ export interface Fault {
   message: string
 }
 
-function overlap(a: Prefix, b: Prefix): boolean {
+/** Whether two prefixes have an address in common. */
+export function overlap(a: Prefix, b: Prefix): boolean {
   if (a.ipv6 !== b.ipv6) return false
   const bits = Math.min(a.length, b.length)
   const whole = bits >> 3
@@ -48,7 +51,8 @@ function isPublic(prefix: Prefix): boolean {
   return !isPrivate(prefix.bytes, 0, prefix.ipv6)
 }
 
-function textOf({ bytes, ipv6, length }: Prefix): string {
+/** In CIDR notation. */
+export function textOf({ bytes, ipv6, length }: Prefix): string {
   return `${formatIp(bytes, ipv6)}/${length}`
 }
 
@@ -83,7 +87,7 @@ export class ProtectedList {
   /** Why the other side of a block can't be this; undefined: it can. */
   targetFault(target: Target): Fault | undefined {
     const { prefix: text } = target
-    if (text === undefined) return dhcpFault(target)
+    if (text === undefined) return domainFault(target) ?? dhcpFault(target)
     const prefix = parsePrefix(text)
     if (prefix === undefined) {
       return {
@@ -149,6 +153,15 @@ export class ProtectedList {
 
 function isOpenResolver(range: ProtectedRange, target: Target): boolean {
   return range.resolver && target.forDevice && target.ports !== undefined && isPublic(range.prefix)
+}
+
+/** A name without a dot is a whole top-level domain: most of the internet, or everything at home. */
+function domainFault({ domain }: Target): Fault | undefined {
+  if (domain === undefined || domain.includes('.')) return undefined
+  return {
+    code: 'too_wide',
+    message: `${domain} is a whole top-level domain and too wide to be blocked: name a domain below it, like ads.example.com.`,
+  }
 }
 
 /** Wider spans of ports are taken: the rules let DHCP through before any block. */

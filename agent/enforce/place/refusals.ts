@@ -46,7 +46,7 @@ function unenforceable(order: Order, grounds: Grounds): Refusal | undefined {
   const missing = needs('enforce', grounds, 'It')
   if (missing) return missing
   const nobody = order.devices.find((device) => device.mac === undefined && device.ips.length === 0)
-  if (nobody !== undefined) {
+  if (nobody !== undefined && !order.newDevices) {
     return not(
       `Device ${nobody.id} has neither MAC nor address to match; wait until it is seen on the network.`,
     )
@@ -127,27 +127,38 @@ function isWhole(match: Match | undefined): boolean {
   return match === undefined || Object.values(match).every((value) => value === undefined)
 }
 
+/** Whether it closes a whole protocol, wherever to: for who asks that is as much as everything. */
+function isWholeProtocol({ endpoint, domain, protocol, port, port_to }: Match): boolean {
+  const anyPort = port === undefined || (port === 1 && port_to === 65535)
+  return endpoint === undefined && domain === undefined && protocol !== undefined && anyPort
+}
+
 function protectedDevice(order: Order, list: ProtectedList): Refusal | undefined {
   const refuse = (message: string): Refusal => ({ code: 'protected', message })
-  for (const device of order.devices) {
+  // Of what is ordered for new devices those of the list are left out (protected-desired.ts).
+  const devices = order.newDevices
+    ? order.devices.filter((device) => list.deviceIs(device) === undefined)
+    : order.devices
+  for (const device of devices) {
     const what = list.deviceIs(device)
     if (what !== undefined) {
       return refuse(`Device ${device.id} is ${what} and can't be shut off; choose another device.`)
     }
   }
-  const { asker, level } = order
+  const { asker, level, match } = order
   if (asker === undefined || isLoopback(asker)) return undefined
-  const own = order.devices.find((device) => device.ips.some((ip) => sameAddress(asker, ip)))
-  const whole = order.action === 'block' && isWhole(order.match)
+  const own = devices.find((device) => device.ips.some((ip) => sameAddress(asker, ip)))
+  const whole = order.action === 'block' && isWhole(match)
+  const asMuch = order.action === 'block' && match !== undefined && isWholeProtocol(match)
   // For the whole home only what closes the way to this box: a break from the internet for all may be ordered from a phone.
   const closes =
     own === undefined
       ? order.everyone && (whole || level === 'full' || level === 'internet_only')
-      : whole || (order.action === 'quarantine' && level !== 'observe')
+      : whole || asMuch || (order.action === 'quarantine' && level !== 'observe')
   if (!closes) return undefined
   const who = own === undefined ? 'That covers' : `Device ${own.id} is`
   return refuse(
-    `${who} the one that asks (${asker}), which must not lock itself out; ask from another device.`,
+    `${who} the one that asks (${asker}), which must not lock itself out; ${order.newDevices ? 'accept it first, or ' : ''}ask from another device.`,
   )
 }
 
@@ -158,6 +169,7 @@ function protectedRemote(order: Order, list: ProtectedList): Refusal | undefined
   const target: Target = {
     forDevice: !order.everyone && !order.newDevices,
     ...(match.endpoint === undefined ? {} : { prefix: match.endpoint }),
+    ...(match.domain === undefined ? {} : { domain: match.domain }),
     ...(protocol === undefined ? {} : { protocol }),
     ...(match.port === undefined
       ? {}

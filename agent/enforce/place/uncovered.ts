@@ -1,6 +1,9 @@
 // What of a device's orders this place leaves open, in sentences for people: by how the box stands, and by what was seen.
 import type { DesiredDevice } from '../../policy/desired.ts'
+import { offloadUncovered } from './offload.ts'
 import type { Place } from './place.ts'
+import { shortcutSentences } from './port-facts.ts'
+import { within } from './protected.ts'
 
 /** Whether anything is ordered for it that could be gone round. */
 function isShut({ level, restrictions, matches }: DesiredDevice): boolean {
@@ -15,13 +18,23 @@ export function needsNames({ restrictions, matches }: DesiredDevice): boolean {
   return byName || allow_list !== undefined || no_dns_no_connect !== undefined
 }
 
+/** Whether browsers have to be told by DNS not to go round it (the canary name use-application-dns.net). */
+export function needsCanary({ restrictions }: DesiredDevice): boolean {
+  return restrictions.no_encrypted_dns !== undefined
+}
+
+/** Of `no_encrypted_dns` where no name can be answered. */
+function withoutCanary(why: string): string {
+  return `Browsers are not asked to leave encrypted DNS (${why}): only port 853 and known resolvers are closed.`
+}
+
 function isGlobal(address: string): boolean {
   return address.includes(':') && !/^(?:fe[89ab]|ff|f[cd]|::)/i.test(address)
 }
 
-/** Neighbour discovery and advertisements of routers give devices and this box such addresses: IPv6 is used here. */
+/** By addresses that the device or this box has, or that others were heard to advertise or to have. */
 function usesIpv6(place: Place, device: DesiredDevice): boolean {
-  return [...device.ips, ...place.lan].some(isGlobal)
+  return place.usesIpv6 === true || [...device.ips, ...place.lan].some(isGlobal)
 }
 
 function oneArmed(place: Place, device: DesiredDevice): string[] {
@@ -30,21 +43,37 @@ function oneArmed(place: Place, device: DesiredDevice): string[] {
     : 'Only what this box routes is covered; other routers go round it.'
   const names =
     'Names that it asks its router or another machine of its own network for are not gated.'
-  return needsNames(device) ? [routed, names] : [routed]
+  return needsNames(device) || needsCanary(device) ? [routed, names] : [routed]
+}
+
+/** Whether the way to other devices of the home is to be closed. */
+function closesHome(place: Place, { level, matches }: DesiredDevice): boolean {
+  const closed = level?.level === 'full' || level?.level === 'internet_only'
+  const home = (prefix: string): boolean => place.lan.some((lan) => within(prefix, lan))
+  const blocks = matches.some(
+    ({ action, prefix }) => action === 'block' && prefix !== undefined && home(prefix),
+  )
+  return closed || blocks
 }
 
 /** What is open for a device though ordered, by where this box stands; undefined: nothing. */
 export function uncoveredAt(place: Place, device: DesiredDevice): string | undefined {
   if (!isShut(device)) return undefined
   const said = place.position === 'one_armed' ? oneArmed(place, device) : []
+  // Behind which port it is comes and goes.
+  if (place.shortcuts !== undefined && closesHome(place, device))
+    said.push(...shortcutSentences(place.shortcuts))
+  said.push(...offloadUncovered(place, device))
   const asks = device.restrictions.ask !== undefined
   if (place.features.queue === undefined) {
     if (needsNames(device)) said.push('Names are not gated: the kernel queues no packets.')
     if (asks) said.push('Connections are not asked about: the kernel queues no packets.')
+    if (needsCanary(device)) said.push(withoutCanary('the kernel queues no packets'))
   } else if (place.position === 'bridge' && place.bridgeNetfilter !== true) {
     const why = 'bridged packets pass no queue here (net.bridge.bridge-nf-call-iptables)'
     if (needsNames(device)) said.push(`Only names that it asks this box for are gated: ${why}.`)
     if (asks) said.push(`Only connections to this box are asked about: ${why}.`)
+    if (needsCanary(device)) said.push(withoutCanary(`unless they ask this box, as ${why}`))
   }
   return said.length === 0 ? undefined : said.join(' ')
 }

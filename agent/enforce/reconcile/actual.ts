@@ -46,6 +46,9 @@ export function actualOf(
       ...(open === undefined ? {} : { uncovered: open }),
     })
   }
+  for (const [id, spared] of written.spared) {
+    all.set(id, { rules: new Set(), restrictions: new Set(), spared, uncovered: spared })
+  }
   // What holds for the whole home holds for each of them.
   const common = forAll.filter((rule) => !lost.forAll.has(rule) && !written.failed.has(rule))
   if (common.length > 0) {

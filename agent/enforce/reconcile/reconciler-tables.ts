@@ -1,15 +1,15 @@
 // Our own tables as the reconciler takes them: which set is for what goes by its name (ruleset-sets.ts).
 import { canonicalKey } from '../../../native/nft-key.ts'
-import type { Level } from '../../../protocol/policy.ts'
 import type { Desired } from '../../policy/desired.ts'
 import type { QueueRule } from '../kernel/kernel.ts'
+import { levelsAt } from '../place/levels.ts'
 import type { Place } from '../place/place.ts'
 import { uncoveredAt } from '../place/uncovered.ts'
 import { DNS_QUEUE, FIRST_QUEUE } from '../tables/chains-queue.ts'
 import { elementsOf } from '../tables/elements.ts'
 import { regrowthText, rulesetText } from '../tables/ruleset.ts'
 import { needsOf } from '../tables/ruleset-needs.ts'
-import { hasBridge, setsOf, TABLE } from '../tables/ruleset-sets.ts'
+import { setsOf, TABLE } from '../tables/ruleset-sets.ts'
 import type { ElementSpec, Elements, Family, SetId, SetSpec } from '../tables/sets.ts'
 import type { Drops, Ruleset } from './reconciler-ruleset.ts'
 
@@ -41,27 +41,6 @@ function dropsOf({ name }: SetSpec, desired: Desired): Drops | undefined {
   }
   const cause = CAUSES.find(([pattern]) => pattern.test(name))?.[1]
   return cause === undefined ? undefined : { cause, direction }
-}
-
-/** Levels that hold where devices reach each other without this box do not close their way to each other. */
-function levelsOf(place: Place): { values: readonly Level[]; reason: string } {
-  if (hasBridge(place)) {
-    return {
-      values: ['observe', 'internet_only', 'local_only', 'full'],
-      reason: 'Devices reach each other through ports of this box.',
-    }
-  }
-  if (place.interfaces.length > 1) {
-    return {
-      values: ['observe', 'internet_only', 'local_only', 'full'],
-      reason: `Between ${place.interfaces.join(', ')} everything passes this box; devices of one network reach each other without it.`,
-    }
-  }
-  return {
-    values: ['observe', 'local_only', 'full'],
-    reason:
-      'internet_only needs devices to reach each other through this box: they do so without it on this network. With full they still reach each other.',
-  }
 }
 
 function removal(bridge: boolean): string {
@@ -103,7 +82,7 @@ export const homespinTables: Ruleset = {
   regrowth: regrowthText,
   queueRules: queueRulesOf,
   removal,
-  levels: levelsOf,
+  levels: levelsAt,
   uncovered: uncoveredAt,
   shutsRemote: ({ name }) => SHUTS_REMOTE.test(name),
   keeps: ({ name }) => !PASSING.test(name),

@@ -36,6 +36,8 @@ export interface Written {
   wanted: Elements
   /** Rules that the kernel does not have, each with a sentence. */
   failed: ReadonlyMap<string, string>
+  /** Protected machines that are left out, each with a sentence. */
+  spared: ReadonlyMap<string, string>
   /** Something of ours was gone, so everything was written anew though it was not asked for. */
   mended: boolean
 }
@@ -100,7 +102,7 @@ export class KernelWriter {
     if (place === undefined)
       throw new KernelError('EINVAL', 'It is not known where this box stands.')
     const admitted = admit(desired, this.#parts.protected, this.#levels)
-    const { failed } = admitted
+    const { failed, spared } = admitted
     const wanted = this.#checked(this.#parts.ruleset.elements(admitted.desired, place), failed)
     const needs = this.#parts.ruleset.needs(wanted)
     let isWhole = whole
@@ -111,7 +113,7 @@ export class KernelWriter {
           ? await this.#replace(place, wanted, needs)
           : await this.#change(difference(this.#sets, wanted, this.#held, this.#parts.bootMs()))
         this.#fail(failed, wanted, refused)
-        return { desired: admitted.desired, wanted, failed, mended: isWhole && !whole }
+        return { desired: admitted.desired, wanted, failed, spared, mended: isWhole && !whole }
       } catch (error) {
         if (attempt === ATTEMPTS || !isGone(error)) throw error
         isWhole = true

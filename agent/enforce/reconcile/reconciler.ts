@@ -19,8 +19,8 @@ export interface ReconcilerParts {
   log: Log
   /** Somebody else changed our tables; `problem`: why they are not as they shall be. */
   onTampering: (sentence: string, problem?: string) => void
-  /** What the kernel holds was read anew. */
-  onWritten: (written: Written) => void
+  /** What the kernel holds was read anew. `asked`: callers learn what came of it. */
+  onWritten: (written: Written, asked: boolean) => void
   /** The kernel takes nothing; it is tried again. */
   onFailure: (why: string) => void
 }
@@ -185,7 +185,7 @@ export class Reconciler {
       const isWhole = whole || isRetry || written.mended
       this.#doubts = isWhole && this.#foreign.length > 0 ? this.#doubts + 1 : 0
       if (tampered || written.mended) this.#repaired(foreign)
-      this.#parts.onWritten(written)
+      this.#parts.onWritten(written, callers.length > 0)
       for (const { resolve } of callers) resolve({ failed: written.failed })
     } catch (error) {
       this.#whole = true

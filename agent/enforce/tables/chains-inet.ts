@@ -6,6 +6,7 @@ import type { Chain, Who } from './chains.ts'
 import {
   BEFORE_CONNTRACK,
   BOTH,
+  besideRouters,
   close,
   DNS,
   deviceField,
@@ -54,7 +55,7 @@ function stateLevels(side: Side, who: Who, place: Place): Chain {
 }
 
 /** Connections to the internet that a list or `no_dns_no_connect` keeps to resolved addresses. */
-function stateInternet(side: Side): Chain {
+function stateInternet(side: Side, place: Place): Chain {
   const near = BOTH.flatMap((v) =>
     ['own', 'controllers', 'home'].map((set) => `${IP[v]} daddr @${set}${v} return`),
   )
@@ -63,6 +64,7 @@ function stateInternet(side: Side): Chain {
     name: 'state_internet',
     rules: [
       ...near,
+      ...(place.position === 'bridge' && place.knowsIpv6 ? [`${besideRouters(side)} return`] : []),
       `${isSet('ct mark', CT_RESOLVED)} return`,
       ...perKind(side, 'gate', `${resolve} return`, `${DNS} dport 53`),
       ...BOTH.map((v) => {
@@ -78,7 +80,7 @@ function stateInternet(side: Side): Chain {
 /** What the judgement of `from` devices ends with behind conntrack. */
 export function stateChains(side: Side, place: Place): Chain[] {
   return [
-    stateInternet(side),
+    stateInternet(side, place),
     stateLevels(side, 'held', place),
     stateLevels(side, 'unknown', place),
     { name: 'state_held', rules: ['jump state_held_levels', 'goto state_internet'] },

@@ -32,6 +32,7 @@ export function dnsChains(side: Side, needs: Needs): Chain[] {
       rules: [
         ...perKind(side, 'gate', 'goto dns_query'),
         'ether saddr @infrastructure accept',
+        ...BOTH.map((v) => `${IP[v]} saddr @machines${v} accept`),
         'iifname @gate_all goto dns_query',
         `${strange} goto dns_query`,
       ],

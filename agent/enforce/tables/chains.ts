@@ -100,12 +100,21 @@ function matchRules(
   const before = kind === 'all' ? '' : `${deviceField(direction, kind)} . `
   const versions = kind === 'all' ? BOTH : versionsOf(kind)
   const service = `meta l4proto . ${remotePort(direction)}`
-  const rule = (what: string, field: string): string =>
-    `${before}${field} @${setName(direction, kind, `${action}_${what}`)} ${verdict}`
+  const found = (what: string, field: string): string =>
+    `${before}${field} @${setName(direction, kind, `${action}_${what}`)}`
+  const rule = (what: string, field: string): string => `${found(what, field)} ${verdict}`
+  const other = (field: string, v: 4 | 6): string => `${field} . ${service} != @kept${v}`
+  // A block by port alone names nobody, so it spares protected machines. Elements that count are looked up last.
+  const sparing = (v: 4 | 6): string => {
+    const remote = other(remoteField(direction, v), v)
+    if (kind !== 'all') return `${remote} ${rule('port', service)}`
+    const device = other(deviceField(direction, `ip${v}`), v)
+    return `${found('port', service)} ${remote} ${device} ${verdict}`
+  }
   return [
     ...versions.map((v) => rule(`host${v}`, remoteField(direction, v))),
     ...versions.map((v) => rule(`net${v}`, remoteField(direction, v))),
-    rule('port', service),
+    ...(action === 'allow' ? [rule('port', service)] : versions.map(sparing)),
     ...versions.map((v) => rule(`host_port${v}`, `${remoteField(direction, v)} . ${service}`)),
   ]
 }
@@ -172,6 +181,22 @@ export function routerRules({ direction }: Side): string[] {
   return rules
 }
 
+/** IPv6 that goes to or comes from no router: to or from a device of the home, whatever its prefix. */
+export function besideRouters({ direction }: Pick<Side, 'direction'>): string {
+  return `meta protocol ip6 ether ${direction === 'from' ? 'daddr' : 'saddr'} != @routers`
+}
+
+/**
+ * On a bridge, which need not have IPv6 itself: by MAC, as its prefixes are not all known. Where no router is known this may be
+ * the home or the internet, and is closed by what closes either.
+ */
+function besideRule(side: Side, who: Who, place: Place): string {
+  const way = place.knowsIpv6
+    ? `goto ${side.direction}_${who}_home`
+    : `jump ${side.direction}_${who}_beside`
+  return `${besideRouters(side)} ${way}`
+}
+
 /** The device's own part in what a controller began, on a bridge. */
 function begunRules(): string[] {
   return [
@@ -211,6 +236,8 @@ function internetRules(side: Side): string[] {
 
 function encryptedDns(side: Side): string[] {
   if (side.direction === 'to') return []
+  // Before a flowtable: there is no set of resolvers in its table.
+  if (side.family === 'netdev') return perKind(side, 'no_encrypted_dns', 'drop', `${DNS} dport 853`)
   const doh = BOTH.map((v) => `${IP[v]} daddr @doh${v} ${DNS} dport 443`)
   return [`${DNS} dport 853`, ...doh].flatMap((before) =>
     perKind(side, 'no_encrypted_dns', 'drop', before),
@@ -238,6 +265,7 @@ function levelChains(side: Side, who: Who, place: Place): Chain[] {
       rules: [
         ...(who === 'held' ? encryptedDns(side) : []),
         ...near,
+        ...(viaRouter && side.kinds.includes('mac') ? [besideRule(side, who, place)] : []),
         ...(family === 'inet' ? [] : [`${PLAIN_FRAMES} goto ${name}_${other}`]),
         ...close(side, who, 'full'),
         ...close(side, who, 'local_only'),
@@ -253,6 +281,7 @@ function levelChains(side: Side, who: Who, place: Place): Chain[] {
         ...(bridged && direction === 'from' ? close(side, who, 'internet_only') : []),
       ],
     },
+    ...(viaRouter ? [{ name: `${name}_beside`, rules: close(side, who, 'internet_only') }] : []),
     {
       name: `${name}_home`,
       rules: [
@@ -306,6 +335,8 @@ export function judgement(side: Side, place: Place, needs: Needs): Chain[] {
       `jump ${direction}_always`,
       `jump ${direction}_allow_all`,
       `jump ${direction}_block_all`,
+      // Protected machines whose MACs are not known yet.
+      ...BOTH.map((v) => `${deviceField(direction, `ip${v}`)} @machines${v} accept`),
       ...ending('unknown'),
     ],
   }

@@ -4,7 +4,8 @@ import { ENCRYPTED_RESOLVER_ADDRESSES } from '../gate/encrypted-resolvers.ts'
 import type { Place } from '../place/place.ts'
 import { disjoint } from './elements-boxes.ts'
 import { addressKey, addressSpan, macText } from './elements-keys.ts'
-import { sidesOf, TABLE } from './ruleset-sets.ts'
+import { machineElements, machineMacs } from './elements-machines.ts'
+import { netdevInterfaces, sidesOf, TABLE } from './ruleset-sets.ts'
 import type { ElementSpec, Family, SetId } from './sets.ts'
 
 /** Never the internet, wherever the home is: link-local, multicast, broadcast, and no address yet. */
@@ -35,11 +36,11 @@ function single(texts: readonly string[]): { version: 4 | 6; key: string }[] {
   })
 }
 
-/** MACs of devices that are known: an id of 12 hex digits is a MAC. */
-function knownMacs({ devices, unknown }: Desired): string[] {
+/** MACs of devices that are known, protected machines among them: an id of 12 hex digits is a MAC. */
+function knownMacs({ devices, unknown }: Desired, place: Place): string[] {
   if (!unknown) return []
   const texts = [...devices.flatMap(({ mac, deviceId }) => [mac ?? deviceId]), ...unknown.free]
-  return texts.flatMap((text) => macText(text) ?? [])
+  return [...new Set([...texts.flatMap((text) => macText(text) ?? []), ...machineMacs(place)])]
 }
 
 /** Whether a device is judged by rules of its own. */
@@ -49,9 +50,10 @@ function isHeld({ level, restrictions, matches }: DesiredDevice): boolean {
   return shut || matches.length > 0 || Object.keys(others).length > 0
 }
 
-/** Interfaces as a table's chains see them: in a bridge's table its ports. */
+/** Interfaces as a table's chains see them: in a bridge's table its ports, before a flowtable both. */
 function interfacesOf(family: Family, place: Place): readonly string[] {
-  return family === 'bridge' ? place.ports : place.interfaces
+  if (family === 'bridge') return place.ports
+  return family === 'netdev' ? netdevInterfaces(place) : place.interfaces
 }
 
 /** Why packets of devices that are not held by MAC are looked at at all. */
@@ -91,7 +93,9 @@ export function placeElements(
   const controllers = single(place.controllers)
   const home = withoutOverlap([...ALWAYS_HOME, ...place.lan, ...place.own])
   const infrastructure = place.infrastructure.flatMap((mac) => macText(mac) ?? [])
-  const known = knownMacs(desired)
+  const routers = (place.routers ?? place.infrastructure).flatMap((mac) => macText(mac) ?? [])
+  const known = knownMacs(desired, place)
+  const machines = machineElements(place)
   const held = new Set(
     desired.devices.filter(isHeld).flatMap(({ mac }) => (mac === undefined ? [] : macText(mac))),
   )
@@ -108,11 +112,13 @@ export function placeElements(
   )
   for (const family of new Set(sides.map((side) => side.family))) {
     for (const mac of infrastructure) add(family, 'infrastructure', mac)
+    for (const mac of routers) add(family, 'routers', mac)
     for (const mac of known) add(family, 'known', mac)
     for (const mac of free) add(family, 'free', mac)
     for (const { version, key } of own) add(family, `own${version}`, key)
     for (const { version, key } of controllers) add(family, `controllers${version}`, key)
     for (const { version, key } of home) add(family, `home${version}`, key)
+    for (const { set, key } of machines) add(family, set, key)
     if (family === 'netdev') continue
     if (family === 'inet') {
       for (const { version, key, ruleIds } of asked) add(family, `asked${version}`, key, ruleIds)

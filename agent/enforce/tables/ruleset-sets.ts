@@ -77,13 +77,20 @@ export function hasBridge(place: Place): boolean {
 export function sidesOf(place: Place): readonly Side[] {
   const all: readonly Kind[] = ['mac', 'ip4', 'ip6']
   const sides: Side[] = [{ family: 'inet', direction: 'from', kinds: all }]
-  if (place.features.egress) sides.push({ family: 'netdev', direction: 'to', kinds: all })
-  else sides.push({ family: 'inet', direction: 'to', kinds: ['ip4', 'ip6'] })
+  if (place.features.egress) {
+    sides.push({ family: 'netdev', direction: 'to', kinds: all })
+    if (place.flowtables) sides.push({ family: 'netdev', direction: 'from', kinds: all })
+  } else sides.push({ family: 'inet', direction: 'to', kinds: ['ip4', 'ip6'] })
   if (hasBridge(place)) {
     sides.push({ family: 'bridge', direction: 'from', kinds: all })
     sides.push({ family: 'bridge', direction: 'to', kinds: all })
   }
   return sides
+}
+
+/** Where chains of family netdev are hooked: a flowtable takes packets at the ports of a bridge, and sends them there. */
+export function netdevInterfaces({ interfaces, ports, flowtables }: Place): readonly string[] {
+  return flowtables ? [...interfaces, ...ports] : interfaces
 }
 
 /** Whether most packets are told from those of held devices by a glance at their MAC. */
@@ -162,6 +169,7 @@ function tableSets(family: Family): SetSpec[] {
   const dynamic = { dynamic: true, timeout: true }
   return [
     spec(family, 'infrastructure', 'ether_addr'),
+    spec(family, 'routers', 'ether_addr'),
     // With a flag for time-outs, as only then does the kernel's table of it grow with what it holds.
     spec(family, 'known', 'ether_addr', { timeout: true }),
     // Of these and of what is no device those about which nothing is ordered, where others are shut off.
@@ -170,6 +178,9 @@ function tableSets(family: Family): SetSpec[] {
       spec(family, `own${v}`, ADDRESS[v]),
       spec(family, `controllers${v}`, ADDRESS[v]),
       spec(family, `home${v}`, ADDRESS[v], { interval: true }),
+      // Protected machines that are told by their addresses, and what of all of them blocks by port alone spare.
+      spec(family, `machines${v}`, ADDRESS[v], { interval: true }),
+      spec(family, `kept${v}`, `${ADDRESS[v]} . inet_proto . inet_service`, { interval: true }),
       spec(family, `dns_block${v}`, `ether_addr . ${ADDRESS[v]}`, { ...dynamic, counter: true }),
       spec(family, `dns_allow${v}`, `ether_addr . ${ADDRESS[v]}`, dynamic),
       spec(family, `dns_block_all${v}`, ADDRESS[v], { ...dynamic, counter: true }),

@@ -10,7 +10,7 @@ import { askChains, dnsChains } from './chains-queue.ts'
 import type { Needs } from './ruleset-needs.ts'
 import { judges, needsOf } from './ruleset-needs.ts'
 import type { Side } from './ruleset-sets.ts'
-import { SET_SIZE, setsOf, sidesOf, TABLE } from './ruleset-sets.ts'
+import { netdevInterfaces, SET_SIZE, setsOf, sidesOf, TABLE } from './ruleset-sets.ts'
 import type { ElementSpec, Elements, Family, SetSpec } from './sets.ts'
 import { setId } from './sets.ts'
 
@@ -73,10 +73,24 @@ function chainText({ name, hook, rules }: Chain): string {
 
 /** The chains that lead to the judgement of what goes to devices, on each of their interfaces. */
 function egressChains(to: Side, place: Place, needs: Needs): Chain[] {
-  return place.interfaces.map((name, i) => ({
+  return netdevInterfaces(place).map((name, i) => ({
     name: `egress_${i}`,
     hook: filter('egress', BEFORE_CONNTRACK, 'netdev', name),
     rules: entry(to, place, needs),
+  }))
+}
+
+/**
+ * What comes from devices, before a flowtable takes it past all other chains: connections that ran before something was
+ * ordered. It knows no connections, so whatever depends on who began them is for those that begin.
+ */
+function ingressChains(from: Side, place: Place, needs: Needs): Chain[] {
+  const lowest = Math.min(...(place.flowtables ?? []).map(({ priority }) => priority))
+  const priority = Math.min(BEFORE_CONNTRACK, lowest - 1)
+  return netdevInterfaces(place).map((name, i) => ({
+    name: `ingress_${i}`,
+    hook: filter('ingress', priority, 'netdev', name),
+    rules: entry(from, place, needs),
   }))
 }
 
@@ -91,6 +105,7 @@ function chainsOf(family: Family, place: Place, needs: Needs): Chain[] {
   }
   if (family === 'netdev') {
     if (to && judges(needs)) chains.push(...egressChains(to, place, needs))
+    if (from && judges(needs)) chains.push(...ingressChains(from, place, needs))
     return chains
   }
   if (from) {

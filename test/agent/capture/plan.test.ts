@@ -110,6 +110,13 @@ describe('mode bridge', () => {
     })
   }
 
+  it('says whom to ask for the MAC of its gateway where that is not known', () => {
+    const [br0, ...others] = BRIDGE_BOX as [LinkOf, ...LinkOf[]]
+    assert.equal(plan(BRIDGE_BOX, { mode: 'bridge' }).unresolvedGateway, undefined)
+    const found = plan([{ ...br0, neighbours: {} }, ...others], { mode: 'bridge' })
+    assert.equal(found.unresolvedGateway, '192.0.2.1')
+  })
+
   it('that routes is a router itself', () => {
     assert.deepEqual(plan(BRIDGE_BOX, { mode: 'bridge', forwards: true }).routers, [
       UPSTREAM,

@@ -1,12 +1,14 @@
 import assert from 'node:assert/strict'
 import { Box } from '../../../agent/capture/box.ts'
 import { dumpOrders, dumpProgram } from '../../../agent/capture/remote-dump.ts'
+import { channelsOf, MOST_CHANNELS } from '../../../agent/capture/remote-dumps.ts'
 import { changesSince, readFacts } from '../../../agent/capture/remote-facts.ts'
 import { PcapMerge, pcapHead, RouterClock } from '../../../agent/capture/remote-merge.ts'
 
 const LINKS = `## links
 br-lan 5 0x1003 02:0d:e0:ff:00:01 up 1 0 bridge 10 20
-eth1 3 0x1303 02:0d:e0:ff:00:01 up 1 5 - 10 20
+eth1 3 0x1303 02:0d:e0:ff:00:01 up 1 5 - 10 20 0a0b0c0d 0
+phy0-ap0 6 0x1303 02:0d:e0:ff:00:03 up 1 5 - 10 20 - 1
 pppoe-wan 7 0x10d1 - unknown 512 0 - 1 2
 wan 4 0x1003 02:0d:e0:ff:00:02 down 1 0 - 0 0
 lo 1 0x9 00:00:00:00:00:00 unknown 772 0 - 0 0
@@ -74,6 +76,9 @@ describe('capture: what a router says of itself', () => {
       assert.equal(facts.bridgeNetfilter, undefined)
       assert.equal(facts.resolvConf, 'nameserver 127.0.0.1')
       assert.equal(facts.packets.get('br-lan'), 30)
+      assert.deepEqual(facts.ports.get('eth1'), { switchId: '0a0b0c0d' })
+      assert.deepEqual(facts.ports.get('phy0-ap0'), { isRadio: true })
+      assert.deepEqual(facts.ports.get('br-lan'), {})
     })
   }
 
@@ -128,18 +133,18 @@ describe('capture: tcpdump on a router', () => {
   it('is given words of its own alone', () => {
     const spec = { name: 'br-lan', count: 'all' } as const
     for (const order of dumpOrders(spec, around)) {
-      const text = dumpProgram({ host: 'router', sudo: true }, order)
+      const text = dumpProgram({ host: 'router', sudo: true }, [order])
       assert.match(text, /sudo -n tcpdump -i br-lan -n -p .* -w - "not /)
       assert.doesNotMatch(text, /'/)
     }
     for (const name of ['a;b', '-z', 'a b', "a'b", '$(x)', 'a'.repeat(16)]) {
       const [order] = dumpOrders({ name, count: 'all' }, around)
       assert.ok(order)
-      assert.throws(() => dumpProgram({ host: 'router' }, order), TypeError, name)
+      assert.throws(() => dumpProgram({ host: 'router' }, [order]), TypeError, name)
     }
     const [strange] = dumpOrders(spec, { ...around, lan: ['$(id)'] })
     assert.ok(strange)
-    assert.throws(() => dumpProgram({ host: 'router' }, strange), TypeError)
+    assert.throws(() => dumpProgram({ host: 'router' }, [strange]), TypeError)
   })
 })
 
@@ -162,6 +167,28 @@ function headOf(big: boolean): Buffer {
   head.writeUInt32BE(1, 20)
   return head
 }
+
+describe('capture: channels to a router', () => {
+  const names = (count: number): string[] => Array.from({ length: count }, (_, i) => `lan${i}`)
+
+  it('are one for each interface, and no more than sshd takes however many there are', () => {
+    assert.deepEqual(channelsOf(names(2)), [['lan0'], ['lan1']])
+    for (const count of [1, 5, 6, 7, 64]) {
+      for (const doubtful of [
+        new Set<string>(),
+        new Set(['lan0', 'lan3']),
+        new Set(names(count)),
+      ]) {
+        const channels = channelsOf(names(count), doubtful)
+        assert.ok(channels.length + 3 <= 10 && channels.length <= MOST_CHANNELS, `${count}`)
+        assert.deepEqual(channels.flat().toSorted(), names(count).toSorted())
+        assert.ok(channels.every((channel) => channel.length > 0))
+      }
+    }
+    // Who ends by itself takes none of the others with it.
+    assert.deepEqual(channelsOf(names(7), new Set(['lan3'])).at(-1), ['lan3'])
+  })
+})
 
 describe('capture: streams of one router', () => {
   it('become one by their times, in pieces of any size and either order of bytes', () => {
@@ -196,6 +223,23 @@ describe('capture: streams of one router', () => {
     }
     assert.equal(sizes.length, 100)
     assert.ok(Math.abs(last - Date.now() * 1000) < 5_000_000, 'by the clock of this box')
+  })
+
+  it('are one stream of several tcpdumps, each with a head of its own, packets out of order by moments', () => {
+    const out: Buffer[] = []
+    const merge = new PcapMerge((data) => out.push(data) > 0)
+    const base = 1_000_000_000_000_000
+    const input = merge.add()
+    const parts = [headOf(false), record(base + 20, 7), headOf(false), record(base + 10, 8)]
+    const bytes = Buffer.concat([...parts, record(base + 30, 9)])
+    for (let at = 0; at < bytes.length; at += 5) merge.push(input, bytes.subarray(at, at + 5))
+    assert.equal(input.packets, 3)
+    merge.stop()
+    const all = Buffer.concat(out)
+    const sizes: number[] = []
+    for (let at = 0; at < all.length; at += 16 + (sizes.at(-1) as number))
+      sizes.push(all.readUInt32LE(at + 8))
+    assert.deepEqual(sizes, [8, 7, 9])
   })
 
   it('are refused where they are not Ethernet, or no pcap', () => {

@@ -99,6 +99,7 @@ describe('what the kernel has of a device', () => {
     wanted,
     failed: new Map(),
     mended: false,
+    spared: new Map([['ha', 'It is Home Assistant.']]),
   })
   const wanted = wanting(
     ['q', 'q', 'd', NOW + 5000],

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
+import { join } from 'node:path'
 import { DockerUser } from '../../../agent/enforce/kernel/docker-user.ts'
 import type { Place } from '../../../agent/enforce/place/place.ts'
 import { Namespaces } from '../../lab/namespaces.ts'
-import { requires, succeed } from '../../lab/process.ts'
+import { requires, run, succeed } from '../../lab/process.ts'
 
 const PLACE: Place = {
   position: 'two_armed',
@@ -88,7 +89,57 @@ describe("Docker's FORWARD policy", function () {
       await docker.close()
       assert.equal(await all(), before)
     })
+
+    it(`takes its rules back by ${program} also where Docker's policy has changed meanwhile`, async () => {
+      const rules = DOCKER.filter((rule) => !rule.includes('-s'))
+      for (const rule of rules) await inside(program, '-w', '5', ...rule)
+      const marked = async (): Promise<boolean> =>
+        (await inside(program, '-S', 'DOCKER-USER')).includes('homespin')
+      const policy = (to: string): Promise<string> => inside(program, '-P', 'FORWARD', to)
+      await docker.open(standing(PLACE))
+      await policy('ACCEPT')
+      assert.equal(await marked(), true)
+      await docker.close()
+      assert.equal(await marked(), false)
+      // Nor does it keep them where nothing is dropped any more.
+      await policy('DROP')
+      await docker.open(standing(PLACE))
+      await policy('ACCEPT')
+      assert.equal(await docker.open(standing(PLACE)), undefined)
+      assert.equal(await marked(), false)
+    })
   }
+
+  it("needs no iptables-legacy for somebody else's table, and says so where it may be Docker's", async () => {
+    const lists = [{ chain: { family: 'inet', table: 'fw4', name: 'forward' } }]
+    const without = (links: string): DockerUser =>
+      new DockerUser(
+        async (program) => {
+          if (program === 'nft') return JSON.stringify({ nftables: lists })
+          throw new Error(`${program}: it is not installed`)
+        },
+        async (path) => (path.endsWith('dev') ? links : path.includes('ip6') ? '' : 'filter\n'),
+      )
+    const dev = ' face |bytes\n    lo: 0 0\n  eth0: 0 0\n'
+    assert.equal(await without(dev).open(standing(PLACE)), undefined)
+    await without(dev).close()
+    const withDocker = without(`${dev}docker0: 0 0\n`)
+    assert.match((await withDocker.open(standing(PLACE))) ?? '', /iptables-legacy.*not installed/)
+    await assert.rejects(withDocker.close(), /iptables-legacy/)
+  })
+
+  it('leaves no table of ours where a chain of Docker can not be read, and says what it leaves', async () => {
+    await inside('nft', 'add table inet homespin')
+    await inside('nft', 'add table ip filter')
+    await inside('nft', 'add chain ip filter DOCKER-USER')
+    // What iptables can't say makes the whole table unreadable for it.
+    await inside('nft', 'add rule ip filter DOCKER-USER meta mark set numgen random mod 2')
+    const remove = join(import.meta.dirname, '../../../packaging/remove-rules.ts')
+    const { code, stderr } = await run('ip', spaces.exec('box', process.execPath, remove))
+    assert.equal(code, 1)
+    assert.match(stderr, /rules may be left: .*iptables-nft/)
+    assert.equal((await inside('nft', 'list tables')).includes('homespin'), false)
+  })
 
   it('opens a chain of native nftables', async () => {
     await inside('nft', 'add table inet docker')

@@ -123,6 +123,10 @@ export class NftProgram implements Kernel {
     }
   }
 
+  async flowtables(): Promise<readonly []> {
+    return []
+  }
+
   async #list(): Promise<ReadonlyMap<SetId, Map<string, ElementNow>>> {
     const rows = JSON.parse(await this.#nft(['-j', 'list', 'ruleset']))
     const sets = new Map<SetId, Map<string, ElementNow>>()

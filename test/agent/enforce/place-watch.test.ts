@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
-import type { Standing } from '../../../agent/enforce/place/place-watch.ts'
-import { PlaceWatch, placeOf } from '../../../agent/enforce/place/place-watch.ts'
+import { PlaceWatch } from '../../../agent/enforce/place/place-watch.ts'
+import type { Standing } from '../../../agent/enforce/place/standing.ts'
+import { placeOf } from '../../../agent/enforce/place/standing.ts'
 import type { Surroundings } from '../../../agent/enforce/place/surroundings.ts'
 import { createLog } from '../../../agent/log.ts'
 import { sleep } from '../../lab/process.ts'
@@ -65,6 +66,7 @@ describe('where this box stands', () => {
   it('is followed: links that go and come back under their name are others; a forgotten MAC of the gateway is kept', async () => {
     const box = routerBox()
     const told: string[] = []
+    const links: string[] = []
     let around: Surroundings | undefined
     let resolvConf = ''
     const watch = new PlaceWatch(OPTIONS, {
@@ -74,6 +76,7 @@ describe('where this box stands', () => {
       resolvConf: async () => resolvConf,
       log: createLog('error'),
       onPlace: (standing) => told.push('key' in standing ? standing.key : standing.reason),
+      onLinks: (_, text) => links.push(text),
       onSurroundings: (surroundings) => {
         around = surroundings
       },
@@ -98,8 +101,11 @@ describe('where this box stands', () => {
       assert.equal(around?.macs.get(GATEWAY4.mac), 'the default gateway')
       const link = { kind: 'link', name: 'lan2', up: true, loopback: false } as const
       box.apply({ ...link, index: 4, removed: true })
+      watch.changed()
+      assert.deepEqual(links, [])
       box.apply({ ...link, index: 14, mac: '02:0d:e0:ff:00:04', master: 2, removed: false })
       watch.changed()
+      assert.deepEqual(links, ['br-lan=2,lan1=3,lan2=14'], 'at once')
       await sleep(200)
       assert.equal(told.length, 2)
       setGateway(box, 5, { ip: '198.51.100.9', mac: '02:0d:e0:ff:00:09' })

@@ -1,19 +1,23 @@
 import assert from 'node:assert/strict'
 import type { Order } from '../../../agent/enforce/contract.ts'
-import { placeOf } from '../../../agent/enforce/place/place-watch.ts'
+import type { Place } from '../../../agent/enforce/place/place.ts'
 import { ProtectedList, remoteFault } from '../../../agent/enforce/place/protected.ts'
 import { admit } from '../../../agent/enforce/place/protected-desired.ts'
 import type { Grounds } from '../../../agent/enforce/place/refusals.ts'
 import { refusalOf } from '../../../agent/enforce/place/refusals.ts'
+import { placeOf } from '../../../agent/enforce/place/standing.ts'
 import { nameservers, surroundings } from '../../../agent/enforce/place/surroundings.ts'
+import { elementsOf } from '../../../agent/enforce/tables/elements.ts'
+import type { SetId } from '../../../agent/enforce/tables/sets.ts'
 import type { Match } from '../../../protocol/policy.ts'
 import { GATEWAY4, gatewayPlan, LAN_MAC, probesOf, routerBox, setGateway } from './boxes.ts'
 
 const OPTIONS = {
-  brokers: ['203.0.113.20'],
+  brokers: ['203.0.113.20', '192.0.2.20'],
   homeAssistant: ['192.0.2.5'],
   admin: ['192.0.2.9'],
 }
+const BROKER_MAC = '02:0d:e0:00:00:20'
 const ASKER = '192.0.2.77'
 const DEVICE = { id: '020de0000001', mac: '02:0d:e0:00:00:01', ips: ['192.0.2.11', 'fe80::11'] }
 
@@ -35,13 +39,14 @@ const TARGETS: readonly (readonly [what: string, endpoints: readonly string[]])[
 
 function setUp(): { list: ProtectedList; grounds: Grounds } {
   const box = routerBox()
+  const neighbour = { kind: 'neighbour', reachable: true, router: false, removed: false } as const
+  box.apply({ ...neighbour, index: 2, ip: '192.0.2.20', mac: BROKER_MAC })
   const list = new ProtectedList()
-  list.follow(surroundings(box, ['9.9.9.9', '2001:db8:53::53'], OPTIONS))
-  const standing = placeOf(box, gatewayPlan(box), probesOf(['br-lan', 'lan1', 'lan2']), {
-    ...OPTIONS,
-    masquerade: false,
-    queues: { dns: 1, first: 2 },
-  })
+  const around = surroundings(box, ['9.9.9.9', '2001:db8:53::53'], OPTIONS)
+  list.follow(around)
+  const probes = probesOf(['br-lan', 'lan1', 'lan2'])
+  const options = { ...OPTIONS, masquerade: false, queues: { dns: 1, first: 2 } }
+  const standing = placeOf(box, gatewayPlan(box), probes, options, { around })
   const ok = { ok: true, reason: 'works' }
   const levels = { ok: true, reason: 'all', values: ['observe', 'local_only', 'full'] }
   return {
@@ -203,6 +208,81 @@ describe('the protected list', () => {
     )
     assert.deepEqual(admitted.desired.devices, [])
     assert.ok(admitted.failed.get('q'))
+  })
+
+  it('refuses names that are a whole top-level domain, in orders and in what is written', () => {
+    for (const devices of [[DEVICE], []]) {
+      for (const domain of ['com', 'lan'])
+        assert.equal(refusalOf(block({ domain }, devices), grounds)?.code, 'too_wide')
+      assert.equal(refusalOf(block({ domain: 'ads.example' }, devices), grounds), undefined)
+    }
+    const match = { ruleId: 'r', action: 'block' as const, domain: 'com' }
+    const device = { deviceId: DEVICE.id, mac: DEVICE.mac, ips: [], restrictions: {} }
+    const desired = { devices: [{ ...device, matches: [match] }], everyone: [match] }
+    const admitted = admit({ ...desired, unknown: undefined }, list, new Set())
+    assert.deepEqual(admitted.desired.devices[0]?.matches, [])
+    assert.deepEqual(admitted.desired.everyone, [])
+    // An exception closes nothing.
+    assert.equal(refusalOf({ ...block({ domain: 'lan' }), action: 'allow' }, grounds), undefined)
+  })
+
+  it('refuses to close a whole protocol of the device that asks, as much as all of it', () => {
+    const own = [{ ...DEVICE, ips: [...DEVICE.ips, ASKER] }]
+    const refused: Match[] = [{}, { protocol: 'tcp' }, { protocol: 'tcp', port: 1, port_to: 65535 }]
+    for (const match of refused) {
+      const refusal = refusalOf(block(match, own), grounds)
+      assert.match(refusal?.message ?? '', /lock itself out/, JSON.stringify(match))
+      assert.equal(refusalOf(block(match), grounds), undefined)
+    }
+    assert.equal(refusalOf(block({ protocol: 'udp', port: 443 }, own), grounds), undefined)
+  })
+
+  it('refuses to shut off new devices for one that is itself not accepted', () => {
+    const fresh = [DEVICE, { id: 'mine', mac: '02:0d:e0:00:00:77', ips: [ASKER] }]
+    const order: Order = {
+      action: 'quarantine',
+      level: 'full',
+      devices: fresh,
+      everyone: false,
+      newDevices: true,
+      asker: ASKER,
+    }
+    assert.match(refusalOf(order, grounds)?.message ?? '', /accept it first/)
+    assert.equal(refusalOf({ ...order, devices: [DEVICE] }, grounds), undefined)
+    assert.equal(refusalOf({ ...order, level: 'observe' }, grounds), undefined)
+    // Protected machines are left out of it, so they may order it.
+    const admin = { id: 'admin', mac: '02:0d:e0:00:00:09', ips: ['192.0.2.9'] }
+    const byAdmin = { ...order, devices: [...fresh, admin], asker: '192.0.2.9' }
+    assert.equal(refusalOf(byAdmin, grounds), undefined)
+  })
+
+  it('leaves its machines out of what is ordered for unknown devices, and fails no rule for that', () => {
+    const level = { level: 'full' as const, ruleId: 'new' }
+    const entry = { restrictions: {}, matches: [] }
+    const ha = { ...entry, deviceId: '020de0000005', mac: '02:0d:e0:00:00:05', ips: ['192.0.2.5'] }
+    const desired = {
+      devices: [
+        { ...ha, level },
+        { ...entry, deviceId: DEVICE.id, mac: DEVICE.mac, ips: DEVICE.ips, level },
+      ],
+      everyone: [],
+      unknown: { level, free: [] },
+    }
+    const admitted = admit(desired, list, new Set(['full']))
+    assert.deepEqual([...admitted.failed], [])
+    assert.deepEqual([...admitted.spared.keys()], [ha.deviceId])
+    assert.deepEqual(admitted.desired.unknown?.free, [ha.mac])
+    const place = grounds.place as Place
+    const elements = elementsOf(admitted.desired, place)
+    const keys = (id: SetId): string[] => [...(elements.get(id)?.keys() ?? [])]
+    for (const name of ['known', 'free'] as const) {
+      assert.ok(keys(`inet homespin ${name}`).includes(ha.mac), name)
+      // The kernel knows its MAC though no device was seen.
+      assert.ok(keys(`inet homespin ${name}`).includes(BROKER_MAC), name)
+    }
+    // Where it does not, the address tells; of one whose MAC is known it would prove nothing.
+    assert.deepEqual(keys('inet homespin machines4'), ['192.0.2.5', '192.0.2.9'])
+    assert.deepEqual(keys('inet homespin from_mac_full'), [DEVICE.mac])
   })
 
   it('follows the gateway at once', () => {

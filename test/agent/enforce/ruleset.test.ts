@@ -30,6 +30,14 @@ const PLACE: Place = {
   masquerade: true,
 }
 
+const MACHINES = {
+  macs: ['02:0d:e0:00:00:05'],
+  unresolved: ['192.0.2.9/32', '192.0.2.8/31', '2001:db8:1::9/128'],
+  kept: ['192.0.2.9/32', '172.30.32.0/23', '2001:db8:1::9/128'],
+  resolvers: ['203.0.113.53/32', '192.0.2.9/32'],
+}
+const FLOWTABLE = { name: 'inet fw4 ft', priority: -400, devices: ['port0'], hardware: false }
+
 function macOf(i: number): string {
   const tail = [i >> 16, i >> 8, i].map((byte) => (byte & 255).toString(16).padStart(2, '0'))
   return `02:0d:e0:${tail.join(':')}`
@@ -105,19 +113,37 @@ describe('rulesetText', function () {
       for (const bridge of [true, false]) {
         const title = `${position}, ${egress ? 'with' : 'without'} egress, ${bridge ? 'with' : 'without'} family bridge`
         it(`is taken by nft: ${title}`, () => {
-          const place = { ...PLACE, position, features: { ...PLACE.features, egress, bridge } }
-          for (const desired of [NOTHING, everything()]) {
-            const elements = elementsOf(desired, place)
-            nft(['-c', '-f', '-'], rulesetText(place, elements, 1000))
-            const sets = new Map(setsOf(place).map((set) => [setId(set), set]))
-            for (const id of elements.keys()) {
-              assert.equal(sets.get(id)?.dynamic, false, `${id} is a set of the place`)
+          const features = { ...PLACE.features, egress, bridge }
+          const usual: Place = { ...PLACE, position, features, machines: MACHINES }
+          for (const place of [usual, { ...usual, flowtables: [FLOWTABLE] }])
+            for (const desired of [NOTHING, everything()]) {
+              const elements = elementsOf(desired, place)
+              nft(['-c', '-f', '-'], rulesetText(place, elements, 1000))
+              const sets = new Map(setsOf(place).map((set) => [setId(set), set]))
+              for (const id of elements.keys()) {
+                assert.equal(sets.get(id)?.dynamic, false, `${id} is a set of the place`)
+              }
             }
-          }
         })
       }
     }
   }
+
+  it('stands before flowtables on each interface and port that they may take packets of', () => {
+    const desired = desire([deviceOf(1, { level: { level: 'full', ruleId: 'r' } })])
+    const place = { ...PLACE, flowtables: [FLOWTABLE] }
+    const hooks = (text: string): string[] =>
+      [...text.matchAll(/hook ingress device "(\w+)" priority (-\d+)/g)].map(
+        ([, name, priority]) => `${name} ${priority}`,
+      )
+    const text = rulesetText(place, elementsOf(desired, place), 0)
+    assert.deepEqual(hooks(text), ['br0 -401', 'port0 -401'])
+    assert.match(text, /hook egress device "port0"/)
+    const higher = { ...place, flowtables: [{ ...FLOWTABLE, priority: 10 }] }
+    const usual = rulesetText(higher, elementsOf(desired, higher), 0)
+    assert.deepEqual(hooks(usual), ['br0 -300', 'port0 -300'])
+    assert.deepEqual(hooks(rulesetText(PLACE, elementsOf(desired, PLACE), 0)), [])
+  })
 
   it('replaces what was there, ours alone, and again', () => {
     const elements = elementsOf(everything(), PLACE)
@@ -236,7 +262,8 @@ describe('regrowthText', function () {
   after(() => spaces.remove())
 
   it('makes of the chains of any needs those of others, and leaves what sets hold', () => {
-    const place = { ...PLACE, features: { ...PLACE.features, tails: true } }
+    const features = { ...PLACE.features, tails: true }
+    const place = { ...PLACE, features, flowtables: [FLOWTABLE] }
     const desired = desire([deviceOf(1, { level: { level: 'full', ruleId: 'r' } })])
     const elements = elementsOf(desired, place)
     const all: Needs[] = [

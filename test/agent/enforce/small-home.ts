@@ -36,6 +36,8 @@ export interface EnforcerConfig {
   admin?: string[]
   brokers?: string[]
   homeAssistant?: string[]
+  /** A file like resolv.conf(5). */
+  resolvers?: string
   kernel?: 'program' | 'local'
 }
 
@@ -55,7 +57,7 @@ export class Enforcer {
   readonly #waiting = new Map<number, (line: Line) => void>()
   #id = 0
 
-  constructor(command: string[], config: EnforcerConfig & { resolvers?: string }) {
+  constructor(command: string[], config: EnforcerConfig) {
     const whole = { mode: 'gateway', interfaces: ['lan0'], kernel: 'local', ...config }
     const file = join(import.meta.dirname, 'enforcer-process.ts')
     const [first = '', ...rest] = [...command, process.execPath, file, JSON.stringify(whole)]

@@ -69,6 +69,19 @@ describe('what a place leaves open', () => {
   })
 })
 
+describe('encrypted DNS that is refused', () => {
+  const device: DesiredDevice = { ...DEVICE, restrictions: { no_encrypted_dns: { ruleId: 'e' } } }
+  const at = (place: Partial<Place>): string => uncoveredAt({ ...PLACE, ...place }, device) ?? ''
+
+  it('is told to be open to browsers where the canary name can not be answered', () => {
+    assert.equal(at({}), '')
+    assert.match(at({ features: { ...PLACE.features, queue: undefined } }), /not asked to leave/)
+    assert.match(at({ position: 'bridge' }), /unless they ask this box/)
+    assert.equal(at({ position: 'bridge', bridgeNetfilter: true }), '')
+    assert.match(at({ position: 'one_armed' }), /another machine of its own network/)
+  })
+})
+
 describe('devices that ask past the gate', () => {
   let found = 0
   const watch = (place: Partial<Place> = {}, device = NAMED): AskedElsewhere => {
