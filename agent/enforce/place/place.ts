@@ -20,6 +20,8 @@ export interface Place {
   infrastructure: readonly string[]
   /** Addresses of Home Assistant and of chosen controllers, not of this box. */
   controllers: readonly string[]
+  /** Resolvers of the internet that devices may ask which reach only what their names say. */
+  resolvers?: readonly string[]
   features: {
     /** netdev egress hook (Linux 5.16). */
     egress: boolean

@@ -15,6 +15,7 @@ import {
   perKind,
   remoteField,
   routerRules,
+  STATE_NAMED,
 } from './chains.ts'
 import { CT_RESOLVED, isSet, setBits } from './marks.ts'
 import type { Needs } from './ruleset-needs.ts'
@@ -53,21 +54,27 @@ function stateLevels(side: Side, who: Who, place: Place): Chain {
   }
 }
 
-/** Connections to the internet that a list or `no_dns_no_connect` keeps to resolved addresses. */
+const RESOLVE = setBits('ct mark', CT_RESOLVED)
+
+/** Connections to the internet that a list or `no_dns_no_connect` keeps to resolved addresses, and to resolvers that are believed. */
 function stateInternet(side: Side): Chain {
   const near = BOTH.flatMap((v) =>
     ['own', 'controllers', 'home'].map((set) => `${IP[v]} daddr @${set}${v} return`),
   )
-  const resolve = setBits('ct mark', CT_RESOLVED)
+  const resolver = (v: 4 | 6): string =>
+    `${remoteField('from', v)} @resolvers${v} ${DNS} dport 53 ct direction original`
   return {
     name: 'state_internet',
     rules: [
       ...near,
       `${isSet('ct mark', CT_RESOLVED)} return`,
-      ...perKind(side, 'gate', `${resolve} return`, `${DNS} dport 53`),
-      ...BOTH.map((v) => {
-        const pair = `${deviceField('from', 'mac')} . ${remoteField('from', v)}`
-        return `${pair} @resolved${v} ${resolve} return`
+      ...BOTH.flatMap((v) => perKind(side, 'gate', `${RESOLVE} return`, resolver(v))),
+      ...BOTH.flatMap((v) => {
+        const remote = remoteField('from', v)
+        return [
+          `${deviceField('from', 'mac')} . ${remote} @resolved${v} ${RESOLVE} return`,
+          `${deviceField('from', `ip${v}`)} . ${remote} @resolved_ip${v} ${RESOLVE} return`,
+        ]
       }),
       ...perKind(side, 'allow_list', 'drop'),
       ...perKind(side, 'no_dns', 'drop'),
@@ -78,6 +85,8 @@ function stateInternet(side: Side): Chain {
 /** What the judgement of `from` devices ends with behind conntrack. */
 export function stateChains(side: Side, place: Place): Chain[] {
   return [
+    // What a name has opened goes on when that has expired. What has no connection passes without.
+    { name: STATE_NAMED, rules: [RESOLVE, 'accept'] },
     stateInternet(side),
     stateLevels(side, 'held', place),
     stateLevels(side, 'unknown', place),

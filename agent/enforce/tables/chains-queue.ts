@@ -2,7 +2,7 @@
 // where there are such devices; all else passes them by a comparison or two.
 import type { Chain } from './chains.ts'
 import { BOTH, filter, IP, perKind, strangers } from './chains.ts'
-import { CT_DNS, CT_RESOLVED, isSet, PACKET_ANSWER, setBits } from './marks.ts'
+import { CT_DNS, CT_RESOLVED, isSet, PACKET_ANSWER, PACKET_REPLY, setBits } from './marks.ts'
 import type { Needs } from './ruleset-needs.ts'
 import type { Side } from './ruleset-sets.ts'
 import { SERVED } from './ruleset-sets.ts'
@@ -17,6 +17,8 @@ const QUERIES = -139
 const FIRST = -90
 /** Behind the translation of sources (100): answers look as the device will see them. */
 const ANSWERS = 150
+/** Before the queue of these, which is a packet's way out of their chain. */
+const REPLIES = 149
 
 /** Queries of gated devices on their way in, answers on their way out, forwarded and of this host's resolver alike. */
 export function dnsChains(side: Side, needs: Needs): Chain[] {
@@ -57,6 +59,18 @@ export function dnsChains(side: Side, needs: Needs): Chain[] {
         `ct direction reply ${isSet('ct mark', CT_RESOLVED)} ${setBits('meta mark', PACKET_ANSWER)}`,
         `ct direction reply ${isSet('ct mark', CT_DNS)} oifname @${SERVED} jump ${DNS_QUEUE}`,
       ],
+    },
+  ]
+}
+
+/** Exceptions for ports are for what a device begins: netdev egress is told by the packet's mark what is an answer to that. */
+export function replyChains(needs: Needs): Chain[] {
+  if (!needs.has('ports')) return []
+  return [
+    {
+      name: 'postrouting_replies',
+      hook: filter('postrouting', REPLIES, 'inet'),
+      rules: [`ct direction reply ${setBits('meta mark', PACKET_REPLY)}`],
     },
   ]
 }
