@@ -79,6 +79,8 @@ GatedDevice read_device(const Napi::Object& from, DnsPolicy& policy, uint32_t in
   }
   each_of(from.Get("ips"), [&](const Napi::Value& value) {
     const Ip ip = read_ip(read_text(value));
+    // The unspecified address is nobody's, and stands for everybody in elements.
+    if ((ip.word[0] | ip.word[1]) == 0) return;
     policy.index.add_ip(ip, index);
     if (device.mac == 0) device.ips.push_back(ip);
   });

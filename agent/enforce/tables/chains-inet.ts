@@ -61,20 +61,17 @@ function stateInternet(side: Side): Chain {
   const near = BOTH.flatMap((v) =>
     ['own', 'controllers', 'home'].map((set) => `${IP[v]} daddr @${set}${v} return`),
   )
-  const resolver = (v: 4 | 6): string =>
-    `${remoteField('from', v)} @resolvers${v} ${DNS} dport 53 ct direction original`
   return {
     name: 'state_internet',
     rules: [
       ...near,
       `${isSet('ct mark', CT_RESOLVED)} return`,
-      ...BOTH.flatMap((v) => perKind(side, 'gate', `${RESOLVE} return`, resolver(v))),
-      ...BOTH.flatMap((v) => {
-        const remote = remoteField('from', v)
-        return [
-          `${deviceField('from', 'mac')} . ${remote} @resolved${v} ${RESOLVE} return`,
-          `${deviceField('from', `ip${v}`)} . ${remote} @resolved_ip${v} ${RESOLVE} return`,
-        ]
+      `${DNS} dport 53 ct direction original jump state_dns`,
+      // Also what state_dns has marked.
+      `${isSet('ct mark', CT_RESOLVED)} return`,
+      ...BOTH.map((v) => {
+        const pair = `${deviceField('from', 'mac')} . ${remoteField('from', v)}`
+        return `${pair} @resolved${v} ${RESOLVE} return`
       }),
       ...perKind(side, 'allow_list', 'drop'),
       ...perKind(side, 'no_dns', 'drop'),
@@ -82,15 +79,34 @@ function stateInternet(side: Side): Chain {
   }
 }
 
+/** Questions of gated devices, to resolvers that are believed. */
+function stateDns(side: Side): Chain {
+  const rules = BOTH.flatMap((v) =>
+    perKind(side, 'gate', RESOLVE, `${remoteField('from', v)} @resolvers${v}`),
+  )
+  return { name: 'state_dns', rules }
+}
+
+/** Who is known by address; apart, as others do not pay for looking by it. */
+function stateByIp(): Chain {
+  const rules = BOTH.map((v) => {
+    const pair = `${deviceField('from', `ip${v}`)} . ${remoteField('from', v)}`
+    return `${pair} @resolved_ip${v} ${RESOLVE}`
+  })
+  return { name: 'state_held_ip', rules: [...rules, 'goto state_held'] }
+}
+
 /** What the judgement of `from` devices ends with behind conntrack. */
 export function stateChains(side: Side, place: Place): Chain[] {
   return [
     // What a name has opened goes on when that has expired. What has no connection passes without.
     { name: STATE_NAMED, rules: [RESOLVE, 'accept'] },
+    stateDns(side),
     stateInternet(side),
     stateLevels(side, 'held', place),
     stateLevels(side, 'unknown', place),
     { name: 'state_held', rules: ['jump state_held_levels', 'goto state_internet'] },
+    stateByIp(),
     { name: 'state_unknown', rules: ['goto state_unknown_levels'] },
   ]
 }

@@ -1,7 +1,7 @@
 // What waits for user space: DNS of gated devices, and first packets of devices that are asked about. Chains are hooked only
 // where there are such devices; all else passes them by a comparison or two.
 import type { Chain } from './chains.ts'
-import { BOTH, filter, IP, perKind, strangers } from './chains.ts'
+import { BOTH, filter, IP, namesByIp, perKind, strangers } from './chains.ts'
 import { CT_DNS, CT_RESOLVED, isSet, PACKET_ANSWER, PACKET_REPLY, setBits } from './marks.ts'
 import type { Needs } from './ruleset-needs.ts'
 import type { Side } from './ruleset-sets.ts'
@@ -84,7 +84,15 @@ export function askChains(side: Side, needs: Needs): Chain[] {
     { name: FIRST_QUEUE, rules: [] },
     // Where the queue ends a packet's way through the chain: whatever is decided without it comes before.
     { name: 'ask_waits', rules: [`iifname @${SERVED} jump ${FIRST_QUEUE}`] },
-    { name: 'ask_from', rules: ['jump from_always', 'jump from_allow', 'goto ask_waits'] },
+    {
+      name: 'ask_from',
+      rules: [
+        'jump from_always',
+        ...namesByIp(side, 'allow', 'accept'),
+        'jump from_allow',
+        'goto ask_waits',
+      ],
+    },
     {
       name: 'ask',
       rules: [

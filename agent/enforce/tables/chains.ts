@@ -121,7 +121,7 @@ function hasState({ family, direction }: Side, needs: Needs): boolean {
 }
 
 /** Addresses that the DNS gate found for names of a device that is known by its addresses. */
-function namesByIp({ direction }: Side, action: Action, verdict: string): string[] {
+export function namesByIp({ direction }: Side, action: Action, verdict: string): string[] {
   return BOTH.map((v) => {
     const device = deviceField(direction, `ip${v}`)
     return `${device} . ${remoteField(direction, v)} @dns_${action}_ip${v} ${verdict}`
@@ -244,12 +244,15 @@ export function judgement(side: Side, place: Place, needs: Needs): Chain[] {
   const network = `${deviceField(direction, 'mac')} @infrastructure accept`
   const byMac = kinds.includes('mac')
   // Behind conntrack, where it matters who began a connection: chains-inet.ts.
-  const ending = (who: Who): string[] =>
+  const ending = (who: Who, found = ''): string[] =>
     hasState(side, needs)
-      ? [`jump ${direction}_${who}_levels`, `goto state_${who}`]
+      ? [`jump ${direction}_${who}_levels`, `goto state_${who}${found}`]
       : [`goto ${direction}_${who}_levels`]
-  const heldBy = (name: string, names: (action: Action, verdict: string) => string[]): Chain => ({
-    name,
+  const heldBy = (
+    found: '' | '_ip',
+    names: (action: Action, verdict: string) => string[],
+  ): Chain => ({
+    name: `${direction}_held${found}`,
     rules: [
       ...(byMac ? [network] : []),
       `jump ${direction}_always`,
@@ -257,14 +260,12 @@ export function judgement(side: Side, place: Place, needs: Needs): Chain[] {
       `jump ${direction}_allow`,
       ...names('block', 'drop'),
       `jump ${direction}_block`,
-      ...ending('held'),
+      ...ending('held', found),
     ],
   })
-  const held = heldBy(`${direction}_held`, () => [])
+  const held = heldBy('', () => [])
   // Who is found by MAC does not pay for looking by address.
-  const heldByIp = heldBy(`${direction}_held_ip`, (action, verdict) =>
-    namesByIp(side, action, verdict),
-  )
+  const heldByIp = heldBy('_ip', (action, verdict) => namesByIp(side, action, verdict))
   const general: Chain = {
     name: `${direction}_general`,
     rules: [

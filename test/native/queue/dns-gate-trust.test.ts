@@ -7,7 +7,7 @@ import { canQueue, DEVICE_IPS, MAC, OTHER_MAC } from './home.ts'
 const BOX = '192.0.2.1'
 const HOME = ['192.0.2.0/24', '2001:db8:1::/64']
 /** Known by its addresses alone. */
-const { mac: _, ...bare } = free
+const { mac: _, ...bare } = { ...free, ips: ['0.0.0.0', '::', ...DEVICE_IPS] }
 
 describe('DNS gate: who is believed', function () {
   this.timeout(60_000)
@@ -171,7 +171,7 @@ describe('DNS gate: who is believed', function () {
     await home.holds('allowIp4', [`${ipv4} 203.0.113.20`])
     await home.holds('resolvedIp4', [`${ipv4} 203.0.113.20`])
     await home.holds('resolvedIp6', [`${ipv6} 2001:db8:9::20`])
-    await home.holds('resolved4', [])
+    for (const all of ['resolved4', 'blockAll4', 'allowAll4']) await home.holds(all, [])
     const events = await home.router.tell<'events', { refused: { source?: string }[] }>(
       'events',
       {},
