@@ -1,4 +1,5 @@
 // The one place that loads the addon: whoever starts the agent, a replay or the doctor hands its parts on from here.
+import * as gate from '../native/dns-gate.ts'
 import * as native from '../native/index.ts'
 import * as listen from '../native/listen.ts'
 import * as nft from '../native/nft.ts'
@@ -12,7 +13,7 @@ export type Addon = Pick<
   Pick<typeof listen, 'listenOnDevice'> &
   Pick<typeof nft, 'createNft' | 'createNftWatch'> & {
     /** Throws a TypeError or RangeError that names the option that is wrong. */
-    createDnsGate: (options: queue.DnsGateOptions) => queue.DnsGate
+    createDnsGate: (options: gate.DnsGateOptions) => gate.DnsGate
     createFirstPackets: (options: queue.FirstPacketsOptions) => queue.FirstPackets
   }
 
@@ -24,6 +25,6 @@ export const addon: Addon = {
   listenOnDevice: listen.listenOnDevice,
   createNft: nft.createNft,
   createNftWatch: nft.createNftWatch,
-  createDnsGate: (options) => new queue.DnsGate(options),
+  createDnsGate: (options) => new gate.DnsGate(options),
   createFirstPackets: (options) => new queue.FirstPackets(options),
 }

@@ -116,8 +116,7 @@ export class Agent {
         this.#control.begun(device, remote, port, flow)
         this.#room?.gate?.elsewhere.begun(device, remote, port, performance.now())
       },
-      onAnswer: (names, ips, ttlS) =>
-        this.#room?.gate?.hear({ names: names.slice(0, 16), ips, ttlS }),
+      onAnswer: (answer) => this.#room?.gate?.hear(answer),
       onNdp: (message, head) => this.#room?.enforcement.heard(message, head),
     })
     this.#source = new Source({

@@ -37,6 +37,15 @@ const address = z
   .refine((text) => isIP(text) !== 0 && !text.includes('%'), 'expected an IP address')
   .meta({ example: '192.0.2.10' })
 
+const domain = z
+  .string()
+  .toLowerCase()
+  .regex(
+    /^(?=.{1,253}$)[a-z0-9_]([a-z0-9_-]{0,62})(\.[a-z0-9_]([a-z0-9_-]{0,62}))*$/,
+    'expected a domain',
+  )
+  .meta({ example: 'house.example.net' })
+
 const path = z.string().min(1, 'expected a path').max(4096)
 
 const sshHost = z
@@ -215,13 +224,19 @@ export const configSchema = z.strictObject({
       }),
       resolvers: z.array(address).max(64).default([]).meta({
         example: '[192.0.2.53]',
-        help: 'resolvers whose answers are believed besides this box, its gateways and well-known public ones',
+        help: 'resolvers whose answers are believed besides this box, its gateways and well-known public ones; in the internet, devices on a list may ask no others',
         flag: 'ADDRESS',
         singular: 'enforce_resolver',
       }),
+      local_names: z.array(domain).max(64).default([]).meta({
+        example: '[house.example.net]',
+        help: 'domains of the home besides lan, local, home.arpa and such: their names may have addresses in it',
+        flag: 'DOMAIN',
+        singular: 'enforce_local_name',
+      }),
       verdict_default: z.enum(['accept', 'drop']).default('accept').meta({
         example: 'accept',
-        help: 'what is done with a first packet that nobody decided about in time',
+        help: 'what is done with a first packet that nobody decided about in time; without the agent they pass',
         flag: 'accept|drop',
       }),
       verdict_deadline_ms: z.number().int().min(10).max(5000).default(200).meta({

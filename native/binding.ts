@@ -3,13 +3,15 @@ import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { fileURLToPath } from 'node:url'
 import type { FilledOptions } from './arguments.ts'
+import type { NativeDnsGate } from './dns-gate.ts'
+import type { FilledDnsGate } from './dns-gate-arguments.ts'
 import type { Capture, Netlink } from './index.ts'
 import type { NftNews, RawOutcome } from './nft.ts'
 import type { Places } from './nft-records.ts'
-import type { NativeDnsGate, NativeFirstPackets } from './queue.ts'
-import type { FilledDnsGate, FilledFirstPackets } from './queue-arguments.ts'
+import type { NativeFirstPackets } from './queue.ts'
+import type { FilledFirstPackets } from './queue-arguments.ts'
 
-/** What the addon exports. It trusts its arguments: only `index.ts`, `nft.ts` and `queue.ts` call it. */
+/** What the addon exports. It trusts its arguments: only `index.ts`, `nft.ts`, `queue.ts` and `dns-gate.ts` call it. */
 export interface Binding {
   Capture: new (options: FilledOptions) => Capture
   Netlink: new () => Netlink

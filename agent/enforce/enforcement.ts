@@ -13,9 +13,12 @@ import type {
   Order,
   Refusal,
 } from './contract.ts'
+import type { Told } from './gate/believed.ts'
+import { gateSurroundings, withResolvers } from './gate/believed.ts'
 import type { DnsGating } from './gate/dns-gate.ts'
 import type { GateSurroundings } from './gate/dns-policy.ts'
 import type { FirstPacketDesk } from './gate/first-packets.ts'
+import type { Whose } from './gate/narrowing.ts'
 import type { ElementChange, Kernel, KernelProbes } from './kernel/kernel.ts'
 import type { Trouble } from './place/capabilities.ts'
 import { capabilitiesOf } from './place/capabilities.ts'
@@ -32,10 +35,12 @@ import type { PlaceOptions, Standing } from './place/standing.ts'
 import { needsCanary, needsNames } from './place/uncovered.ts'
 import { actualOf } from './reconcile/actual.ts'
 import { BlockedCounter } from './reconcile/blocked.ts'
+import { forgetLearned, OPEN_SETS, SHUT_SETS } from './reconcile/forget-learned.ts'
 import { Reconciler } from './reconcile/reconciler.ts'
 import type { Ruleset } from './reconcile/reconciler-ruleset.ts'
 import type { Written } from './reconcile/reconciler-writer.ts'
 import { KernelWriter } from './reconcile/reconciler-writer.ts'
+import type { Elements } from './tables/sets.ts'
 
 /** Where what the kernel took is kept for the next boot. */
 export interface KeptRules {
@@ -44,7 +49,7 @@ export interface KeptRules {
   stop: (forget: boolean) => Promise<void>
 }
 
-export interface EnforcementParts {
+export interface EnforcementParts extends Told {
   kernel: Kernel
   ruleset: Ruleset
   /** Fed by capture/; `boxChanged` says when. */
@@ -65,8 +70,6 @@ export interface EnforcementParts {
   first?: FirstPacketDesk
   /** Keeps what the kernel took for the next boot. */
   kept?: KeptRules
-  /** Resolvers that are believed besides the home's own machines. */
-  resolvers?: readonly string[]
   /** Whether bridged packets pass the inet hooks now. */
   bridgeNetfilter?: () => Promise<boolean>
   /** What sysfs says of links. */
@@ -156,6 +159,8 @@ export class KernelEnforcement implements Enforcement {
     if (parts.gate) {
       parts.gate.elsewhere.onFound = () =>
         this.onChange({ kind: 'changed', sentence: 'A device asks for names past the gate.' })
+      parts.gate.onNarrowed = (whose) => this.#forget(whose, OPEN_SETS)
+      parts.gate.onUnblocked = (whose) => this.#forget(whose, SHUT_SETS)
     }
     this.#heard.onChange = () => this.boxChanged()
     this.#door = new DoorWatch({ door: parts.door, log, onLook: () => this.#lookAtDoor() })
@@ -181,6 +186,7 @@ export class KernelEnforcement implements Enforcement {
       onSurroundings: (surroundings) => {
         this.#protected.follow(surroundings)
         parts.gate?.follow(this.#around())
+        this.#followResolvers()
       },
     })
   }
@@ -303,7 +309,7 @@ export class KernelEnforcement implements Enforcement {
     const uncovered = (device: DesiredDevice): string | undefined => {
       const said = [
         ruleset.uncovered(place, device),
-        gate?.elsewhere.uncovered(device.deviceId),
+        gate?.uncovered(device.deviceId),
         ...(broken?.ok === false && (needsNames(device) || needsCanary(device))
           ? [`Names are not gated: ${broken.reason}`]
           : []),
@@ -327,8 +333,9 @@ export class KernelEnforcement implements Enforcement {
     const { log, ruleset } = this.#parts
     this.#probes = probes
     this.#asked = standing
-    this.#standing = await this.#door.behind(standing)
+    this.#standing = withResolvers(await this.#door.behind(standing), this.#protected, this.#parts)
     const { place } = this.#standing
+    this.#parts.gate?.follow(this.#around())
     if (place !== undefined) {
       const levels = new Set(ruleset.levels(place).values)
       if (!this.#taken) {
@@ -346,11 +353,31 @@ export class KernelEnforcement implements Enforcement {
     this.#tellCapabilities()
   }
 
-  /** What the gate has to know of where it stands. */
+  /** What was learned for these, and by no gate that is there, goes. */
+  #forget(whose: Whose, sets: RegExp): void {
+    const { gate, kernel, bootMs, log } = this.#parts
+    const known = (): Elements => {
+      const place = this.#standing?.place
+      return place === undefined ? new Map() : (gate?.elements(place, bootMs()) ?? new Map())
+    }
+    forgetLearned({ ...whose, sets, known }, this.#writer, kernel).catch((error: Error) =>
+      log.warn(`addresses of names stay until their time is over: ${error.message}`),
+    )
+  }
+
   #around(): GateSurroundings {
-    const { resolvers = [] } = this.#parts
-    const { prefixes, hosts } = this.#protected
-    return { protect: prefixes, resolvers: [...new Set([...hosts, ...resolvers])], local: [] }
+    return gateSurroundings(this.#protected, this.#parts, this.#standing?.place?.lan ?? [])
+  }
+
+  /** The resolvers of this box are others now: elements follow, the place is the same. */
+  #followResolvers(): void {
+    this.#placing = this.#placing.then(async () => {
+      const [asked, standing, probes] = [this.#asked, this.#standing, this.#probes]
+      if (asked === undefined || standing?.place === undefined || probes === undefined) return
+      const { place } = withResolvers(standing, this.#protected, this.#parts)
+      const isSame = place?.resolvers?.join() === standing.place.resolvers?.join()
+      if (!isSame) await this.#take(asked, probes)
+    })
   }
 
   /** What is routed may be dropped now, or no longer. */

@@ -56,7 +56,7 @@ export interface KernelRoom {
 
 export function kernelRoom(parts: KernelParts): KernelRoom {
   const { config, addon, live, run, nameOf, isLocal, onConnection, log } = parts
-  const { controllers, masquerade, resolvers, verdict_default, verdict_deadline_ms } =
+  const { controllers, masquerade, resolvers, local_names, verdict_default, verdict_deadline_ms } =
     config.enforce
   const broker = new BrokerAddresses(config.broker)
   const gate = new DnsGating({ gate: addon.createDnsGate, sets: homespinTables.sets, log })
@@ -93,6 +93,7 @@ export function kernelRoom(parts: KernelParts): KernelRoom {
         log,
       }),
       resolvers: [...PUBLIC_RESOLVERS, ...resolvers],
+      localNames: local_names,
       bootMs,
       log,
     },

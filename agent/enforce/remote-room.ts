@@ -9,6 +9,7 @@ import type { Config } from '../config.ts'
 import type { Log } from '../log.ts'
 import { KernelEnforcement } from './enforcement.ts'
 import type { KernelRoom } from './from-config.ts'
+import { PUBLIC_RESOLVERS } from './gate/public-resolvers.ts'
 import { RemoteKernel } from './kernel/remote-kernel.ts'
 import { BrokerAddresses } from './place/broker-addresses.ts'
 import { homespinTables } from './reconcile/reconciler-tables.ts'
@@ -31,7 +32,7 @@ export interface RemoteRoomParts {
 
 export function remoteRoom(parts: RemoteRoomParts): KernelRoom {
   const { config, remote, connection, log } = parts
-  const { controllers, masquerade } = config.enforce
+  const { controllers, masquerade, resolvers } = config.enforce
   const broker = new BrokerAddresses(config.broker)
   const enforcement = new KernelEnforcement(
     {
@@ -51,6 +52,7 @@ export function remoteRoom(parts: RemoteRoomParts): KernelRoom {
       agents: () => agentAddresses(connection),
       portFacts: () => Promise.resolve(remote.ports),
       missing: MISSING,
+      resolvers: [...PUBLIC_RESOLVERS, ...resolvers],
       bootMs,
       log,
     },

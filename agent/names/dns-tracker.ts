@@ -1,6 +1,7 @@
 // DNS messages → one entry a query, with the answer that the same flow brought, and the names that it taught the device.
 import { DNS, DNS_ANSWER, NAME, NAME_HEAD_BYTES } from '../../native/layout.ts'
 import type { Dns, DnsAnswer } from '../../protocol/messages.ts'
+import { formatIp, formatMac } from '../address.ts'
 import { rcodeName, typeName } from './dns-mnemonics.ts'
 import type { NameCache } from './name-cache.ts'
 
@@ -17,8 +18,22 @@ interface Pending {
   done: boolean
 }
 
-/** A device was told where a name is: the name, then its aliases in order; addresses; the shortest of their TTLs. */
-export type OnAnswer = (names: readonly string[], ips: readonly string[], ttlS: number) => void
+/** A device was told where a name is. */
+export interface Answered {
+  /** The name, then its aliases in order. */
+  names: readonly string[]
+  ips: readonly string[]
+  /** The shortest of theirs. */
+  ttlS: number
+  /** Who asked: its id and its address. */
+  deviceId: string
+  client: string
+  /** The address of who answered, and the MAC that sent the frame; absent where there is none. */
+  resolver: string
+  sender?: string
+}
+
+export type OnAnswer = (answer: Answered) => void
 
 /** Pairs queries with answers. An answer counts only if its flow asked the same name and type under the same id. */
 export class DnsTracker {
@@ -61,7 +76,7 @@ export class DnsTracker {
     dns.rcode = rcodeName(bytes[at + DNS.RCODE] as number)
     readAnswers(bytes, nameEnd, bytes.readUInt16LE(at + DNS.ANSWERS), dns)
     this.#finish(pending)
-    this.#learn(dns, timeMs)
+    this.#learn(dns, timeMs, bytes, offset)
   }
 
   #find(slot: number, id: number, query: string, qtype: string): Pending | undefined {
@@ -121,7 +136,7 @@ export class DnsTracker {
   }
 
   /** Only addresses of the name that was asked, by way of its CNAMEs, teach a name. */
-  #learn(dns: Dns, timeMs: number): void {
+  #learn(dns: Dns, timeMs: number, bytes: Buffer, offset: number): void {
     if (dns.rcode !== 'NOERROR' || dns.query === '.') return
     const aliases = aliasesOf(dns)
     const ips: string[] = []
@@ -133,7 +148,10 @@ export class DnsTracker {
       ips.push(data)
       ttlS = Math.min(ttlS, ttl_s)
     }
-    if (ips.length > 0) this.#onAnswer?.([dns.query, ...(aliases ?? [])], ips, ttlS)
+    if (ips.length === 0 || this.#onAnswer === undefined) return
+    const names = [dns.query, ...(aliases ?? [])]
+    const { device_id: deviceId, client_ip: client } = dns
+    this.#onAnswer({ names, ips, ttlS, deviceId, client, ...answererOf(bytes, offset) })
   }
 
   /** What is complete by now; with Infinity everything. */
@@ -162,6 +180,15 @@ function aliasesOf({ query, answers }: Dns): Set<string> | undefined {
     }
   }
   return aliases
+}
+
+/** Who sent the record at `offset`. */
+function answererOf(bytes: Buffer, offset: number): { resolver: string; sender?: string } {
+  const ipv6 = bytes[offset + NAME.IPV6] === 1
+  const ipAt = offset + NAME.SRC_IP
+  const resolver = formatIp(bytes.subarray(ipAt, ipAt + (ipv6 ? 16 : 4)), ipv6)
+  const mac = bytes.readUIntLE(offset + NAME.SRC_MAC, 6)
+  return mac === 0 ? { resolver } : { resolver, sender: formatMac(mac) }
 }
 
 function readAnswers(bytes: Buffer, start: number, count: number, dns: Dns): void {

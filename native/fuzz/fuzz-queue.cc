@@ -5,6 +5,7 @@
 #include <cstring>
 #include <memory>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "bytes.h"
@@ -53,17 +54,31 @@ class Sink final : public ElementSink {
  public:
   void serve(const std::vector<std::string>&, uint32_t, bool) override {}
   size_t write(std::vector<SetChange>& changes) override {
-    std::vector<uint8_t> out;
-    const std::vector<SetTarget> targets{{1, kShut, false, false, "t", "s"}, {1, kOpen, true, true, "t", "s"}};
-    put_set_changes(out, targets, changes.data(), changes.size(), 1);
+    SetBatch batch;
+    const std::vector<SetTarget> targets{{1, kShut, false, SetKey::kMac, "t", "s"},
+                                         {1, kResolved, false, SetKey::kIp, "t", "s"},
+                                         {1, kOpen, true, SetKey::kNothing, "t", "s"}};
+    put_set_changes(batch, targets, changes.data(), changes.size(), {}, 1);
     size_t failed = 0;
+    std::unordered_set<std::string> seen;
     for (SetChange& change : changes) {
-      if (change.ip.word[0] % 5 != 0) continue;
+      std::string key(reinterpret_cast<const char*>(&change.ip.word), sizeof change.ip.word);
+      key += std::to_string(change.owner.mac) + ' ' + std::to_string(change.owner.ip.word[0]) + ' ' +
+             std::to_string(change.owner.ip.word[1]) + ' ' + std::to_string(change.ip.ipv6) + ' ' +
+             std::to_string(change.kind);
+      // No element is written twice in one go.
+      REQUIRE(change.remove || seen.insert(key).second);
+      if (change.remove || change.ip.word[0] % 5 != 0) continue;
       change.timeout_ms = 0;
       failed++;
     }
     return failed;
   }
+};
+
+class Marks final : public ConnectionMarks {
+ public:
+  MarksTaken take(const MarkOrder& order) override { return {static_cast<uint32_t>(order.keep.size()), {}}; }
 };
 
 class Out final : public Answerer {
@@ -79,12 +94,19 @@ std::shared_ptr<DnsPolicy> policy(uint8_t bits) {
   made->lists.push_back(std::make_unique<NameList>("example\nads.example\n"));
   made->lists.push_back(std::make_unique<NameList>("good.example\ncom\n"));
   made->local = std::make_unique<NameList>("lan\n");
-  GatedDevice device{mac_number(kMac), {}, {}, bool(bits & 1), bool(bits & 2), bool(bits & 4), bool(bits & 8)};
+  GatedDevice device{mac_number(kMac), {}, {}, {}, bool(bits & 1), bool(bits & 2), bool(bits & 4), bool(bits & 8)};
+  // 192.0.2.11
+  const Ip own{{0x0b0200c0, 0}, 0};
+  if (bits & 128) {
+    device.mac = 0;
+    device.ips.push_back(own);
+  }
   if (bits & 16) device.block.push_back(0);
   if (bits & 32) device.allow.push_back(1);
-  made->index.add_mac(device.mac, 0);
-  // 192.0.2.11
-  made->index.add_ip(Ip{{0x0b0200c0, 0}, 0}, 0);
+  if (device.mac != 0) made->index.add_mac(device.mac, 0);
+  made->index.add_ip(own, 0);
+  made->home.push_back({{192, 0, 2}, 24, false});
+  if (bits & 2) made->resolvers.push_back(Ip{{0x350200c0, 0}, 0});
   made->devices.push_back(device);
   if (bits & 64) {
     made->otherwise = std::make_unique<GatedDevice>();
@@ -161,10 +183,18 @@ void first_packets(const uint8_t* data, size_t size, uint8_t bits) {
   REQUIRE(first.held() == 0);
 }
 
+void turn(DnsGate& gate, int64_t now, Ledger& ledger) {
+  gate.prepare(now);
+  gate.carry_out();
+  gate.settle(now, ledger);
+}
+
 void dns_gate(const uint8_t* data, size_t size, uint8_t bits, uint8_t what) {
   Sink sink;
+  Marks marks;
   Out out;
-  DnsGate gate(kSecret, DnsElements::Limits{64, 16}, bits & 2 ? 0x100 : 0, sink, out);
+  const DnsElements::Limits limits{32, 32, 16, 4};
+  DnsGate gate(kSecret, limits, bits & 2 ? 0x100 : 0, sink, marks, out);
   gate.set_policy(policy(what));
   Ledger ledger;
   int64_t now = boot_ns();
@@ -173,16 +203,24 @@ void dns_gate(const uint8_t* data, size_t size, uint8_t bits, uint8_t what) {
     ledger.open[packet.id]++;
     gate.packet(packet, now, ledger);
     now += 30'000'000;
-    if (++n % 4 == 0) gate.settle(now, ledger);
+    if (++n % 4 == 0) turn(gate, now, ledger);
     if (n % 16 == 0) gate.set_policy(policy(static_cast<uint8_t>(what + n)));
     if (n % 23 == 0) gate.restore();
-    REQUIRE(gate.elements().size() <= 64);
+    if (n % 29 == 0) {
+      std::vector<Ip> ips;
+      for (uint64_t i = 0; i < 8; i++) ips.push_back(Ip{{0x0900c6c0u + ((n + i) << 24), 0}, 0});
+      const std::string name = "n" + std::to_string(n % 7) + ".example";
+      gate.hear({{mac_number(kMac), {}}, n % 2 == 0, {name}, ips, n});
+      gate.take_marks({1, ips});
+    }
+    now += n % 41 == 0 ? 3'700'000'000'000 : 0;
+    REQUIRE(gate.elements().size() <= limits.shut + limits.open);
   });
-  gate.hear({mac_number(kMac), {"good.example"}, {Ip{{1, 0}, 0}}, 60});
   gate.end(ledger);
   REQUIRE(ledger.open.empty());
   gate.take_refused();
   gate.take_learned();
+  gate.take_marks_taken();
 }
 
 }  // namespace

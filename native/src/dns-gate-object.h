@@ -1,4 +1,4 @@
-// `DnsGate` of ../queue.ts, as JavaScript holds it.
+// `DnsGate` of ../dns-gate.ts, as JavaScript holds it.
 #pragma once
 
 #include <napi.h>
@@ -27,6 +27,7 @@ class DnsGateObject : public Napi::ObjectWrap<DnsGateObject>, public QueueObject
   void stop(const Napi::CallbackInfo& info);
   void set_policy(const Napi::CallbackInfo& info);
   void hear(const Napi::CallbackInfo& info);
+  void take_marks(const Napi::CallbackInfo& info);
   void restore(const Napi::CallbackInfo& info);
   void serve(const Napi::CallbackInfo& info);
   Napi::Value drain(const Napi::CallbackInfo& info);
@@ -35,6 +36,7 @@ class DnsGateObject : public Napi::ObjectWrap<DnsGateObject>, public QueueObject
   Napi::Value counters(const Napi::CallbackInfo& info);
 
   SetWriter writer_;
+  ConntrackMarks marks_;
   PacketAnswerer answerer_;
   DnsGate gate_;
   QueueThread thread_;

@@ -21,25 +21,36 @@ constexpr int64_t kServeNs = kSecond / 5;
 constexpr uint32_t kServedMs = 700;
 /** The tables may be on their way. */
 constexpr int64_t kRetryNs = kSecond / 10;
+constexpr int64_t kLongestRetryNs = 5 * kSecond;
 constexpr size_t kMostRefused = 1024;
-constexpr size_t kMostLearned = 4096;
-constexpr size_t kMostHeard = 4096;
+constexpr size_t kMostHeard = 16384;
+/** What was heard is looked at for so long at a time, and while so few elements wait: answers are not to wait for it. */
+constexpr int64_t kHearNs = 2'000'000;
+constexpr size_t kHearElements = 256;
+/** Segments that wait over TCP, of answers and of questions. */
+constexpr size_t kMostAnswers = 72;
+constexpr size_t kMostQueries = 24;
 
 }  // namespace
 
 DnsGate::DnsGate(const HashSecret& secret, DnsElements::Limits limits, uint32_t answer_mark,
-                 ElementSink& sink, Answerer& answerer)
+                 ElementSink& sink, ConnectionMarks& marks, Answerer& answerer)
     : secret_(secret),
       answer_mark_(answer_mark),
       sink_(sink),
+      marks_(marks),
       answerer_(answerer),
-      elements_(secret, limits),
+      retry_wait_ns_(kRetryNs),
+      learner_(secret, limits, boot_ns()),
       pending_(secret),
-      streams_(*this),
-      started_ns_(boot_ns()) {}
+      answers_(*this, kMostAnswers),
+      queries_(query_host_, kMostQueries),
+      started_ns_(boot_ns()),
+      refused_(16, RefusedHash{secret}) {}
 
 void DnsGate::set_policy(std::shared_ptr<const DnsPolicy> policy) {
   policy_ = std::move(policy);
+  learner_.follow(policy_);
   policy_is_new_ = true;
 }
 
@@ -93,7 +104,9 @@ void DnsGate::packet(const QueuedPacket& queued, int64_t now_ns, Verdicts&) {
 
 void DnsGate::query(const QueuedPacket& queued, const Packet& packet, const Ends& ends) {
   const uint64_t sender = queued.mac == nullptr ? 0 : mac_number(queued.mac);
-  const GatedDevice* found = device_of(queued, &packet);
+  // A device that is asked may be gated too: here it is who sent it that counts.
+  const uint32_t known = policy_->index.by_mac(sender);
+  const GatedDevice* found = known != DeviceIndex::kNone ? &policy_->devices[known] : policy_->of_ip(ends.from);
   if (found == nullptr) found = policy_->of_mac(sender);
   if (found == nullptr) {
     counters_.free++;
@@ -102,14 +115,16 @@ void DnsGate::query(const QueuedPacket& queued, const Packet& packet, const Ends
   const GatedDevice& device = *found;
   // A device that is known by its address alone may sit behind another router, whose MAC this is.
   const uint64_t mac = device.mac != 0 ? device.mac : policy_->of_ip(ends.from) == nullptr ? sender : 0;
+  const Asker asker{mac, ends.from};
   if (packet.key.protocol == kProtocolTcp) {
-    // Over TCP the answer is blanked: one of our own would not fit into the connection.
-    streams_.from_client(packet, mac, now_ns_);
-    return accept(queued.id);
+    // The answer is blanked: one of our own would not fit into the connection.
+    answers_.note(packet, asker, now_ns_);
+    return device.closed() ? queries_.take(queued, packet, asker, now_ns_) : accept(queued.id);
   }
   const uint8_t* const message = packet.body + packet.header_bytes;
   const size_t size = packet.body_captured - packet.header_bytes;
-  if (!read_question(message, size, question_) || question_.response) {
+  const bool read = read_question(message, size, question_) && !question_.response;
+  if (!read || (device.closed() && !is_plain_query(message, size, question_))) {
     counters_.malformed++;
     return device.closed() ? drop(queued.id) : accept(queued.id);
   }
@@ -121,7 +136,7 @@ void DnsGate::query(const QueuedPacket& queued, const Packet& packet, const Ends
     pending_.add(pending);
     return accept(queued.id);
   }
-  note_refused(mac, question_.text());
+  note_refused(asker, question_.text());
   if (queued.mac != nullptr && queued.in_interface != 0) {
     uint8_t made[kMaxNameText + 64];
     const bool edns = has_edns(message, size, question_);
@@ -136,16 +151,25 @@ void DnsGate::query(const QueuedPacket& queued, const Packet& packet, const Ends
   stays ? drop(queued.id) : accept(queued.id);
 }
 
+Fate DnsGate::judge_query(const uint8_t* message, size_t size) {
+  if (read_question(message, size, question_) && is_plain_query(message, size, question_)) return Fate::kPass;
+  counters_.malformed++;
+  return Fate::kDrop;
+}
+
+void DnsGate::tcp_answer(const QueuedPacket& queued, const Packet& packet, const Ends& ends) {
+  Asker asker{0, ends.to};
+  answers_.asker_of(packet, asker);
+  const GatedDevice* const device = policy_->of_ip(ends.to);
+  if (asker.mac == 0 && device != nullptr) asker.mac = device->mac;
+  if (policy_->of(asker) != nullptr) return answers_.take(queued, packet, asker, now_ns_);
+  counters_.free++;
+  accept(queued.id);
+}
+
 void DnsGate::answer(const QueuedPacket& queued, const Packet& packet, const Ends& ends) {
   trusted_ = policy_->trusts(ends.from);
-  if (packet.key.protocol == kProtocolTcp) {
-    uint64_t mac = streams_.mac_of(packet);
-    const GatedDevice* const device = policy_->of_ip(ends.to);
-    if (mac == 0 && device != nullptr) mac = device->mac;
-    if (policy_->of_mac(mac) != nullptr) return streams_.from_server(queued, packet, mac, now_ns_);
-    counters_.free++;
-    return accept(queued.id);
-  }
+  if (packet.key.protocol == kProtocolTcp) return tcp_answer(queued, packet, ends);
   const uint8_t* const message = packet.body + packet.header_bytes;
   const size_t size = packet.body_captured - packet.header_bytes;
   const bool read = read_question(message, size, question_) && question_.response;
@@ -167,84 +191,72 @@ void DnsGate::answer(const QueuedPacket& queued, const Packet& packet, const End
     return device->closed() ? drop(queued.id) : accept(queued.id);
   }
   counters_.answers++;
-  // What nobody asked for opens nothing.
-  const bool open = pending != nullptr || now_ns_ < started_ns_ + kWarmUpNs;
+  const bool early = trusted_ && now_ns_ < started_ns_ + kWarmUpNs;
+  const Belief belief = pending == nullptr && !early ? Belief::kNone : trusted_ ? Belief::kBelieved : Belief::kAsked;
   bool sound;
-  const NameVerdict verdict = examine(*device, message, size, question_, open, sound);
+  const NameVerdict verdict = examine(*device, message, size, question_, belief, sound);
   if (!sound) {
     counters_.malformed++;
     if (device->closed()) return drop(queued.id);
   }
-  if (verdict != NameVerdict::kBlocked && verdict != NameVerdict::kRefused) return accept(queued.id);
+  const size_t head = static_cast<size_t>(message - queued.data);
+  if (verdict != NameVerdict::kBlocked && verdict != NameVerdict::kRefused) {
+    if (queued.gso || !sound || !shortens(*device, verdict)) return accept(queued.id);
+    std::vector<uint8_t> made(queued.data, packet.body + packet.body_captured);
+    lower_ttls(made.data() + head, size, question_, kLongestTtlS);
+    return pass_edited(queued, packet, std::move(made));
+  }
   if (pending != nullptr && pending->answered) return drop(queued.id);
-  note_refused(pending != nullptr ? pending->mac : device->mac, question_.text());
+  note_refused({pending != nullptr ? pending->mac : device->mac, ends.to}, question_.text());
   counters_.blanked++;
   if (queued.gso) return drop(queued.id);
-  const size_t head = static_cast<size_t>(message - queued.data);
   std::vector<uint8_t> made(queued.data, queued.data + head);
   made.resize(head + nxdomain_bytes(question_.end));
   made.resize(head + put_nxdomain(message, question_, records_.edns, made.data() + head));
-  seal_packet(made.data(), made.size(), static_cast<size_t>(packet.body - queued.data), kProtocolUdp, ends.to.ipv6);
+  pass_edited(queued, packet, std::move(made));
+}
+
+void DnsGate::pass_edited(const QueuedPacket& queued, const Packet& packet, std::vector<uint8_t> made) {
+  seal_packet(made.data(), made.size(), static_cast<size_t>(packet.body - queued.data), kProtocolUdp,
+              packet.key.ipv6 != 0);
   rewrite(queued.id, std::move(made));
 }
 
-/** What becomes of an answer; its addresses are noted for the sets. */
 NameVerdict DnsGate::examine(const GatedDevice& device, const uint8_t* message, size_t size,
-                             const DnsQuestion& question, bool open, bool& sound) {
+                             const DnsQuestion& question, Belief belief, bool& sound) {
   sound = read_answer(message, size, question, records_);
   size_t decider;
   const Judgement judgement = policy_->judge(device, records_.names, decider);
   if (!sound) return judgement.verdict;
   for (const DnsAddress& address : records_.addresses) {
-    conclude(device, judgement, address.ip, address.ttl_s, records_.names[decider], open && trusted_);
+    learner_.conclude(device, judgement, address.ip, address.ttl_s, records_.names, decider, belief, now_ns_);
   }
   return judgement.verdict;
 }
 
-void DnsGate::conclude(const GatedDevice& device, const Judgement& judgement, const Ip& ip,
-                       uint32_t ttl_s, const std::string& name, bool open) {
-  const uint64_t mac = judgement.everyone ? 0 : device.mac;
-  const bool whose = judgement.everyone || device.mac != 0;
-  if (judgement.verdict == NameVerdict::kBlocked && whose && policy_->blockable(ip)) {
-    learn(mac, ip, kShut, ttl_s, name);
-  }
-  if (!open || judgement.verdict == NameVerdict::kBlocked || judgement.verdict == NameVerdict::kRefused) return;
-  const bool allowed = judgement.verdict == NameVerdict::kAllowed;
-  if (allowed && whose) learn(mac, ip, kOpen, ttl_s, name);
-  // What was resolved goes on when the name has expired, other than an exception.
-  if (device.mac != 0 && (device.no_dns_no_connect || (allowed && device.allow_list))) {
-    learn(device.mac, ip, kResolved, ttl_s, name);
-  }
+bool DnsGate::shortens(const GatedDevice& device, NameVerdict verdict) const {
+  return (device.closed() || verdict == NameVerdict::kAllowed) && records_.longest_ttl_s > kLongestTtlS;
 }
 
-void DnsGate::learn(uint64_t mac, const Ip& ip, ElementKind kind, uint32_t ttl_s, const std::string& name) {
-  const size_t before = changes_.size();
-  if (!elements_.add(mac, ip, kind, ttl_s, name, now_ns_, changes_)) {
-    counters_.over_cap++;
-    return;
-  }
-  if (changes_.size() == before) return;
-  if (learned_.size() == kMostLearned) {
-    counters_.events_lost++;
-  } else {
-    learned_.push_back({mac, ip, static_cast<uint8_t>(kind), name});
-  }
-}
-
-Fate DnsGate::judge(uint8_t* message, size_t size, uint64_t mac) {
-  const GatedDevice* const device = policy_ == nullptr ? nullptr : policy_->of_mac(mac);
+Fate DnsGate::judge(uint8_t* message, size_t size, const Asker& asker) {
+  const GatedDevice* const device = policy_ == nullptr ? nullptr : policy_->of(asker);
   if (device == nullptr) return Fate::kPass;
   if (!read_question(message, size, question_) || !question_.response) {
     counters_.malformed++;
     return device->closed() ? Fate::kDrop : Fate::kPass;
   }
   counters_.answers++;
+  // Who opened the connection asked.
+  const Belief belief = trusted_ ? Belief::kBelieved : Belief::kAsked;
   bool sound;
-  const NameVerdict verdict = examine(*device, message, size, question_, true, sound);
+  const NameVerdict verdict = examine(*device, message, size, question_, belief, sound);
   if (!sound) counters_.malformed++;
   if (!sound && device->closed()) return Fate::kDrop;
-  if (verdict != NameVerdict::kBlocked && verdict != NameVerdict::kRefused) return Fate::kPass;
-  note_refused(mac, question_.text());
+  if (verdict != NameVerdict::kBlocked && verdict != NameVerdict::kRefused) {
+    if (!sound || !shortens(*device, verdict)) return Fate::kPass;
+    return lower_ttls(message, size, question_, kLongestTtlS) ? Fate::kEdited : Fate::kPass;
+  }
+  note_refused(asker, question_.text());
   counters_.blanked++;
   blank_answer(message, size, question_, records_.edns);
   return Fate::kBlank;
@@ -257,87 +269,72 @@ bool DnsGate::wanted(const uint8_t* start, size_t size) {
   return leads_to_addresses(question.type);
 }
 
-void DnsGate::hear_now(const HeardName& heard) {
-  const auto about = [&](const GatedDevice& device) {
-    size_t decider;
-    const Judgement judgement = policy_->judge(device, heard.names, decider);
-    for (const Ip& ip : heard.ips) {
-      conclude(device, judgement, ip, heard.ttl_s, heard.names[decider], heard.mac != 0);
-    }
-  };
-  if (heard.mac == 0) {
-    for (const GatedDevice& device : policy_->devices) about(device);
-    if (policy_->otherwise != nullptr) about(*policy_->otherwise);
-  } else if (const GatedDevice* const device = policy_->of_mac(heard.mac)) {
-    about(*device);
+void DnsGate::hear_some(int64_t now_ns) {
+  if (policy_ == nullptr) return heard_.clear();
+  while (!heard_.empty() && learner_.elements().waiting() < kHearElements && boot_ns() - now_ns < kHearNs) {
+    learner_.hear(heard_.front(), now_ns);
+    heard_.pop_front();
   }
 }
 
-void DnsGate::note_refused(uint64_t mac, std::string_view name) {
-  const auto found = refused_.find(std::pair<uint64_t, std::string>(mac, name));
+void DnsGate::note_refused(const Asker& asker, std::string_view name) {
+  const Owner who = asker.mac != 0 ? Owner{asker.mac, {}} : Owner{0, asker.ip};
+  RefusedKey key{who, std::string(name)};
+  const auto found = refused_.find(key);
   if (found != refused_.end()) {
     found->second++;
   } else if (refused_.size() < kMostRefused) {
-    refused_.emplace(std::pair<uint64_t, std::string>(mac, name), 1);
+    refused_.emplace(std::move(key), 1);
   } else {
     counters_.events_lost++;
   }
 }
 
-/** Whether an element would come to be again. */
-bool DnsGate::stands(const ElementKey& key, const std::string& name) const {
-  if (policy_ == nullptr || (key.kind == kShut && !policy_->blockable(key.ip))) return false;
-  const NameVerdict shall = key.kind == kShut ? NameVerdict::kBlocked : NameVerdict::kAllowed;
-  if (key.mac == 0) {
-    const GatedDevice nobody{};
-    return policy_->judge(nobody, name).verdict == shall;
+void DnsGate::prepare(int64_t now_ns) {
+  now_ns_ = now_ns;
+  DnsElements& elements = learner_.elements();
+  if (std::exchange(policy_is_new_, false)) learner_.revise(now_ns);
+  work_.anew = std::exchange(restore_, false);
+  if (work_.anew || now_ns >= retry_ns_) {
+    elements.repeat(now_ns, !work_.anew);
+    retry_ns_ = INT64_MAX;
   }
-  const uint32_t index = policy_->index.by_mac(key.mac);
-  if (index == DeviceIndex::kNone) return false;
-  const GatedDevice& device = policy_->devices[index];
-  const Judgement judgement = policy_->judge(device, name);
-  if (key.kind != kResolved) return judgement.verdict == shall && !judgement.everyone;
-  if (judgement.verdict == NameVerdict::kAllowed) return device.no_dns_no_connect || device.allow_list;
-  return device.no_dns_no_connect && judgement.verdict == NameVerdict::kNothing;
+  work_.served.clear();
+  if (!served_.empty() && (work_.anew || now_ns >= serve_ns_)) {
+    work_.served = served_;
+    serve_ns_ = now_ns + kServeNs;
+  }
+  hear_some(now_ns);
+  elements.take(now_ns, work_.changes);
+  work_.orders.swap(mark_orders_);
 }
 
-void DnsGate::commit() {
-  if (changes_.empty()) return;
-  const size_t failed = sink_.write(changes_);
-  counters_.failed += failed;
-  if (failed > 0) retry_ns_ = now_ns_ + kRetryNs;
-  for (const SetChange& change : changes_) {
-    if (change.remove) continue;
-    const bool written = change.timeout_ms != 0;
-    elements_.note(change, written);
-    if (written && !change.keep) counters_.learned++;
-  }
-  changes_.clear();
+void DnsGate::carry_out() {
+  if (!work_.served.empty()) sink_.serve(work_.served, kServedMs, work_.anew);
+  // The sets first: who has its answer connects at once.
+  work_.failed = work_.changes.empty() ? 0 : sink_.write(work_.changes);
+  for (const MarkOrder& order : work_.orders) work_.taken.push_back(marks_.take(order));
+  work_.orders.clear();
 }
 
 int64_t DnsGate::settle(int64_t now_ns, Verdicts& verdicts) {
-  now_ns_ = now_ns;
-  if (policy_is_new_) {
-    policy_is_new_ = false;
-    elements_.revise([this](const ElementKey& key, const std::string& name) { return stands(key, name); },
-                     now_ns, changes_);
+  counters_.failed += work_.failed;
+  if (work_.failed > 0) {
+    retry_ns_ = now_ns + retry_wait_ns_;
+    retry_wait_ns_ = std::min(retry_wait_ns_ * 2, kLongestRetryNs);
+  } else if (!work_.changes.empty()) {
+    retry_wait_ns_ = kRetryNs;
   }
-  const bool anew = std::exchange(restore_, false);
-  if (anew || now_ns >= retry_ns_) {
-    elements_.repeat(now_ns, !anew, changes_);
-    retry_ns_ = INT64_MAX;
+  for (const SetChange& change : work_.changes) {
+    if (change.remove) continue;
+    const bool written = change.timeout_ms != 0;
+    learner_.elements().note(change, written, now_ns);
+    if (written && !change.keep) counters_.learned++;
   }
-  if (!served_.empty() && (anew || now_ns >= serve_ns_)) {
-    sink_.serve(served_, kServedMs, anew);
-    serve_ns_ = now_ns + kServeNs;
-  }
-  if (policy_ != nullptr) {
-    for (const HeardName& heard : heard_) hear_now(heard);
-  }
-  heard_.clear();
-  const int64_t streams = streams_.expire(now_ns);
-  // The sets first: who has its answer connects at once.
-  commit();
+  work_.changes.clear();
+  std::move(work_.taken.begin(), work_.taken.end(), std::back_inserter(marks_taken_));
+  work_.taken.clear();
+  const int64_t streams = std::min(answers_.expire(now_ns), queries_.expire(now_ns));
   const auto mark = [this](const Accepted& of) { return answer_mark_ != 0 ? &of.mark : nullptr; };
   for (const Accepted& each : accepted_) verdicts.verdict(each.id, true, mark(each));
   for (const uint32_t id : dropped_) verdicts.verdict(id, false, nullptr);
@@ -347,22 +344,33 @@ int64_t DnsGate::settle(int64_t now_ns, Verdicts& verdicts) {
   accepted_.clear();
   dropped_.clear();
   rewritten_.clear();
-  if (on_events_ && (!refused_.empty() || !learned_.empty())) on_events_();
+  const bool tells = !refused_.empty() || learner_.has_learned() || !marks_taken_.empty();
+  if (on_events_ && tells) on_events_();
+  if (!heard_.empty() || !mark_orders_.empty() || policy_is_new_ || restore_) return now_ns;
   return std::min({streams, served_.empty() ? INT64_MAX : serve_ns_, retry_ns_});
 }
 
 void DnsGate::end(Verdicts& verdicts) {
-  streams_.end();
+  answers_.end();
+  queries_.end();
+  prepare(now_ns_);
+  carry_out();
   settle(now_ns_, verdicts);
 }
 
 std::vector<RefusedName> DnsGate::take_refused() {
   std::vector<RefusedName> all;
-  for (const auto& [key, count] : refused_) all.push_back({key.first, key.second, count});
+  for (const auto& [key, count] : refused_) all.push_back({key.who, key.name, count});
   refused_.clear();
   return all;
 }
 
-std::vector<LearnedAddress> DnsGate::take_learned() { return std::exchange(learned_, {}); }
+DnsGateCounters DnsGate::counters() const {
+  DnsGateCounters all = counters_;
+  all.over_cap = learner_.over_cap();
+  all.unfit = learner_.unfit();
+  all.events_lost += learner_.events_lost();
+  return all;
+}
 
 }  // namespace homespin

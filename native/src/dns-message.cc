@@ -40,32 +40,52 @@ void put16(uint8_t* to, size_t value) {
   store(to, __builtin_bswap16(static_cast<uint16_t>(value)));
 }
 
-/** Reads the records; false where one can't be read. */
-bool read_records(const uint8_t* message, size_t size, size_t at, std::vector<Record>& records,
-                  bool& edns) {
+/** A record as it lies there: its owner's name has been read to `owner`. */
+struct Head {
+  std::string_view owner;
+  uint16_t type;
+  uint16_t rclass;
+  size_t ttl;
+  size_t data;
+  size_t bytes;
+  bool authority;
+  bool additional;
+};
+
+/** Calls `use(const Head&)` for each record; returns where the last one ends, 0 where one can't be read. */
+template <typename Use>
+size_t each_record(const uint8_t* message, size_t size, size_t at, Use&& use) {
   const size_t answers = be16(message + 6);
   const size_t before_additional = answers + be16(message + 8);
   const size_t all = before_additional + be16(message + 10);
-  if (all > kMostRecords) return false;
+  if (all > kMostRecords) return 0;
   char owner[kMaxNameText];
   for (size_t i = 0; i < all; i++) {
     size_t owner_bytes = 0;
     at = read_name(message, size, at, owner, owner_bytes);
-    if (at == 0 || at + kRecordHead > size) return false;
-    const uint16_t type = be16(message + at);
-    const uint16_t rclass = be16(message + at + 2);
-    const uint32_t ttl_s = be32(message + at + 4);
+    if (at == 0 || at + kRecordHead > size) return 0;
     const size_t bytes = be16(message + at + 8);
-    at += kRecordHead;
-    if (bytes > size - at) return false;
-    if (type == kTypeOpt) edns = true;
-    const bool authority = i >= answers && i < before_additional;
-    if (rclass == kClassIn && !authority) {
-      records.push_back({std::string(owner, owner_bytes), type, ttl_s, at, bytes, i >= answers});
-    }
-    at += bytes;
+    const size_t data = at + kRecordHead;
+    if (bytes > size - data) return 0;
+    use(Head{{owner, owner_bytes}, be16(message + at), be16(message + at + 2), at + 4, data, bytes,
+             i >= answers && i < before_additional, i >= before_additional});
+    at = data + bytes;
   }
-  return true;
+  return at;
+}
+
+/** Reads the records; false where one can't be read. */
+bool read_records(const uint8_t* message, size_t size, size_t at, std::vector<Record>& records, DnsAnswer& answer) {
+  return each_record(message, size, at, [&](const Head& head) {
+    const uint32_t ttl_s = be32(message + head.ttl);
+    if (head.type == kTypeOpt) {
+      answer.edns = true;
+    } else {
+      answer.longest_ttl_s = std::max(answer.longest_ttl_s, ttl_s);
+    }
+    if (head.rclass != kClassIn || head.authority) return;
+    records.push_back({std::string(head.owner), head.type, ttl_s, head.data, head.bytes, head.additional});
+  }) != 0;
 }
 
 void add_address(const uint8_t* from, bool ipv6, uint32_t ttl_s, DnsAnswer& answer) {
@@ -141,9 +161,10 @@ bool read_answer(const uint8_t* message, size_t size, const DnsQuestion& questio
   answer.names.clear();
   answer.addresses.clear();
   answer.cut = answer.edns = false;
+  answer.longest_ttl_s = 0;
   answer.names.emplace_back(question.text());
   std::vector<Record> records;
-  if (!read_records(message, size, question.end, records, answer.edns)) return false;
+  if (!read_records(message, size, question.end, records, answer)) return false;
   // Aliases come in any order.
   char text[kMaxNameText];
   for (size_t known = 0; known != answer.names.size();) {
@@ -176,9 +197,27 @@ bool read_answer(const uint8_t* message, size_t size, const DnsQuestion& questio
 }
 
 bool has_edns(const uint8_t* message, size_t size, const DnsQuestion& question) {
-  std::vector<Record> records;
   bool edns = false;
-  return read_records(message, size, question.end, records, edns) && edns;
+  const auto look = [&](const Head& head) { edns = edns || head.type == kTypeOpt; };
+  return each_record(message, size, question.end, look) != 0 && edns;
+}
+
+bool is_plain_query(const uint8_t* message, size_t size, const DnsQuestion& question) {
+  // EDNS and a signature (RFC 8945) are all that comes behind a question.
+  constexpr size_t kMostAdditional = 2;
+  if (question.response || size > kMostQuery || be16(message + 6) != 0 || be16(message + 8) != 0) return false;
+  if (be16(message + 10) > kMostAdditional) return false;
+  return each_record(message, size, question.end, [](const Head&) {}) == size;
+}
+
+bool lower_ttls(uint8_t* message, size_t size, const DnsQuestion& question, uint32_t most) {
+  bool lowered = false;
+  each_record(message, size, question.end, [&](const Head& head) {
+    if (head.type == kTypeOpt || be32(message + head.ttl) <= most) return;
+    store(message + head.ttl, __builtin_bswap32(most));
+    lowered = true;
+  });
+  return lowered;
 }
 
 size_t put_nxdomain(const uint8_t* message, const DnsQuestion& question, bool edns, uint8_t* to) {

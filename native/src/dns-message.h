@@ -26,6 +26,12 @@ struct DnsQuestion {
 /** False: not a standard query or response with one question that can be read. */
 bool read_question(const uint8_t* message, size_t size, DnsQuestion& question);
 
+/** Longer questions are not asked by what is meant well; more than this is not sent over UDP either (DNS flag day 2020). */
+constexpr size_t kMostQuery = 1232;
+
+/** Whether a message is a question and nothing else: no answers, no bytes that belong to no record. `question`: as it was read. */
+bool is_plain_query(const uint8_t* message, size_t size, const DnsQuestion& question);
+
 struct DnsAddress {
   Ip ip;
   uint32_t ttl_s;
@@ -41,10 +47,15 @@ struct DnsAnswer {
   /** There were more. */
   bool cut;
   bool edns;
+  /** The longest TTL of its records, but those of EDNS. */
+  uint32_t longest_ttl_s;
 };
 
 /** False: a record can't be read. */
 bool read_answer(const uint8_t* message, size_t size, const DnsQuestion& question, DnsAnswer& answer);
+
+/** Writes `most` in the place of every longer TTL of an answer that `read_answer` has read; false: there was none. */
+bool lower_ttls(uint8_t* message, size_t size, const DnsQuestion& question, uint32_t most);
 
 /** Whether answers to this type can hold addresses, or lead to names that have some. */
 bool leads_to_addresses(uint16_t type);

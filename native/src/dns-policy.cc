@@ -19,6 +19,15 @@ bool within(const Prefix& prefix, const Ip& ip) {
          (mask == 0 || ((prefix.ip[whole] ^ bytes[whole]) & mask) == 0);
 }
 
+/** The IPv4 address in one of NAT64's well-known prefix (RFC 6052): it is reached by it. */
+Ip inside(const Ip& ip) {
+  static constexpr uint8_t kNat64[12] = {0x00, 0x64, 0xff, 0x9b};
+  if (!ip.ipv6 || std::memcmp(ip.word, kNat64, sizeof kNat64) != 0) return ip;
+  Ip embedded{};
+  std::memcpy(embedded.word, reinterpret_cast<const uint8_t*>(ip.word) + 12, 4);
+  return embedded;
+}
+
 /** Addresses that stand for no one host out there: this host, link-local, multicast, mapped. */
 bool special(const Ip& ip) {
   uint8_t b[16];
@@ -27,6 +36,19 @@ bool special(const Ip& ip) {
   if (b[0] == 0xff || (b[0] == 0xfe && (b[1] & 0xc0) == 0x80)) return true;
   // ::/8 holds the unspecified and loopback addresses and embedded IPv4.
   return b[0] == 0;
+}
+
+/** RFC 1918, RFC 6598 and RFC 4193: never of the internet. */
+bool is_private(const Ip& ip) {
+  uint8_t b[2];
+  std::memcpy(b, ip.word, sizeof b);
+  if (ip.ipv6) return (b[0] & 0xfe) == 0xfc;
+  return b[0] == 10 || (b[0] == 172 && (b[1] & 0xf0) == 16) || (b[0] == 192 && b[1] == 168) ||
+         (b[0] == 100 && (b[1] & 0xc0) == 64);
+}
+
+bool any_within(const std::vector<Prefix>& prefixes, const Ip& ip) {
+  return std::any_of(prefixes.begin(), prefixes.end(), [&](const Prefix& prefix) { return within(prefix, ip); });
 }
 
 }  // namespace
@@ -65,17 +87,17 @@ bool DnsPolicy::is_local(std::string_view name) const {
 }
 
 Judgement DnsPolicy::judge(const GatedDevice& device, std::string_view name) const {
-  if (device.canary && name == kCanary) return {NameVerdict::kRefused, false};
+  if (device.canary && name == kCanary) return {NameVerdict::kRefused};
   const size_t own_block = longest(device.block, name);
   const size_t own_allow = longest(device.allow, name);
   const size_t all_block = longest(block, name);
   const size_t all_allow = longest(allow, name);
   const size_t blocked = std::max(own_block, all_block);
   const size_t allowed = std::max(own_allow, all_allow);
-  if (allowed > 0 && allowed >= blocked) return {NameVerdict::kAllowed, own_allow < all_allow};
-  if (blocked > 0) return {NameVerdict::kBlocked, own_block < all_block};
-  if (device.canary && encrypted->match(name) > 0) return {NameVerdict::kRefused, false};
-  if (device.local_only && !is_local(name)) return {NameVerdict::kRefused, false};
+  if (allowed > 0 && allowed >= blocked) return {NameVerdict::kAllowed, own_allow < all_allow, allowed};
+  if (blocked > 0) return {NameVerdict::kBlocked, own_block < all_block, blocked};
+  if (device.canary && encrypted->match(name) > 0) return {NameVerdict::kRefused};
+  if (device.local_only && !is_local(name)) return {NameVerdict::kRefused};
   return {};
 }
 
@@ -91,10 +113,21 @@ Judgement DnsPolicy::judge(const GatedDevice& device, const std::vector<std::str
   return {};
 }
 
-bool DnsPolicy::blockable(const Ip& ip) const {
-  if (special(ip)) return false;
-  return std::none_of(protect.begin(), protect.end(),
-                      [&](const Prefix& prefix) { return within(prefix, ip); });
+bool DnsPolicy::is_here(const Ip& ip) const { return is_private(ip) || any_within(home, ip); }
+
+bool DnsPolicy::blockable(const Ip& outer, bool local) const {
+  const Ip ip = inside(outer);
+  return !special(ip) && !any_within(protect, ip) && (local || !is_here(ip));
+}
+
+bool DnsPolicy::openable(const Ip& outer, bool local) const {
+  const Ip ip = inside(outer);
+  return !special(ip) && (local || (!is_here(ip) && !any_within(protect, ip)));
+}
+
+bool DnsPolicy::resolvable(const Ip& outer, bool local) const {
+  const Ip ip = inside(outer);
+  return !special(ip) && (local || !is_here(ip));
 }
 
 bool DnsPolicy::trusts(const Ip& resolver) const {

@@ -29,7 +29,10 @@ class NameList {
 };
 
 struct GatedDevice {
+  /** 0: it is known by its addresses. */
   uint64_t mac;
+  /** Of a device without a MAC. */
+  std::vector<Ip> ips;
   std::vector<uint32_t> block;
   std::vector<uint32_t> allow;
   /** It reaches nothing but what is allowed. */
@@ -40,6 +43,13 @@ struct GatedDevice {
 
   /** What can't be understood is not let through. */
   bool closed() const { return allow_list || no_dns_no_connect; }
+};
+
+/** Who asks, as it was seen. */
+struct Asker {
+  /** 0: it is known by its address. */
+  uint64_t mac;
+  Ip ip;
 };
 
 enum class NameVerdict : uint8_t {
@@ -56,6 +66,8 @@ struct Judgement {
   NameVerdict verdict = NameVerdict::kNothing;
   /** It is a rule for everybody. */
   bool everyone = false;
+  /** Bytes at the end of the name that are the rule's own name, 0 if no rule on names decided. */
+  size_t rule_bytes = 0;
 };
 
 struct DnsPolicy {
@@ -71,7 +83,9 @@ struct DnsPolicy {
   DeviceIndex index;
   /** Addresses that never become the target of a block. */
   std::vector<Prefix> protect;
-  /** Whose answers open addresses; empty: anybody's. */
+  /** Networks of the home. */
+  std::vector<Prefix> home;
+  /** Whose answers are believed about more than who asked; empty: anybody's. */
   std::vector<Ip> resolvers;
   /** Names of the home. */
   std::unique_ptr<NameList> local;
@@ -83,15 +97,22 @@ struct DnsPolicy {
   /** The first name that something is said about decides for all of an answer; `decider` is its place, else 0. */
   Judgement judge(const GatedDevice& device, const std::vector<std::string>& names,
                   size_t& decider) const;
-  /** Whether a block may take this address. */
-  bool blockable(const Ip& ip) const;
+  /** A name of the home: it may have addresses there. */
+  bool is_local(std::string_view name) const;
+  /** Whether a block may take this address. `local`: of names of the home. */
+  bool blockable(const Ip& ip, bool local) const;
+  /** Whether an exception may pass everything to this address; a name of the internet may not name what is here. */
+  bool openable(const Ip& ip, bool local) const;
+  /** Whether it may be noted that a device has resolved this address. */
+  bool resolvable(const Ip& ip, bool local) const;
   bool trusts(const Ip& resolver) const;
   /** Null: it is not gated. 0 is nobody. */
   const GatedDevice* of_mac(uint64_t mac) const;
   const GatedDevice* of_ip(const Ip& ip) const;
+  const GatedDevice* of(const Asker& asker) const { return asker.mac != 0 ? of_mac(asker.mac) : of_ip(asker.ip); }
 
  private:
-  bool is_local(std::string_view name) const;
+  bool is_here(const Ip& ip) const;
   size_t longest(const std::vector<uint32_t>& which, std::string_view name) const;
 };
 

@@ -11,8 +11,6 @@ namespace {
 
 /** So long segments wait for the rest of their message. */
 constexpr int64_t kWaitNs = 200'000'000;
-/** Segments that wait at one time, of all connections: the queue has room for more than these. */
-constexpr size_t kMostHeld = 96;
 constexpr size_t kMostBytes = 72 * 1024;
 constexpr uint8_t kMostGaps = 3;
 
@@ -33,12 +31,13 @@ DnsStreams::Stream* DnsStreams::find(const Packet& packet) {
   return nullptr;
 }
 
-uint64_t DnsStreams::mac_of(const Packet& packet) const {
+bool DnsStreams::asker_of(const Packet& packet, Asker& asker) const {
   const Stream* const stream = const_cast<DnsStreams*>(this)->find(packet);
-  return stream == nullptr ? 0 : stream->mac;
+  if (stream != nullptr) asker = stream->asker;
+  return stream != nullptr;
 }
 
-DnsStreams::Stream& DnsStreams::make(const Packet& packet, uint64_t mac, int64_t now_ns) {
+DnsStreams::Stream& DnsStreams::make(const Packet& packet, const Asker& asker, int64_t now_ns) {
   Stream* stream = find(packet);
   if (stream == nullptr) {
     Stream* const bucket = &streams_[packet.hash % kBuckets * kWays];
@@ -50,13 +49,13 @@ DnsStreams::Stream& DnsStreams::make(const Packet& packet, uint64_t mac, int64_t
     stream->hash = packet.hash;
     stream->used = true;
   }
-  stream->mac = mac;
+  stream->asker = asker;
   stream->last_ns = now_ns;
   return *stream;
 }
 
-void DnsStreams::from_client(const Packet& packet, uint64_t mac, int64_t now_ns) {
-  Stream& stream = make(packet, mac, now_ns);
+void DnsStreams::note(const Packet& packet, const Asker& asker, int64_t now_ns) {
+  Stream& stream = make(packet, asker, now_ns);
   if (packet.tcp_flags & (kSyn | kRst)) {
     drop_held(stream);
     stream.synced = false;
@@ -64,18 +63,19 @@ void DnsStreams::from_client(const Packet& packet, uint64_t mac, int64_t now_ns)
   }
 }
 
-void DnsStreams::from_server(const QueuedPacket& queued, const Packet& packet, uint64_t mac,
-                             int64_t now_ns) {
-  Stream& stream = make(packet, mac, now_ns);
+void DnsStreams::take(const QueuedPacket& queued, const Packet& packet, const Asker& asker, int64_t now_ns) {
+  Stream& stream = make(packet, asker, now_ns);
   const uint32_t sequence = sequence_of(packet);
+  const uint32_t bytes = packet.body_captured - packet.header_bytes;
   if (packet.tcp_flags & kSyn) {
     drop_held(stream);
+    // Data in a first segment (RFC 7413) is sent again in one of its own.
+    if (bytes > 0) return host_.drop(queued.id);
     stream.synced = true;
     stream.next = sequence + 1;
     stream.skip = 0;
     return host_.accept(queued.id);
   }
-  const uint32_t bytes = packet.body_captured - packet.header_bytes;
   if (bytes == 0) return host_.accept(queued.id);
   if (!stream.synced) {
     stream.synced = true;
@@ -96,13 +96,12 @@ void DnsStreams::from_server(const QueuedPacket& queued, const Packet& packet, u
   if (static_cast<int32_t>(sequence - stream.next) < 0) {
     // Sent again: the same bytes have to come to the same, as the first may be lost. Judged by itself, as it most likely began.
     Stream again;
-    again.mac = mac;
+    again.asker = asker;
     again.held.push_back(std::move(segment));
     std::vector<uint8_t> whole(again.held[0].packet.begin() + static_cast<long>(again.held[0].payload),
                                again.held[0].packet.end());
-    bool changed = false;
-    bool refused = false;
-    const size_t judged = judge_all(again, whole, changed, refused);
+    Fate worst = Fate::kPass;
+    const size_t judged = judge_all(again, whole, worst);
     held_++;
     if (judged != whole.size()) return drop_held(again);
     if (static_cast<int32_t>(sequence + bytes - stream.next) > 0) {
@@ -110,7 +109,7 @@ void DnsStreams::from_server(const QueuedPacket& queued, const Packet& packet, u
       stream.next = sequence + bytes;
       stream.skip = again.skip;
     }
-    return release(again, 1, whole, changed, refused);
+    return release(again, 1, whole, worst);
   }
   stream.next += bytes;
   if (stream.skip > 0 && stream.held.empty() && bytes <= stream.skip) {
@@ -123,12 +122,16 @@ void DnsStreams::from_server(const QueuedPacket& queued, const Packet& packet, u
   assemble(stream);
 }
 
-size_t DnsStreams::judge_all(Stream& stream, std::vector<uint8_t>& bytes, bool& changed, bool& refused) {
+size_t DnsStreams::judge_all(Stream& stream, std::vector<uint8_t>& bytes, Fate& worst) {
   size_t at = std::min<size_t>(stream.skip, bytes.size());
   stream.skip -= static_cast<uint32_t>(at);
   while (bytes.size() - at >= 2) {
     const size_t length = be16(&bytes[at]);
     const size_t here = bytes.size() - at - 2;
+    if (!host_.possible(length)) {
+      worst = Fate::kDrop;
+      return bytes.size();
+    }
     if (here < length) {
       if (!host_.wanted(&bytes[at + 2], here)) {
         stream.skip = static_cast<uint32_t>(length - here);
@@ -136,9 +139,7 @@ size_t DnsStreams::judge_all(Stream& stream, std::vector<uint8_t>& bytes, bool& 
       }
       return at;
     }
-    const Fate fate = host_.judge(&bytes[at + 2], length, stream.mac);
-    if (fate == Fate::kBlank) changed = true;
-    if (fate == Fate::kDrop) refused = true;
+    worst = std::max(worst, host_.judge(&bytes[at + 2], length, stream.asker));
     at += 2 + length;
   }
   return at;
@@ -151,30 +152,28 @@ void DnsStreams::assemble(Stream& stream) {
   }
   // Judging changes `skip`; what stays is judged again once there is more, and must begin as it does now.
   const uint32_t skip = stream.skip;
-  bool changed = false;
-  bool refused = false;
-  const size_t judged = judge_all(stream, bytes, changed, refused);
-  if (judged == bytes.size()) return release(stream, stream.held.size(), bytes, changed, refused);
+  Fate worst = Fate::kPass;
+  const size_t judged = judge_all(stream, bytes, worst);
+  if (judged == bytes.size()) return release(stream, stream.held.size(), bytes, worst);
   stream.skip = skip;
-  if (bytes.size() > kMostBytes || held_ > kMostHeld) {
+  if (bytes.size() > kMostBytes || held_ > most_held_) {
     expired_++;
     stream.next = stream.held.front().sequence;
     drop_held(stream);
   }
 }
 
-void DnsStreams::release(Stream& stream, size_t count, const std::vector<uint8_t>& bytes, bool changed,
-                         bool refused) {
+void DnsStreams::release(Stream& stream, size_t count, const std::vector<uint8_t>& bytes, Fate worst) {
   size_t at = 0;
   for (size_t i = 0; i < count; i++) {
     Segment& segment = stream.held[i];
     const size_t size = segment.bytes();
     uint8_t* const payload = segment.packet.data() + segment.payload;
-    const bool differs = changed && std::memcmp(payload, &bytes[at], size) != 0;
-    if (refused || (differs && segment.gso)) {
-      // A super-packet can't be written anew; without an answer the client gives up, which it shall.
+    const bool differs = std::memcmp(payload, &bytes[at], size) != 0;
+    // A super-packet can't be written anew; without an answer the client gives up, which it shall.
+    if (worst == Fate::kDrop || (differs && segment.gso && worst == Fate::kBlank)) {
       host_.drop(segment.id);
-    } else if (differs) {
+    } else if (differs && !segment.gso) {
       std::memcpy(payload, &bytes[at], size);
       seal_packet(segment.packet.data(), segment.packet.size(), segment.body, kProtocolTcp,
                   segment.packet[0] >> 4 == 6);

@@ -1,23 +1,33 @@
-// DNS over TCP: whole messages out of the segments of answers, which wait in the kernel until their message is complete. Each
-// segment goes on as large as it came; only bytes inside are blanked. Bounded.
+// DNS over TCP: whole messages out of the segments of one direction, which wait in the kernel until their message is complete.
+// Each segment goes on as large as it came; only bytes inside are changed. Bounded.
 #pragma once
 
 #include <cstdint>
 #include <vector>
 
-#include "device-index.h"
+#include "dns-policy.h"
 #include "queue-messages.h"
 
 namespace homespin {
 
 /** What becomes of a message. */
-enum class Fate : uint8_t { kPass, kBlank, kDrop };
+enum class Fate : uint8_t {
+  kPass,
+  /** It has been changed in place, and may pass unchanged where that can't be. */
+  kEdited,
+  /** It has been blanked in place, and may not pass otherwise. */
+  kBlank,
+  /** It can't be understood and may not pass. */
+  kDrop,
+};
 
 class StreamHost {
  public:
   virtual ~StreamHost() = default;
-  /** Decides on a whole message. `kBlank`: it has been blanked in place. `kDrop`: it can't be understood and may not pass. */
-  virtual Fate judge(uint8_t* message, size_t size, uint64_t mac) = 0;
+  /** Decides on a whole message. */
+  virtual Fate judge(uint8_t* message, size_t size, const Asker& asker) = 0;
+  /** Whether a message may be so long; one that may not is never waited for, and drops what it comes in. */
+  virtual bool possible(size_t size) = 0;
   /** Whether the message that begins so has to be seen whole; its bytes may be few. */
   virtual bool wanted(const uint8_t* start, size_t size) = 0;
   virtual void accept(uint32_t id) = 0;
@@ -27,14 +37,15 @@ class StreamHost {
 
 class DnsStreams {
  public:
-  explicit DnsStreams(StreamHost& host) : host_(host), streams_(kBuckets * kWays) {}
+  /** `most_held`: segments that wait at one time, of all connections: the queue has room for more than these. */
+  DnsStreams(StreamHost& host, size_t most_held) : host_(host), most_held_(most_held), streams_(kBuckets * kWays) {}
 
-  /** A client's segment: from now on the connection is known as that device's. */
-  void from_client(const Packet& packet, uint64_t mac, int64_t now_ns);
-  /** The device of a connection, 0 if it isn't known. */
-  uint64_t mac_of(const Packet& packet) const;
-  /** A server's segment, whole and sound. Decides on it now or later. */
-  void from_server(const QueuedPacket& queued, const Packet& packet, uint64_t mac, int64_t now_ns);
+  /** A segment of the other direction: from now on the connection is known as that device's. */
+  void note(const Packet& packet, const Asker& asker, int64_t now_ns);
+  /** Who began a connection; false: it isn't known. */
+  bool asker_of(const Packet& packet, Asker& asker) const;
+  /** A segment of the direction that is looked at, whole and sound. Decides on it now or later. */
+  void take(const QueuedPacket& queued, const Packet& packet, const Asker& asker, int64_t now_ns);
   /** What has waited too long is dropped: it is sent again. Returns when to look again. */
   int64_t expire(int64_t now_ns);
   void end();
@@ -58,7 +69,7 @@ class DnsStreams {
   struct Stream {
     FlowKey key{};
     uint64_t hash = 0;
-    uint64_t mac = 0;
+    Asker asker{};
     int64_t last_ns = 0;
     int64_t deadline_ns = 0;
     uint32_t next = 0;
@@ -71,14 +82,15 @@ class DnsStreams {
   };
 
   Stream* find(const Packet& packet);
-  Stream& make(const Packet& packet, uint64_t mac, int64_t now_ns);
+  Stream& make(const Packet& packet, const Asker& asker, int64_t now_ns);
   void assemble(Stream& stream);
-  /** Bytes at the front that belong to whole messages; they have been judged. */
-  size_t judge_all(Stream& stream, std::vector<uint8_t>& bytes, bool& changed, bool& refused);
-  void release(Stream& stream, size_t count, const std::vector<uint8_t>& bytes, bool changed, bool refused);
+  /** Bytes at the front that belong to whole messages; they have been judged. `worst`: of what they came to. */
+  size_t judge_all(Stream& stream, std::vector<uint8_t>& bytes, Fate& worst);
+  void release(Stream& stream, size_t count, const std::vector<uint8_t>& bytes, Fate worst);
   void drop_held(Stream& stream);
 
   StreamHost& host_;
+  const size_t most_held_;
   std::vector<Stream> streams_;
   size_t held_ = 0;
   uint64_t expired_ = 0;

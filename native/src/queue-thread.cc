@@ -118,10 +118,15 @@ void QueueThread::run() {
     for (int burst = 0; burst == 0 || (full && burst < kBurstsAtOnce); burst++) {
       const size_t count = full ? socket_.receive(full) : 0;
       const int64_t now = boot_ns();
-      const std::lock_guard lock(mutex_);
-      for (size_t i = 0; i < count; i++) {
-        socket_.each(i, [&](const QueuedPacket& packet) { handler_.packet(packet, now, verdicts); });
+      {
+        const std::lock_guard lock(mutex_);
+        for (size_t i = 0; i < count; i++) {
+          socket_.each(i, [&](const QueuedPacket& packet) { handler_.packet(packet, now, verdicts); });
+        }
+        handler_.prepare(now);
       }
+      handler_.carry_out();
+      const std::lock_guard lock(mutex_);
       next = handler_.settle(now, verdicts);
       socket_.flush();
       packets_ += count;

@@ -27,12 +27,16 @@ class Verdicts {
   virtual void rewrite(uint32_t id, const uint32_t* mark, const uint8_t* payload, size_t size) = 0;
 };
 
-/** What is done with packets. Called on the queue's thread alone, with `mutex()` of the thread held. */
+/** What is done with packets. Called on the queue's thread alone, with `mutex()` of the thread held but where it says so. */
 class PacketHandler {
  public:
   virtual ~PacketHandler() = default;
   virtual void packet(const QueuedPacket& packet, int64_t now_ns, Verdicts& verdicts) = 0;
-  /** Once after each burst of packets and each waking. Returns when to be called again, INT64_MAX for never. */
+  /** Once after each burst of packets and each waking: puts together what has to be done elsewhere before verdicts. */
+  virtual void prepare(int64_t) {}
+  /** Does it, without the mutex: nobody waits for a kernel that takes its time. Touches only what others do not. */
+  virtual void carry_out() {}
+  /** Then. Returns when to be called again, INT64_MAX for never. */
   virtual int64_t settle(int64_t now_ns, Verdicts& verdicts) = 0;
   /** The queue is let go of: the last chance for packets that wait. */
   virtual void end(Verdicts& verdicts) = 0;
@@ -50,7 +54,7 @@ class QueueThread {
   /** Has `settle` called soon. From any thread. */
   void wake();
 
-  /** Held by the thread while it handles a burst: others take it to reach what the handler owns. */
+  /** Held by the thread while it handles a burst, but not while it waits for the kernel: others take it to reach what the handler owns. */
   std::mutex& mutex() { return mutex_; }
 
   struct Counters {

@@ -24,6 +24,8 @@ namespace {
 constexpr int kAnswerMs = 1000;
 /** Elements of one transaction. */
 constexpr size_t kAtOnce = 256;
+/** A transaction that fails costs the kernel tens of milliseconds; no call waits for more of them. */
+constexpr uint32_t kMostFailures = 6;
 
 class Message {
  public:
@@ -91,18 +93,26 @@ void put_key(std::vector<uint8_t>& to, uint8_t family, const std::string& table,
   message.end(list);
 }
 
+/** Of the time that an element is there only to be taken out again. */
+constexpr uint32_t kMomentMs = 1000;
+
 void put_element(std::vector<uint8_t>& to, const SetTarget& target, const SetChange& change,
-                 bool remove, uint32_t sequence) {
-  uint16_t flags = remove ? 0 : NLM_F_CREATE;
-  // What is not known to be there and is there all the same has another time-out: then we want to hear of it.
-  if (!remove && !change.present && !change.keep) flags |= NLM_F_EXCL;
+                 bool remove, uint32_t sequence, uint32_t timeout_ms) {
   // Each part of a key fills whole words of four bytes.
-  uint8_t value[24] = {};
-  const size_t before = target.everyone ? 0 : 8;
-  std::memcpy(value, &change.mac, 6);
-  std::memcpy(value + before, change.ip.word, 16);
-  put_key(to, target.family, target.table, target.set, remove, flags, sequence, value,
-          before + (change.ip.ipv6 ? 16 : 4), change.timeout_ms);
+  uint8_t value[32] = {};
+  size_t before = 0;
+  if (target.key == SetKey::kMac) {
+    std::memcpy(value, &change.owner.mac, 6);
+    before = 8;
+  } else if (target.key == SetKey::kIp) {
+    before = change.owner.ip.ipv6 ? 16 : 4;
+    std::memcpy(value, change.owner.ip.word, before);
+  }
+  const size_t bytes = change.ip.ipv6 ? 16 : 4;
+  std::memcpy(value + before, change.ip.word, bytes);
+  // Without NLM_F_EXCL what is there already is no error.
+  put_key(to, target.family, target.table, target.set, remove, remove ? 0 : NLM_F_CREATE, sequence, value,
+          before + bytes, timeout_ms);
 }
 
 void ask_for_answer(std::vector<uint8_t>& to, size_t message) {
@@ -112,25 +122,34 @@ void ask_for_answer(std::vector<uint8_t>& to, size_t message) {
 
 }  // namespace
 
-size_t put_set_changes(std::vector<uint8_t>& to, const std::vector<SetTarget>& targets,
-                       const SetChange* changes, size_t count, uint32_t sequence) {
-  const uint32_t first = sequence;
+void put_set_changes(SetBatch& batch, const std::vector<SetTarget>& targets, const SetChange* changes, size_t count,
+                     const std::vector<bool>& left_out, uint32_t first_sequence) {
+  std::vector<uint8_t>& to = batch.bytes;
+  uint32_t sequence = first_sequence;
   Message(to, NFNL_MSG_BATCH_BEGIN, 0, sequence++, NFPROTO_UNSPEC, NFNL_SUBSYS_NFTABLES);
   size_t last = 0;
-  const auto put = [&](const SetTarget& target, const SetChange& change, bool remove) {
+  size_t pair = 0;
+  const auto put = [&](const SetTarget& target, const SetChange& change, bool remove, uint32_t timeout_ms) {
     last = to.size();
-    put_element(to, target, change, remove, sequence++);
+    batch.pairs.push_back(pair);
+    put_element(to, target, change, remove, sequence++, timeout_ms);
   };
   for (size_t i = 0; i < count; i++) {
-    for (const SetTarget& target : targets) {
-      if (!target.takes(changes[i])) continue;
-      if (changes[i].remove || changes[i].present) put(target, changes[i], true);
-      if (!changes[i].remove) put(target, changes[i], false);
+    const SetChange& change = changes[i];
+    for (size_t t = 0; t < targets.size(); t++) {
+      const SetTarget& target = targets[t];
+      pair = i * targets.size() + t;
+      if (!target.takes(change) || (!left_out.empty() && left_out[pair])) continue;
+      // What is put in first can be taken out for sure: to take out what is not there fails, and all with it.
+      if (change.remove || (!change.fresh && !change.keep)) {
+        put(target, change, false, kMomentMs);
+        put(target, change, true, 0);
+      }
+      if (!change.remove) put(target, change, false, change.timeout_ms);
     }
   }
   if (last != 0) ask_for_answer(to, last);
   Message(to, NFNL_MSG_BATCH_END, 0, sequence++, NFPROTO_UNSPEC, NFNL_SUBSYS_NFTABLES);
-  return sequence - first;
 }
 
 SetWriter::SetWriter(std::vector<SetTarget> targets, ServedSet served)
@@ -147,6 +166,11 @@ std::string SetWriter::open() {
   if (fd_ < 0 || connect(fd_, reinterpret_cast<sockaddr*>(&kernel), sizeof kernel) != 0) {
     return std::string("a netlink socket for sets can't be opened: ") + std::strerror(errno);
   }
+  // Room for an answer to each message of a transaction, each without the message itself.
+  const int on = 1;
+  const int room = 1 << 21;
+  setsockopt(fd_, SOL_NETLINK, NETLINK_CAP_ACK, &on, sizeof on);
+  setsockopt(fd_, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof room);
   return {};
 }
 
@@ -157,17 +181,13 @@ uint32_t SetWriter::port() const {
   return own.nl_pid;
 }
 
-int SetWriter::transact(const std::vector<SetTarget>& targets, const SetChange* changes, size_t count) {
-  out_.clear();
+int SetWriter::exchange() {
+  failed_.clear();
   const uint32_t first = sequence_;
-  const size_t messages = put_set_changes(out_, targets, changes, count, first);
-  return messages <= 2 ? 0 : exchange(first, messages);
-}
-
-int SetWriter::exchange(uint32_t first, size_t messages) {
-  sequence_ += static_cast<uint32_t>(messages);
-  const uint32_t acknowledged = sequence_ - 2;
-  if (send(fd_, out_.data(), out_.size(), 0) < 0) return errno;
+  // Those between the beginning and the end.
+  const uint32_t acknowledged = first + static_cast<uint32_t>(batch_.pairs.size());
+  sequence_ = acknowledged + 2;
+  if (send(fd_, batch_.bytes.data(), batch_.bytes.size(), 0) < 0) return errno;
   int error = 0;
   for (;;) {
     // The kernel has answered when `send` returns; waiting is for what we do not know.
@@ -187,7 +207,9 @@ int SetWriter::exchange(uint32_t first, size_t messages) {
       if (ours && head.nlmsg_type == NLMSG_ERROR && head.nlmsg_len >= sizeof head + 4) {
         const int number = -load<int32_t>(at + sizeof head);
         if (number != 0 && error == 0) error = number;
-        // An error of the whole comes alone, with the number of its beginning.
+        // The kernel tells of every message that failed, in their order. An error of the whole comes alone, with the number
+        // of its beginning.
+        if (number != 0 && head.nlmsg_seq != first) failed_.push_back(head.nlmsg_seq - first - 1);
         if (head.nlmsg_seq == acknowledged || (number != 0 && head.nlmsg_seq == first)) return error;
       }
       const size_t step = std::min<size_t>((head.nlmsg_len + 3) & ~3u, left);
@@ -197,57 +219,71 @@ int SetWriter::exchange(uint32_t first, size_t messages) {
   }
 }
 
-bool SetWriter::one(const SetTarget& target, SetChange change) {
-  const std::vector<SetTarget> alone{target};
-  int error = transact(alone, &change, 1);
-  // It was there though we did not know, or is gone though we thought that it was there.
-  if (error == ENOENT && change.remove) return true;
-  if (!change.remove && ((error == EEXIST && !change.present) || (error == ENOENT && change.present))) {
-    change.present = !change.present;
-    error = transact(alone, &change, 1);
+/** Takes what fails out of a transaction until it holds; halves it where the kernel does not say what failed. */
+void SetWriter::write_some(SetChange* changes, size_t count) {
+  const auto give_up = [](SetChange& change) { change.timeout_ms = 0; };
+  std::vector<bool> left_out(count * targets_.size());
+  for (;;) {
+    batch_.bytes.clear();
+    batch_.pairs.clear();
+    put_set_changes(batch_, targets_, changes, count, left_out, sequence_);
+    if (batch_.pairs.empty() || exchange() == 0) break;
+    if (patience_ == 0) {
+      std::for_each(changes, changes + count, give_up);
+      return;
+    }
+    patience_--;
+    bool told = false;
+    for (const size_t message : failed_) {
+      if (message >= batch_.pairs.size()) continue;
+      const size_t pair = batch_.pairs[message];
+      told = told || !left_out[pair];
+      left_out[pair] = true;
+    }
+    if (told) continue;
+    if (count == 1) return give_up(*changes);
+    write_some(changes, count / 2);
+    return write_some(changes + count / 2, count - count / 2);
   }
-  return error == 0;
-}
-
-bool SetWriter::one(const SetChange& change) {
-  bool all = true;
-  for (const SetTarget& target : targets_) {
-    if (target.takes(change) && !one(target, change)) all = false;
+  for (size_t pair = 0; pair < left_out.size(); pair++) {
+    if (left_out[pair]) give_up(changes[pair / targets_.size()]);
   }
-  return all;
 }
 
 size_t SetWriter::write(std::vector<SetChange>& changes) {
   if (fd_ < 0) return 0;
-  size_t failed = 0;
+  patience_ = kMostFailures;
   for (size_t at = 0; at < changes.size(); at += kAtOnce) {
-    const size_t count = std::min(kAtOnce, changes.size() - at);
-    if (transact(targets_, &changes[at], count) == 0) continue;
-    for (size_t i = at; i < at + count; i++) {
-      if (one(changes[i])) continue;
-      changes[i].timeout_ms = 0;
-      failed++;
-    }
+    write_some(&changes[at], std::min(kAtOnce, changes.size() - at));
   }
-  return failed;
+  // What could not be taken out was not there, or its set is gone.
+  return static_cast<size_t>(std::count_if(changes.begin(), changes.end(), [](const SetChange& change) {
+    return change.timeout_ms == 0 && !change.remove;
+  }));
 }
 
 int SetWriter::put_served(const std::vector<std::string>& interfaces, uint32_t timeout_ms, bool present) {
-  out_.clear();
+  batch_.bytes.clear();
+  batch_.pairs.clear();
+  std::vector<uint8_t>& to = batch_.bytes;
   uint32_t sequence = sequence_;
-  const auto& [family, table, set] = served_;
-  Message(out_, NFNL_MSG_BATCH_BEGIN, 0, sequence++, NFPROTO_UNSPEC, NFNL_SUBSYS_NFTABLES);
+  Message(to, NFNL_MSG_BATCH_BEGIN, 0, sequence++, NFPROTO_UNSPEC, NFNL_SUBSYS_NFTABLES);
   size_t last = 0;
+  const auto put = [&](const uint8_t* key, bool remove) {
+    last = to.size();
+    batch_.pairs.push_back(0);
+    put_key(to, served_.family, served_.table, served_.set, remove, remove ? 0 : NLM_F_CREATE, sequence++, key,
+            IFNAMSIZ, timeout_ms);
+  };
   for (const std::string& name : interfaces) {
     uint8_t key[IFNAMSIZ] = {};
     std::memcpy(key, name.data(), std::min<size_t>(name.size(), IFNAMSIZ - 1));
-    if (present) put_key(out_, family, table, set, true, 0, sequence++, key, sizeof key, 0);
-    last = out_.size();
-    put_key(out_, family, table, set, false, NLM_F_CREATE, sequence++, key, sizeof key, timeout_ms);
+    if (present) put(key, true);
+    put(key, false);
   }
-  ask_for_answer(out_, last);
-  Message(out_, NFNL_MSG_BATCH_END, 0, sequence++, NFPROTO_UNSPEC, NFNL_SUBSYS_NFTABLES);
-  return exchange(sequence_, sequence - sequence_);
+  ask_for_answer(to, last);
+  Message(to, NFNL_MSG_BATCH_END, 0, sequence++, NFPROTO_UNSPEC, NFNL_SUBSYS_NFTABLES);
+  return exchange();
 }
 
 void SetWriter::serve(const std::vector<std::string>& interfaces, uint32_t timeout_ms, bool anew) {

@@ -1,5 +1,5 @@
-// Elements of nftables sets whose key is a MAC and an address (or an address alone), by a netlink socket of its own: each call is one transaction, and
-// has been carried out when it returns.
+// Elements of nftables sets whose key is a device (by MAC or by address) and an address, or an address alone, by a netlink
+// socket of its own: each call has been carried out when it returns.
 #pragma once
 
 #include <cstdint>
@@ -10,14 +10,22 @@
 
 namespace homespin {
 
+/** Whose an element is: of a device by its MAC, of one that is known by an address alone, or with neither of everybody. */
+struct Owner {
+  uint64_t mac = 0;
+  Ip ip{};
+  bool by_ip() const { return mac == 0 && (ip.word[0] | ip.word[1]) != 0; }
+  bool everyone() const { return mac == 0 && !by_ip(); }
+  bool operator==(const Owner& other) const { return mac == other.mac && ip == other.ip; }
+};
+
 /** One element that comes or goes. */
 struct SetChange {
-  /** 0: of everybody. */
-  uint64_t mac;
+  Owner owner;
   Ip ip;
   uint8_t kind;
-  /** It is there already, as far as we know: taken out first, as older kernels can't lengthen a time-out. */
-  bool present;
+  /** It is surely not there. Else what may be there is taken out first, as older kernels can't change a time-out. */
+  bool fresh;
   /** It only has to be there: whatever time-out it has, if it has one, stays. */
   bool keep;
   /** It only goes. */
@@ -35,19 +43,22 @@ class ElementSink {
   virtual void serve(const std::vector<std::string>& interfaces, uint32_t timeout_ms, bool anew) = 0;
 };
 
+/** What stands before the address in the key of a set. */
+enum class SetKey : uint8_t { kMac, kIp, kNothing };
+
 /** A set that elements of a kind go into; the same element goes into every set that fits. */
 struct SetTarget {
   /** NFPROTO_… */
   uint8_t family;
   uint8_t kind;
   bool ipv6;
-  /** Its key is an address alone. */
-  bool everyone;
+  SetKey key;
   std::string table;
   std::string set;
 
   bool takes(const SetChange& change) const {
-    return kind == change.kind && ipv6 == (change.ip.ipv6 != 0) && everyone == (change.mac == 0);
+    const SetKey has = change.owner.everyone() ? SetKey::kNothing : change.owner.by_ip() ? SetKey::kIp : SetKey::kMac;
+    return kind == change.kind && ipv6 == (change.ip.ipv6 != 0) && key == has;
   }
 };
 
@@ -58,12 +69,16 @@ struct ServedSet {
   std::string set;
 };
 
-/**
- * Writes the messages of one transaction; returns their number. The last before its end asks for an acknowledgement. 2: there
- * was nothing to write.
- */
-size_t put_set_changes(std::vector<uint8_t>& to, const std::vector<SetTarget>& targets,
-                       const SetChange* changes, size_t count, uint32_t first_sequence);
+/** The messages of one transaction, between that of its beginning and that of its end. */
+struct SetBatch {
+  std::vector<uint8_t> bytes;
+  /** Of each message the change and the set that it is for: place of the change × number of sets + place of the set. */
+  std::vector<size_t> pairs;
+};
+
+/** Writes a transaction without those pairs that are `left_out`. The last message before its end asks for an acknowledgement. */
+void put_set_changes(SetBatch& batch, const std::vector<SetTarget>& targets, const SetChange* changes, size_t count,
+                     const std::vector<bool>& left_out, uint32_t first_sequence);
 
 class SetWriter final : public ElementSink {
  public:
@@ -80,20 +95,20 @@ class SetWriter final : public ElementSink {
   void serve(const std::vector<std::string>& interfaces, uint32_t timeout_ms, bool anew) override;
 
  private:
-  /** Sends what is in `out_`; 0, or the first error's number. */
-  int exchange(uint32_t first, size_t messages);
+  /** Sends what is in `batch_`; 0, or the first error's number. Places of messages that failed come to `failed_`. */
+  int exchange();
   int put_served(const std::vector<std::string>& interfaces, uint32_t timeout_ms, bool present);
-  /** 0, or the first error's number. */
-  int transact(const std::vector<SetTarget>& targets, const SetChange* changes, size_t count);
-  bool one(const SetChange& change);
-  bool one(const SetTarget& target, SetChange change);
+  void write_some(SetChange* changes, size_t count);
 
   const std::vector<SetTarget> targets_;
   const ServedSet served_;
   bool serves_ = false;
   int fd_ = -1;
   uint32_t sequence_ = 1;
-  std::vector<uint8_t> out_;
+  SetBatch batch_;
+  std::vector<size_t> failed_;
+  /** Transactions that may still fail before the rest of a call is given up. */
+  uint32_t patience_ = 0;
 };
 
 }  // namespace homespin

@@ -41,6 +41,7 @@ const VALUES: Record<string, unknown> = {
   'enforce.controllers': ['192.0.2.20', '192.0.2.21'],
   'enforce.masquerade': false,
   'enforce.resolvers': ['192.0.2.53'],
+  'enforce.local_names': ['house.example.net'],
   'enforce.verdict_default': 'drop',
   'enforce.verdict_deadline_ms': 250,
   'policy.time_zone': 'Asia/Kathmandu',
@@ -121,6 +122,7 @@ describe('the configuration', () => {
       enforce: {
         on_stop: 'keep',
         resolvers: [],
+        local_names: [],
         controllers: [],
         masquerade: true,
         verdict_default: 'accept',

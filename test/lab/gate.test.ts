@@ -169,6 +169,25 @@ describe('lab: names on a router', function () {
     assert.equal(await home.reaches(LISTED, OUTSIDE), 0)
   })
 
+  it('does not bring back what was taken back, whatever others change', async () => {
+    await home.order('block', BLOCKED, { domain: 'host12.example.com' })
+    await home.resolve(BLOCKED, ['host12.example.com'])
+    const shut = (): Promise<string[]> => home.elements('dns_block4')
+    await until('what is learned', async () => (await shut()).length === 1 || undefined)
+    // Everything is read and written anew, and with it what was learned.
+    await home.home.in('box', 'nft', 'delete', 'table', 'inet', 'homespin')
+    await until('the tables', () => shut().catch(() => undefined), 3000, 5)
+    await until('the same', async () => (await shut()).length === 1 || undefined)
+    await home.order('unblock', BLOCKED)
+    await until('what was taken back', async () => (await shut()).length === 0 || undefined)
+    for (const change of ['add', 'delete']) {
+      await home.home.in('box', 'nft', change, 'table', 'inet', 'others')
+      await sleep(1200)
+      assert.deepEqual(await shut(), [])
+    }
+    assert.equal(await home.reaches(BLOCKED, ['203.0.113.112']), 1)
+  })
+
   it('answers names of the home alone at local_only', async () => {
     await home.order('quarantine', LISTED, { level: 'local_only', reason: 'a test' })
     assert.deepEqual((await home.resolve(LISTED, ['host1.example.com'])).rcodes, { 3: 1 })

@@ -17,8 +17,8 @@ export type Order =
   | { do: 'send'; name: string; from: string; to: string; port: number; sport?: number }
   /** Names of datagrams that came and that were answered, since the last time. */
   | { do: 'tell' }
-  /** Fetches without end over TCP from now on, and ends what it fetched before. */
-  | { do: 'fetch'; from: string; to: string }
+  /** Fetches without end over TCP from now on, and ends what it fetched before. `sport`: from this port. */
+  | { do: 'fetch'; from: string; to: string; sport?: number }
   /** Bytes fetched until now. */
   | { do: 'fetched' }
 
@@ -94,7 +94,11 @@ async function perform(order: Order): Promise<Told | undefined> {
   }
   if (order.do === 'fetch') {
     fetching?.destroy()
-    const socket = connect({ host: order.to, port: PORT, localAddress: order.from })
+    const { from: localAddress, sport: localPort } = order
+    const socket = connect({
+      ...{ host: order.to, port: PORT, localAddress },
+      ...(localPort === undefined ? {} : { localPort }),
+    })
     fetching = socket
     socket
       .on('error', () => {})

@@ -227,6 +227,34 @@ for (const { shape, title } of SHAPES) {
       assert.deepEqual(await held.outcomes(...begins), answered(begins))
     })
 
+    it('lets an exception for ports be for what the device begins', async () => {
+      const level = { level: 'full', ruleId: 'l' } as const
+      const ports = (protocol: number): DesiredMatch =>
+        match({ action: 'allow', protocol, ports: [PORT, PORT + 1] })
+      const { ipv4, ipv6 } = home.addresses('dev')
+      const from = (fromIp: string, toIp: string, version: 4 | 6): Cell => ({
+        ...{ name: `from a port, IPv${version}`, from: 'wan', to: 'dev' },
+        ...{ fromIp, toIp, version, port: PORT, sport: PORT + 1 },
+      })
+      const cells = [from(WAN4, ipv4, 4), from(home.addresses('wan').ipv6, ipv6, 6)]
+      const begins = ['device to internet ipv4', 'device to internet ipv6']
+      assert.deepEqual([...(await tryAll(home, cells)).values()], ['delivered', 'delivered'])
+      await held.devices({ level, matches: [ports(17)] })
+      assert.deepEqual(await held.outcomes(...begins), answered(begins))
+      assert.deepEqual([...(await tryAll(home, cells)).values()], ['nothing', 'nothing'])
+      await held.devices({ level, matches: [ports(6)] })
+      const bytes = async (end: End): Promise<number> =>
+        (await home.ask(end, { do: 'fetched' })).bytes
+      const had = { dev: await bytes('dev'), wan: await bytes('wan') }
+      await home.ask('dev', { do: 'fetch', from: ipv4, to: WAN4 })
+      await until('a download', async () => (await bytes('dev')) > had.dev || undefined)
+      await home.ask('wan', { do: 'fetch', from: WAN4, to: ipv4, sport: PORT + 1 })
+      await sleep(700)
+      assert.equal(await bytes('wan'), had.wan)
+      // Nobody: ends what was fetched.
+      await home.ask('dev', { do: 'fetch', from: ipv4, to: '192.0.2.250' })
+    })
+
     it('keeps a device with a list, or without names, to what it may reach', async () => {
       for (const restriction of ['allow_list', 'no_dns_no_connect'] as const) {
         await held.devices({ restrictions: { [restriction]: { ruleId: 'r' } } })

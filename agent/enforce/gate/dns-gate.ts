@@ -4,28 +4,55 @@ import type {
   DnsGate,
   DnsGateCounters,
   DnsGateOptions,
+  GateElement,
   GateEvents,
-  HeardAddresses,
-} from '../../../native/queue.ts'
+  GateSet,
+} from '../../../native/dns-gate.ts'
 import type { Blocked } from '../../../protocol/act.ts'
 import type { Capability } from '../../../protocol/messages.ts'
 import type { Log } from '../../log.ts'
 import type { Desired, DesiredDevice, DesiredMatch } from '../../policy/desired.ts'
 import { NOTHING } from '../../policy/desired.ts'
 import type { Place } from '../place/place.ts'
-import { PACKET_ANSWER } from '../tables/marks.ts'
+import { CT_RESOLVED, PACKET_ANSWER } from '../tables/marks.ts'
 import { SERVED, TABLE } from '../tables/ruleset-sets.ts'
 import type { ElementSpec, Elements, SetId, SetSpec } from '../tables/sets.ts'
 import { AskedElsewhere } from './asked-elsewhere.ts'
 import type { GateSurroundings } from './dns-policy.ts'
 import { dnsPolicyOf, gateSets, ruleOfName } from './dns-policy.ts'
 import { HeardNames } from './heard-names.ts'
+import { Hearing } from './hearing.ts'
+import type { Whose } from './narrowing.ts'
+import { isClosed, narrowed, onLists, unblocked } from './narrowing.ts'
 
 /** The native thread, as far as it is used here. */
 export type GateThread = Pick<
   DnsGate,
-  'start' | 'stop' | 'setPolicy' | 'hear' | 'restore' | 'serve' | 'elements' | 'port' | 'counters'
+  | 'start'
+  | 'stop'
+  | 'setPolicy'
+  | 'hear'
+  | 'takeMarks'
+  | 'restore'
+  | 'serve'
+  | 'elements'
+  | 'port'
+  | 'counters'
 >
+
+/** An answer that was seen on its way to a device. */
+export interface SeenAnswer {
+  /** The name that was asked for, then its aliases in order. */
+  names: readonly string[]
+  ips: readonly string[]
+  ttlS: number
+  deviceId: string
+  /** The address of the device. */
+  client: string
+  /** The address of who answered, and the MAC that sent the frame. */
+  resolver: string
+  sender?: string
+}
 
 export interface DnsGatingParts {
   /** Makes a thread; it serves its queue once it is started. */
@@ -47,6 +74,8 @@ const PAST: Record<Place['position'], string> = {
 const SERVED_MS = 700
 /** Refused names that are kept until they are taken; more are counted together, without the name. */
 const MOST_REFUSED = 2048
+/** What a name and its aliases are at most to the thread. */
+const MOST_NAMES = 16
 
 /** By which interfaces packets come that wait: what begins outside comes by an uplink. */
 function servedAt({ interfaces, uplinks }: Place): string[] {
@@ -59,23 +88,47 @@ function blockedDomains(matches: readonly DesiredMatch[]): string[] {
   )
 }
 
+/** The element of a set of the kernel; undefined: it is not for this set. */
+function keyIn(gateSet: GateSet, { set, mac, source, ip }: GateElement): string | undefined {
+  const has = mac !== undefined ? 'mac' : source !== undefined ? 'ip' : 'none'
+  const fits = set === gateSet.kind && ip.includes(':') === gateSet.ipv6 && has === gateSet.key
+  if (!fits) return undefined
+  const before = mac ?? source
+  return before === undefined ? ip : `${before} . ${ip}`
+}
+
 export class DnsGating {
   readonly #parts: DnsGatingParts
   #thread: GateThread | undefined
   #desired: Desired = NOTHING
   #around: GateSurroundings = { protect: [], resolvers: [], local: [] }
   #byMac = new Map<string, DesiredDevice>()
+  #byIp = new Map<string, DesiredDevice>()
+  #byId = new Map<string, DesiredDevice>()
+  /** Something was applied, so that a change is known as one. */
+  #began = false
+  /** Who has lost something, and whose connections are looked at anew: handed to the thread, in its order; and who waits for one. */
+  readonly #narrowing: Whose[] = []
+  #narrowed: Whose[] = []
+  /** Why connections of these devices go on. */
+  readonly #unended = new Map<string, string>()
   #refused = new Map<string, Blocked>()
   #place: Place | undefined
   #asked = ''
   readonly #heard = new HeardNames()
+  readonly #hearing = new Hearing((heard) => this.#thread?.hear(heard))
   /** Who asks past the gate. */
   readonly elsewhere = new AskedElsewhere()
   /** Domains that are blocked, each with the device behind it unless it is for everybody. */
   #blocked: ReadonlySet<string> = new Set()
+  /** Since the thread is there. */
+  #hasLearned = false
   /** Packets are put into the queues only while this says that they are served. */
   #serves = false
   #problem: string | undefined = 'There is no place to enforce at yet.'
+  /** Some names are no longer allowed to these, and what they allowed is out of the sets; or none is blocked any more. */
+  onNarrowed: (whose: Whose) => void = () => {}
+  onUnblocked: (whose: Whose) => void = () => {}
 
   constructor(parts: DnsGatingParts) {
     this.#parts = parts
@@ -119,6 +172,10 @@ export class DnsGating {
   stop(): void {
     this.#thread?.stop()
     this.#thread = undefined
+    this.#hasLearned = false
+    this.#hearing.stop()
+    // What was not told is done by the next thread.
+    this.#narrowed = [...this.#narrowing.splice(0), ...this.#narrowed]
     this.#asked = ''
     this.#serves = false
     this.#problem = 'The DNS gate was stopped.'
@@ -138,14 +195,25 @@ export class DnsGating {
 
   /** Before the kernel gets the sets of a `Desired`: from now on its names hold. */
   apply(desired: Desired, around: GateSurroundings): void {
+    const before = this.#began ? this.#desired : desired
+    this.#began = true
     this.#desired = desired
+    const less = narrowed(before, desired)
+    if (less.everyone || less.devices.length > 0) this.#narrowed.push(less)
     this.elsewhere.apply(desired)
     this.#around = around
+    const { devices } = desired
+    this.#byId = new Map(devices.map((device) => [device.deviceId, device]))
     this.#byMac = new Map(
-      desired.devices.flatMap((device) => (device.mac === undefined ? [] : [[device.mac, device]])),
+      devices.flatMap((device) => (device.mac === undefined ? [] : [[device.mac, device]])),
+    )
+    this.#byIp = new Map(
+      devices.flatMap((device) => device.ips.map((ip): [string, DesiredDevice] => [ip, device])),
     )
     this.#hand()
     this.#shutKnown()
+    const free = unblocked(before, desired)
+    if (free.everyone || free.devices.length > 0) this.onUnblocked(free)
   }
 
   /** What is around has changed: who is believed, and what no block may take. */
@@ -160,13 +228,31 @@ export class DnsGating {
     this.#thread?.restore()
   }
 
-  /** Addresses of a name that were seen in an answer, wherever that went: those of blocked names are shut. */
-  hear(heard: HeardAddresses): void {
-    this.#heard.hear(heard, Date.now())
-    if (this.#blocked.size > 0) this.#thread?.hear(heard)
+  /** What of a device's orders on names is open, in a sentence. */
+  uncovered(deviceId: string): string | undefined {
+    const said = [this.elsewhere.uncovered(deviceId), this.#unended.get(deviceId)]
+    return said.filter((each) => each !== undefined).join(' ') || undefined
   }
 
-  /** What was learned, as it has to be in the sets of a place: for when all of them are written anew. */
+  /**
+   * An answer that was seen, wherever that went: addresses of blocked names are shut, for others than who asked only if whoever
+   * answered is believed.
+   */
+  hear({ names, ips, ttlS, deviceId, client, resolver, sender }: SeenAnswer): void {
+    const device = this.#byId.get(deviceId)
+    const believed = this.#believes(resolver, sender)
+    // Nothing is ordered about who asked, so nothing can be shut for it alone.
+    if (!believed && device === undefined) return
+    const only = believed ? undefined : { mac: device?.mac, ip: client }
+    const heard = { names: names.slice(0, MOST_NAMES), ips, ttlS, only }
+    this.#heard.hear(heard, Date.now())
+    if (this.#blocked.size > 0) this.#hearing.push([heard])
+  }
+
+  /**
+   * What was learned, as it has to be in the sets of a place: for when all of them are written anew. Sets are left out as long as
+   * nothing was learned at all: an earlier run may have filled them.
+   */
   elements(place: Place, nowBootMs: number): Elements {
     const found = new Map<SetId, Map<string, ElementSpec>>()
     const learned = this.#thread?.elements() ?? []
@@ -178,17 +264,14 @@ export class DnsGating {
       ])
       found.set(`inet ${TABLE} ${SERVED}`, new Map(served))
     }
-    if (learned.length === 0) return found
+    this.#hasLearned ||= learned.length > 0
+    if (!this.#hasLearned) return found
     for (const gateSet of gateSets(this.#parts.sets(place))) {
       const elements = new Map<string, ElementSpec>()
-      for (const { set, mac, ip, leftMs } of learned) {
-        const fits =
-          set === gateSet.kind &&
-          ip.includes(':') === gateSet.ipv6 &&
-          (mac === undefined) === gateSet.everyone
-        if (!fits) continue
-        const key = mac === undefined ? ip : `${mac} . ${ip}`
-        elements.set(key, { untilBootMs: nowBootMs + leftMs, ruleIds: [] })
+      for (const each of learned) {
+        const key = keyIn(gateSet, each)
+        if (key === undefined) continue
+        elements.set(key, { untilBootMs: nowBootMs + each.leftMs, ruleIds: [] })
       }
       found.set(`${gateSet.family} ${gateSet.table} ${gateSet.set}`, elements)
     }
@@ -211,11 +294,22 @@ export class DnsGating {
     return all
   }
 
+  /** Whether an answer was of a resolver that is believed, and not of somebody in the home who poses as one. */
+  #believes(resolver: string, sender: string | undefined): boolean {
+    const { resolvers, neighbours = [] } = this.#around
+    if (resolvers.length > 0 && !resolvers.includes(resolver)) return false
+    const place = this.#place
+    if (place === undefined || sender === undefined) return false
+    return place.infrastructure.includes(sender) || neighbours.includes(resolver)
+  }
+
   #hand(): void {
     const { protect, resolvers, local } = this.#around
     const none = { devices: [], block: [], allow: [], protect, resolvers, local }
-    const policy = dnsPolicyOf(this.#desired, this.#around)
+    const home = this.#place?.lan ?? []
+    const policy = dnsPolicyOf(this.#desired, { ...this.#around, home })
     this.#thread?.setPolicy(policy ?? none)
+    this.#narrow()
     // Nobody pays for what is not ordered.
     const asks = this.#desired.devices.some(({ restrictions }) => restrictions.ask !== undefined)
     this.#serves = this.#thread !== undefined && (policy !== undefined || asks)
@@ -236,14 +330,46 @@ export class DnsGating {
     const added = [...this.#blocked].filter((each) => !before.has(each))
     if (added.length === 0) return
     const domains = new Set(added.map((each) => each.split(' ')[0] as string))
-    for (const heard of this.#heard.of(domains, Date.now())) this.#thread?.hear(heard)
+    this.#hearing.push(this.#heard.of(domains, Date.now()))
   }
 
-  #take({ refused }: GateEvents): void {
-    for (const { mac, name, count } of refused) {
-      const device = this.#byMac.get(mac)
+  /** Connections of devices whose lists became narrower lose the mark by which they go on. */
+  #narrow(): void {
+    for (const whose of this.#thread === undefined ? [] : this.#narrowed.splice(0)) {
+      const ids = new Set(onLists(whose).map(({ deviceId }) => deviceId))
+      // A device may have more addresses than are known: only what surely is another one's stays.
+      const others = this.#desired.devices.filter(
+        (device) => isClosed(device) && !ids.has(device.deviceId),
+      )
+      this.#narrowing.push(whose)
+      // Where nobody is on a list no mark is meant, only the turn.
+      const mark = ids.size > 0 ? CT_RESOLVED : 0
+      this.#thread?.takeMarks(
+        mark,
+        others.flatMap(({ ips }) => ips),
+      )
+    }
+  }
+
+  #ended(marks: GateEvents['marks']): void {
+    for (const { error } of marks) {
+      const whose = this.#narrowing.shift()
+      if (whose === undefined) continue
+      for (const { deviceId } of onLists(whose)) {
+        if (error === undefined) this.#unended.delete(deviceId)
+        else this.#unended.set(deviceId, `Connections from before its list may go on: ${error}.`)
+      }
+      if (error !== undefined) this.#parts.log.warn(`connections go on: ${error}`)
+      this.onNarrowed(whose)
+    }
+  }
+
+  #take({ refused, marks }: GateEvents): void {
+    this.#ended(marks)
+    for (const { mac, source, name, count } of refused) {
+      const device = mac === undefined ? this.#byIp.get(source ?? '') : this.#byMac.get(mac)
       const rule = ruleOfName(this.#desired, device, name)
-      const deviceId = device?.deviceId ?? mac.replaceAll(':', '')
+      const deviceId = device?.deviceId ?? mac?.replaceAll(':', '') ?? ''
       const full = this.#refused.size >= MOST_REFUSED
       const key = full ? deviceId : `${deviceId} ${rule} ${name}`
       const known = this.#refused.get(key)

@@ -1,5 +1,5 @@
 // What of a `Desired` the DNS gate has to know: names by device and for everybody. Plain data in, plain data out.
-import type { DnsPolicy, GatedDevice, GateSet } from '../../../native/queue.ts'
+import type { DnsPolicy, GatedDevice, GateSet } from '../../../native/dns-gate.ts'
 import type { Desired, DesiredDevice, DesiredMatch } from '../../policy/desired.ts'
 import type { SetSpec } from '../tables/sets.ts'
 import { ENCRYPTED_RESOLVER_NAMES } from './encrypted-resolvers.ts'
@@ -8,10 +8,14 @@ import { ENCRYPTED_RESOLVER_NAMES } from './encrypted-resolvers.ts'
 export interface GateSurroundings {
   /** Addresses and prefixes that no block may take. */
   protect: readonly string[]
-  /** Whose answers open addresses; none: anybody's. */
+  /** Whose answers open addresses, and shut them for others than who asked; none: anybody's. */
   resolvers: readonly string[]
+  /** Those of them that may stand anywhere in the home: there, whoever poses as one of them is believed. */
+  neighbours?: readonly string[]
   /** Names of the home, besides those that always are. */
   local: readonly string[]
+  /** Networks of the home. */
+  home?: readonly string[]
 }
 
 /** RFC 6761, 6762 and 8375, ICANN's `internal`, and what home routers use; addresses of private networks by RFC 6303. */
@@ -21,16 +25,18 @@ const LOCAL_NAMES: readonly string[] = [
   ...Array.from({ length: 16 }, (_, i) => `${16 + i}.172.in-addr.arpa`),
 ]
 
-const SET = /^(resolved|dns_block|dns_allow)(_all)?([46])$/
+const SET = /^(resolved|dns_block|dns_allow)(?:_(all|ip))?([46])$/
 const KINDS = { resolved: 'resolved', dns_block: 'block', dns_allow: 'allow' } as const
+const KEYS = { all: 'none', ip: 'ip', mac: 'mac' } as const
 
 /** The sets that the gate fills, of all sets that are there. */
 export function gateSets(sets: readonly SetSpec[]): GateSet[] {
   return sets.flatMap(({ family, table, name }): GateSet[] => {
-    const [, what, all, version] = SET.exec(name) ?? []
+    const [, what, by = 'mac', version] = SET.exec(name) ?? []
     if (what === undefined) return []
     const kind = KINDS[what as keyof typeof KINDS]
-    return [{ family, table, set: name, kind, ipv6: version === '6', everyone: all !== undefined }]
+    const key = KEYS[by as keyof typeof KEYS]
+    return [{ family, table, set: name, kind, ipv6: version === '6', key }]
   })
 }
 
@@ -100,6 +106,7 @@ export function dnsPolicyOf(desired: Desired, around: GateSurroundings): DnsPoli
     block,
     allow,
     protect: around.protect,
+    home: around.home ?? [],
     resolvers: around.resolvers,
     local: [...LOCAL_NAMES, ...around.local],
     encrypted: ENCRYPTED_RESOLVER_NAMES,

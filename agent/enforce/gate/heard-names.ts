@@ -1,8 +1,10 @@
 // Where names were, as answers said that passed somewhere: a block that is ordered later shuts what a device already knows.
-import type { HeardAddresses } from '../../../native/queue.ts'
+import type { HeardAddresses } from '../../../native/dns-gate.ts'
 
 /** Names that are remembered; those that were not heard for longest go first. */
 const MOST_NAMES = 8192
+/** Those that only one device was told, by somebody who is not believed: they may not drive out the others. */
+const MOST_TOLD = 1024
 const MOST_ADDRESSES = 32
 /** Programs and connections use an address for longer than its name lasts. */
 const KEPT_MS = 24 * 3_600_000
@@ -12,6 +14,7 @@ const SHUT_S = 900
 interface Heard {
   names: readonly string[]
   ips: Set<string>
+  only: HeardAddresses['only']
   atMs: number
 }
 
@@ -27,29 +30,35 @@ function isBelow(name: string, domains: ReadonlySet<string>): boolean {
 
 export class HeardNames {
   readonly #byName = new Map<string, Heard>()
+  /** By who asked, and by name. */
+  readonly #told = new Map<string, Heard>()
 
   get size(): number {
-    return this.#byName.size
+    return this.#byName.size + this.#told.size
   }
 
-  hear({ names, ips }: HeardAddresses, nowMs: number): void {
+  hear({ names, ips, only }: HeardAddresses, nowMs: number): void {
     const [name] = names
     if (name === undefined || ips.length === 0) return
-    const known = this.#byName.get(name)
-    this.#byName.delete(name)
-    const all = known === undefined ? new Set<string>() : known.ips
+    const [all, most, key] =
+      only === undefined
+        ? ([this.#byName, MOST_NAMES, name] as const)
+        : ([this.#told, MOST_TOLD, `${only.mac ?? only.ip} ${name}`] as const)
+    const known = all.get(key)
+    all.delete(key)
+    const kept = known === undefined ? new Set<string>() : known.ips
     for (const ip of ips) {
-      all.delete(ip)
-      all.add(ip)
+      kept.delete(ip)
+      kept.add(ip)
     }
-    for (const ip of all) {
-      if (all.size <= MOST_ADDRESSES) break
-      all.delete(ip)
+    for (const ip of kept) {
+      if (kept.size <= MOST_ADDRESSES) break
+      kept.delete(ip)
     }
-    this.#byName.set(name, { names, ips: all, atMs: nowMs })
-    if (this.#byName.size <= MOST_NAMES) return
-    for (const oldest of this.#byName.keys()) {
-      this.#byName.delete(oldest)
+    all.set(key, { names, ips: kept, only, atMs: nowMs })
+    if (all.size <= most) return
+    for (const oldest of all.keys()) {
+      all.delete(oldest)
       return
     }
   }
@@ -57,10 +66,10 @@ export class HeardNames {
   /** What was heard of names that are one of these domains or below one, themselves or by an alias. */
   of(domains: ReadonlySet<string>, nowMs: number): HeardAddresses[] {
     const found: HeardAddresses[] = []
-    for (const { names, ips, atMs } of this.#byName.values()) {
+    for (const { names, ips, only, atMs } of [...this.#byName.values(), ...this.#told.values()]) {
       if (nowMs - atMs > KEPT_MS) continue
       if (!names.some((name) => isBelow(name, domains))) continue
-      found.push({ names, ips: [...ips], ttlS: SHUT_S })
+      found.push({ names, ips: [...ips], ttlS: SHUT_S, only })
     }
     return found
   }

@@ -36,6 +36,8 @@ export interface Place {
   controllers: readonly string[]
   /** Machines of the protected list; absent: none but those above. */
   machines?: Machines
+  /** Resolvers of the internet that devices may ask which reach only what their names say. */
+  resolvers?: readonly string[]
   features: {
     /** netdev egress hook (Linux 5.16). */
     egress: boolean

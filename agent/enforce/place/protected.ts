@@ -4,6 +4,7 @@ import { formatIp } from '../../address.ts'
 import type { Prefix } from '../../inventory/locality.ts'
 import { addressBytes, isPrivate, parsePrefix } from '../../inventory/locality.ts'
 import type { ProtectedRange, Surroundings } from './surroundings.ts'
+import { GATEWAY } from './surroundings.ts'
 
 /** Prefixes shorter than these are refused. */
 const SHORTEST = { ipv4: 24, ipv6: 64 }
@@ -74,6 +75,15 @@ export class ProtectedList {
   get hosts(): string[] {
     return this.#surroundings.ranges.flatMap(({ prefix, host }) =>
       host && prefix.length === prefix.bytes.length * 8
+        ? [formatIp(prefix.bytes, prefix.ipv6)]
+        : [],
+    )
+  }
+
+  /** Machines of the list that answer about names: gateways, and the resolvers of this box's own look-ups. */
+  get resolvers(): string[] {
+    return this.#surroundings.ranges.flatMap(({ prefix, what, resolver }) =>
+      (resolver || what === GATEWAY) && prefix.length === prefix.bytes.length * 8
         ? [formatIp(prefix.bytes, prefix.ipv6)]
         : [],
     )

@@ -38,6 +38,9 @@ export interface Surroundings {
   macs: ReadonlyMap<string, string>
 }
 
+/** What a default gateway is, in words. */
+export const GATEWAY = 'the default gateway'
+
 /** The networks that the Supervisor gives Home Assistant and its apps. */
 export const SUPERVISOR_NETWORKS = ['172.30.32.0/23', 'fd0c:ac1e:2100::/48']
 
@@ -87,9 +90,8 @@ export function surroundings(
     [...box.links.keys()].flatMap((index) => box.macOf(index, ip) ?? [])
   for (const gateway of box.gateways) {
     const mac = box.macOf(gateway.index, gateway.ip)
-    const what = 'the default gateway'
-    if (mac !== undefined) macs.set(mac, what)
-    ranges.push(...rangeOf(gateway.ip, what, { macs: mac === undefined ? [] : [mac] }))
+    if (mac !== undefined) macs.set(mac, GATEWAY)
+    ranges.push(...rangeOf(gateway.ip, GATEWAY, { macs: mac === undefined ? [] : [mac] }))
   }
   const own: string[] = []
   for (const { mac, name } of box.links.values()) {

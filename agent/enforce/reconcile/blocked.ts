@@ -1,5 +1,6 @@
 // What was dropped, by element: differences between two readings of the sets that count.
 import type { Blocked } from '../../../protocol/act.ts'
+import type { Desired } from '../../policy/desired.ts'
 import type { ElementNow, Kernel } from '../kernel/kernel.ts'
 import { remoteOf } from '../place/protected.ts'
 import type { ElementSpec, SetId, SetSpec } from '../tables/sets.ts'
@@ -45,7 +46,7 @@ export class BlockedCounter {
         continue
       }
       const now = await this.#kernel.elements(set)
-      this.#compare(id, set, now, written.wanted.get(id), drops, blocked)
+      this.#compare(id, set, now, written, drops, blocked)
     }
     this.#nextMs = began + Math.max(SHORTEST_MS, (performance.now() - began) / SHARE)
     return blocked.length > MAX_ENTRIES ? addedUp(blocked) : blocked
@@ -55,7 +56,7 @@ export class BlockedCounter {
     id: SetId,
     set: SetSpec,
     now: ReadonlyMap<string, ElementNow>,
-    wanted: ReadonlyMap<string, ElementSpec> | undefined,
+    { wanted, desired }: Written,
     drops: Drops,
     blocked: Blocked[],
   ): void {
@@ -69,11 +70,11 @@ export class BlockedCounter {
       const isFresh = before === undefined || before.packets > packets
       const delta = isFresh ? packets : packets - before.packets
       if (delta === 0) continue
-      const element = wanted?.get(key)
+      const element: ElementSpec | undefined = wanted.get(id)?.get(key)
       const hasRemote = this.#ruleset.shutsRemote(set) || set.dynamic
       const remote = hasRemote ? remoteOf(key) : undefined
       blocked.push({
-        device_id: element?.deviceId ?? deviceOf(key),
+        device_id: element?.deviceId ?? deviceOf(key, desired),
         ...(element?.ruleIds[0] === undefined ? {} : { rule_id: element.ruleIds[0] }),
         ...drops,
         ...(remote === undefined ? {} : { remote }),
@@ -85,10 +86,12 @@ export class BlockedCounter {
   }
 }
 
-/** A device that has no id here has the one that its MAC gives it; empty where the key names none. */
-function deviceOf(key: string): string {
+/** A device that has no id here has the one that its MAC or its address gives it; empty where the key names none. */
+function deviceOf(key: string, { devices }: Desired): string {
   const first = key.split(' . ')[0] as string
-  return /^(?:[0-9a-f]{2}:){5}[0-9a-f]{2}$/.test(first) ? first.replaceAll(':', '') : ''
+  if (/^(?:[0-9a-f]{2}:){5}[0-9a-f]{2}$/.test(first)) return first.replaceAll(':', '')
+  if (!key.includes(' . ')) return ''
+  return devices.find(({ ips }) => ips.includes(first))?.deviceId ?? ''
 }
 
 /** Without the remote sides. */

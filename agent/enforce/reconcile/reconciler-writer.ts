@@ -56,6 +56,8 @@ export class KernelWriter {
   #levels: ReadonlySet<Level> = new Set()
   #sets = new Map<SetId, SetSpec>()
   #held: HeldSets = new Map()
+  /** Elements that the gate has told of, by set: what it tells of no more it has taken back. */
+  readonly #told = new Map<SetId, ReadonlySet<string>>()
   #shapes: ReadonlyMap<TableId, string> = new Map()
   /** What can be held by elements alone, as the tables are. */
   #needs: Needs = new Set()
@@ -146,6 +148,7 @@ export class KernelWriter {
 
   /** What of ours others have changed since it was written. */
   async compare(): Promise<'same' | 'elements' | 'rules'> {
+    this.#followGate()
     const shapes = await this.#parts.kernel.shapes(this.#tables())
     for (const [table, shape] of this.#shapes) if (shapes.get(table) !== shape) return 'rules'
     const read = await this.#readAll()
@@ -168,6 +171,7 @@ export class KernelWriter {
       }
     }
     this.#held = read
+    this.#followGate()
     return found
   }
 
@@ -240,6 +244,23 @@ export class KernelWriter {
   async #remember(): Promise<void> {
     this.#shapes = await this.#parts.kernel.shapes(this.#tables())
     this.#held = await this.#readAll()
+    this.#followGate()
+  }
+
+  /** What the gate has taken back is remembered no more. Of a set that it says nothing of it may have known nothing yet. */
+  #followGate(): void {
+    const now = this.#place && this.#parts.dynamic?.(this.#place, this.#parts.bootMs())
+    for (const [id, set] of this.#sets) {
+      if (!set.dynamic || !this.#isRead(set)) continue
+      const found = now?.get(id)
+      const keys = [...(found?.keys() ?? [])].map((key) => this.#parts.ruleset.canonical(set, key))
+      const told = new Set(keys)
+      const held = found === undefined ? undefined : this.#held.get(id)
+      if (held !== undefined) {
+        for (const key of this.#told.get(id) ?? []) if (!told.has(key)) held.delete(key)
+      }
+      this.#told.set(id, told)
+    }
   }
 
   async #change(changes: readonly ElementChange[]): Promise<Refused> {
@@ -277,6 +298,7 @@ export class KernelWriter {
   }
 
   #withDynamic(wanted: Elements): Elements {
+    this.#followGate()
     const all = new Map(wanted)
     const now = this.#parts.bootMs()
     for (const [id, set] of this.#sets) {

@@ -16,6 +16,7 @@ import {
   perKind,
   remoteField,
   routerRules,
+  STATE_NAMED,
 } from './chains.ts'
 import { CT_RESOLVED, isSet, setBits } from './marks.ts'
 import type { Needs } from './ruleset-needs.ts'
@@ -54,22 +55,25 @@ function stateLevels(side: Side, who: Who, place: Place): Chain {
   }
 }
 
-/** Connections to the internet that a list or `no_dns_no_connect` keeps to resolved addresses. */
+const RESOLVE = setBits('ct mark', CT_RESOLVED)
+
+/** Connections to the internet that a list or `no_dns_no_connect` keeps to resolved addresses, and to resolvers that are believed. */
 function stateInternet(side: Side, place: Place): Chain {
   const near = BOTH.flatMap((v) =>
     ['own', 'controllers', 'home'].map((set) => `${IP[v]} daddr @${set}${v} return`),
   )
-  const resolve = setBits('ct mark', CT_RESOLVED)
   return {
     name: 'state_internet',
     rules: [
       ...near,
       ...(place.position === 'bridge' && place.knowsIpv6 ? [`${besideRouters(side)} return`] : []),
       `${isSet('ct mark', CT_RESOLVED)} return`,
-      ...perKind(side, 'gate', `${resolve} return`, `${DNS} dport 53`),
+      `${DNS} dport 53 ct direction original jump state_dns`,
+      // Also what state_dns has marked.
+      `${isSet('ct mark', CT_RESOLVED)} return`,
       ...BOTH.map((v) => {
         const pair = `${deviceField('from', 'mac')} . ${remoteField('from', v)}`
-        return `${pair} @resolved${v} ${resolve} return`
+        return `${pair} @resolved${v} ${RESOLVE} return`
       }),
       ...perKind(side, 'allow_list', 'drop'),
       ...perKind(side, 'no_dns', 'drop'),
@@ -77,13 +81,34 @@ function stateInternet(side: Side, place: Place): Chain {
   }
 }
 
+/** Questions of gated devices, to resolvers that are believed. */
+function stateDns(side: Side): Chain {
+  const rules = BOTH.flatMap((v) =>
+    perKind(side, 'gate', RESOLVE, `${remoteField('from', v)} @resolvers${v}`),
+  )
+  return { name: 'state_dns', rules }
+}
+
+/** Who is known by address; apart, as others do not pay for looking by it. */
+function stateByIp(): Chain {
+  const rules = BOTH.map((v) => {
+    const pair = `${deviceField('from', `ip${v}`)} . ${remoteField('from', v)}`
+    return `${pair} @resolved_ip${v} ${RESOLVE}`
+  })
+  return { name: 'state_held_ip', rules: [...rules, 'goto state_held'] }
+}
+
 /** What the judgement of `from` devices ends with behind conntrack. */
 export function stateChains(side: Side, place: Place): Chain[] {
   return [
+    // What a name has opened goes on when that has expired. What has no connection passes without.
+    { name: STATE_NAMED, rules: [RESOLVE, 'accept'] },
+    stateDns(side),
     stateInternet(side, place),
     stateLevels(side, 'held', place),
     stateLevels(side, 'unknown', place),
     { name: 'state_held', rules: ['jump state_held_levels', 'goto state_internet'] },
+    stateByIp(),
     { name: 'state_unknown', rules: ['goto state_unknown_levels'] },
   ]
 }

@@ -1,8 +1,8 @@
 // What waits for user space: DNS of gated devices, and first packets of devices that are asked about. Chains are hooked only
 // where there are such devices; all else passes them by a comparison or two.
 import type { Chain } from './chains.ts'
-import { BOTH, filter, IP, perKind, strangers } from './chains.ts'
-import { CT_DNS, CT_RESOLVED, isSet, PACKET_ANSWER, setBits } from './marks.ts'
+import { BOTH, filter, IP, namesByIp, perKind, strangers } from './chains.ts'
+import { CT_DNS, CT_RESOLVED, isSet, PACKET_ANSWER, PACKET_REPLY, setBits } from './marks.ts'
 import type { Needs } from './ruleset-needs.ts'
 import type { Side } from './ruleset-sets.ts'
 import { SERVED } from './ruleset-sets.ts'
@@ -17,6 +17,8 @@ const QUERIES = -139
 const FIRST = -90
 /** Behind the translation of sources (100): answers look as the device will see them. */
 const ANSWERS = 150
+/** Before the queue of these, which is a packet's way out of their chain. */
+const REPLIES = 149
 
 /** Queries of gated devices on their way in, answers on their way out, forwarded and of this host's resolver alike. */
 export function dnsChains(side: Side, needs: Needs): Chain[] {
@@ -62,6 +64,18 @@ export function dnsChains(side: Side, needs: Needs): Chain[] {
   ]
 }
 
+/** Exceptions for ports are for what a device begins: netdev egress is told by the packet's mark what is an answer to that. */
+export function replyChains(needs: Needs): Chain[] {
+  if (!needs.has('ports')) return []
+  return [
+    {
+      name: 'postrouting_replies',
+      hook: filter('postrouting', REPLIES, 'inet'),
+      rules: [`ct direction reply ${setBits('meta mark', PACKET_REPLY)}`],
+    },
+  ]
+}
+
 /**
  * First packets of connections that a device begins, or that begin elsewhere and go to it. The kernel confirms a connection when
  * its first packet leaves: whatever is confirmed was decided, also one-way UDP, which is `new` for ever.
@@ -71,7 +85,15 @@ export function askChains(side: Side, needs: Needs): Chain[] {
     { name: FIRST_QUEUE, rules: [] },
     // Where the queue ends a packet's way through the chain: whatever is decided without it comes before.
     { name: 'ask_waits', rules: [`iifname @${SERVED} jump ${FIRST_QUEUE}`] },
-    { name: 'ask_from', rules: ['jump from_always', 'jump from_allow', 'goto ask_waits'] },
+    {
+      name: 'ask_from',
+      rules: [
+        'jump from_always',
+        ...namesByIp(side, 'allow', 'accept'),
+        'jump from_allow',
+        'goto ask_waits',
+      ],
+    },
     {
       name: 'ask',
       rules: [

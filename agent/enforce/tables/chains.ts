@@ -10,7 +10,7 @@ import type { Place } from '../place/place.ts'
 import { hex, PACKET_ANSWER } from './marks.ts'
 import type { Needs } from './ruleset-needs.ts'
 import type { Action, Direction, Kind, Purpose, Side } from './ruleset-sets.ts'
-import { ACTIONS, hasTails, setName, TAIL, versionsOf } from './ruleset-sets.ts'
+import { hasTails, setName, TAIL } from './ruleset-sets.ts'
 import type { Family } from './sets.ts'
 
 /** A chain that packets are sent to, or with `hook` a base chain. */
@@ -27,6 +27,9 @@ export const BOTH = [4, 6] as const
 export const BEFORE_CONNTRACK = -300
 
 export const DNS = 'meta l4proto { tcp, udp } th'
+
+/** Where what a name has opened is accepted, behind conntrack: chains-inet.ts. */
+export const STATE_NAMED = 'state_named'
 
 /** Tells what cannot be read without asking for a neighbour's help: errors about packets that the device sent. */
 const ICMP_ERRORS = [
@@ -46,10 +49,6 @@ export function deviceField(direction: Direction, kind: Kind): string {
 /** The other side's address in a packet. */
 export function remoteField(direction: Direction, version: 4 | 6): string {
   return `${IP[version]} ${direction === 'from' ? 'daddr' : 'saddr'}`
-}
-
-function remotePort(direction: Direction): string {
-  return direction === 'from' ? 'th dport' : 'th sport'
 }
 
 /** The LAN interface by which a packet comes or goes. */
@@ -91,34 +90,6 @@ export function close(side: Side, who: Who, level: ClosingLevel, before = ''): s
   return [`${before} ${interfaceField(direction)} ${set} goto ${direction}_unknown_drop`.trim()]
 }
 
-function matchRules(
-  { direction }: Side,
-  kind: Kind | 'all',
-  action: Action,
-  verdict: string,
-): string[] {
-  const before = kind === 'all' ? '' : `${deviceField(direction, kind)} . `
-  const versions = kind === 'all' ? BOTH : versionsOf(kind)
-  const service = `meta l4proto . ${remotePort(direction)}`
-  const found = (what: string, field: string): string =>
-    `${before}${field} @${setName(direction, kind, `${action}_${what}`)}`
-  const rule = (what: string, field: string): string => `${found(what, field)} ${verdict}`
-  const other = (field: string, v: 4 | 6): string => `${field} . ${service} != @kept${v}`
-  // A block by port alone names nobody, so it spares protected machines. Elements that count are looked up last.
-  const sparing = (v: 4 | 6): string => {
-    const remote = other(remoteField(direction, v), v)
-    if (kind !== 'all') return `${remote} ${rule('port', service)}`
-    const device = other(deviceField(direction, `ip${v}`), v)
-    return `${found('port', service)} ${remote} ${device} ${verdict}`
-  }
-  return [
-    ...versions.map((v) => rule(`host${v}`, remoteField(direction, v))),
-    ...versions.map((v) => rule(`net${v}`, remoteField(direction, v))),
-    ...(action === 'allow' ? [rule('port', service)] : versions.map(sparing)),
-    ...versions.map((v) => rule(`host_port${v}`, `${remoteField(direction, v)} . ${service}`)),
-  ]
-}
-
 /** What never is cut: a device's own DHCP, neighbour discovery and ARP, with the home only. */
 function always({ family, direction }: Side): Chain {
   const home = BOTH.map((v) => `${remoteField(direction, v)} @home${v}`)
@@ -144,32 +115,22 @@ function allDrop({ direction, kinds }: Side, what: 'all' | 'unknown'): Chain {
   return { name: `${direction}_${what}_drop`, rules: [...rules, 'drop'] }
 }
 
-function matchChains(side: Side): Chain[] {
-  const { direction, kinds } = side
-  const mac = deviceField(direction, 'mac')
-  return ACTIONS.flatMap((action): Chain[] => {
-    const verdict = action === 'allow' ? 'accept' : 'drop'
-    const forAll = action === 'allow' ? 'accept' : `goto ${direction}_all_drop`
-    const names = BOTH.map(
-      (v) => `${mac} . ${remoteField(direction, v)} @dns_${action}${v} ${verdict}`,
-    )
-    const all = BOTH.map((v) => `${remoteField(direction, v)} @dns_${action}_all${v} ${verdict}`)
-    return [
-      {
-        name: `${direction}_${action}`,
-        rules: [
-          ...perKind(side, action, verdict),
-          ...kinds.flatMap((kind) => matchRules(side, kind, action, verdict)),
-          ...(kinds.includes('mac') ? names : []),
-          `${interfaceField(direction)} @${direction}_guarded goto ${direction}_${action}_all`,
-        ],
-      },
-      {
-        name: `${direction}_${action}_all`,
-        rules: [...matchRules(side, 'all', action, forAll), ...all],
-      },
-    ]
+/** Whether what is judged here has a connection, which remembers what it was allowed for. */
+function hasState({ family, direction }: Side, needs: Needs): boolean {
+  return family === 'inet' && direction === 'from' && needs.has('state')
+}
+
+/** Addresses that the DNS gate found for names of a device that is known by its addresses. */
+export function namesByIp({ direction }: Side, action: Action, verdict: string): string[] {
+  return BOTH.map((v) => {
+    const device = deviceField(direction, `ip${v}`)
+    return `${device} . ${remoteField(direction, v)} @dns_${action}_ip${v} ${verdict}`
   })
+}
+
+/** What accepts an exception of the DNS gate. */
+export function namedVerdict(side: Side, needs: Needs): string {
+  return hasState(side, needs) ? `goto ${STATE_NAMED}` : 'accept'
 }
 
 /** DNS and errors of the home's router where it is on another port of this bridge. */
@@ -213,17 +174,21 @@ function begunRules(): string[] {
 /** Restrictions that are judged without connections; `to` devices only answers come. */
 function internetRules(side: Side): string[] {
   const { family, direction, kinds } = side
-  const mac = deviceField(direction, 'mac')
   const lists = [...perKind(side, 'allow_list', 'drop'), ...perKind(side, 'no_dns', 'drop')]
   if (family === 'bridge') {
     const dns = `${DNS} ${direction === 'from' ? 'dport' : 'sport'} 53`
-    const found = perKind(side, 'gate', 'accept', dns)
+    const found = BOTH.flatMap((v) =>
+      perKind(side, 'gate', 'accept', `${remoteField(direction, v)} @resolvers${v} ${dns}`),
+    )
     for (const v of BOTH) {
-      const pair = `${mac} . ${remoteField(direction, v)}`
-      if (direction === 'to') found.push(`${pair} @using${v} accept`)
-      else {
-        const use = `update @using${v} { ${pair} timeout 1h } accept`
-        found.push(`${pair} @resolved${v} ${use}`, `${pair} @using${v} ${use}`)
+      for (const [by, kind] of [['', 'mac'] as const, ['_ip', `ip${v}`] as const]) {
+        const pair = `${deviceField(direction, kind)} . ${remoteField(direction, v)}`
+        const using = `@using${by}${v}`
+        if (direction === 'to') found.push(`${pair} ${using} accept`)
+        else {
+          const use = `update ${using} { ${pair} timeout 1h } accept`
+          found.push(`${pair} @resolved${by}${v} ${use}`, `${pair} ${using} ${use}`)
+        }
       }
     }
     return [...found, ...lists]
@@ -293,27 +258,34 @@ function levelChains(side: Side, who: Who, place: Place): Chain[] {
   ]
 }
 
-/** The chains of one direction in one table, without the base chain that leads to them. */
+/** The chains of one direction in one table, without those of its rules (chains-matches.ts) and the base chain that leads to them. */
 export function judgement(side: Side, place: Place, needs: Needs): Chain[] {
-  const { family, direction, kinds } = side
+  const { direction, kinds } = side
   const network = `${deviceField(direction, 'mac')} @infrastructure accept`
   const byMac = kinds.includes('mac')
   // Behind conntrack, where it matters who began a connection: chains-inet.ts.
-  const state = family === 'inet' && direction === 'from' && needs.has('state')
-  const ending = (who: Who): string[] =>
-    state
-      ? [`jump ${direction}_${who}_levels`, `goto state_${who}`]
+  const ending = (who: Who, found = ''): string[] =>
+    hasState(side, needs)
+      ? [`jump ${direction}_${who}_levels`, `goto state_${who}${found}`]
       : [`goto ${direction}_${who}_levels`]
-  const held: Chain = {
-    name: `${direction}_held`,
+  const heldBy = (
+    found: '' | '_ip',
+    names: (action: Action, verdict: string) => string[],
+  ): Chain => ({
+    name: `${direction}_held${found}`,
     rules: [
       ...(byMac ? [network] : []),
       `jump ${direction}_always`,
+      ...names('allow', namedVerdict(side, needs)),
       `jump ${direction}_allow`,
+      ...names('block', 'drop'),
       `jump ${direction}_block`,
-      ...ending('held'),
+      ...ending('held', found),
     ],
-  }
+  })
+  const held = heldBy('', () => [])
+  // Who is found by MAC does not pay for looking by address.
+  const heldByIp = heldBy('_ip', (action, verdict) => namesByIp(side, action, verdict))
   const general: Chain = {
     name: `${direction}_general`,
     rules: [
@@ -321,7 +293,7 @@ export function judgement(side: Side, place: Place, needs: Needs): Chain[] {
       ...perKind(
         { ...side, kinds: kinds.filter((kind) => kind !== 'mac') },
         'held',
-        `goto ${direction}_held`,
+        `goto ${direction}_held_ip`,
       ),
       ...(byMac ? [`${strangers(direction)} goto ${direction}_unknown`] : []),
       `jump ${direction}_always`,
@@ -343,9 +315,9 @@ export function judgement(side: Side, place: Place, needs: Needs): Chain[] {
   return [
     always(side),
     allDrop(side, 'all'),
-    ...matchChains(side).reverse(),
     ...levelChains(side, 'held', place).reverse(),
     held,
+    heldByIp,
     ...(byMac
       ? [allDrop(side, 'unknown'), ...levelChains(side, 'unknown', place).reverse(), unknown]
       : []),

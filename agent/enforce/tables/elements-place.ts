@@ -106,7 +106,8 @@ export function placeElements(
   const encrypted = desired.devices.flatMap(
     ({ restrictions }) => restrictions.no_encrypted_dns?.ruleId ?? [],
   )
-  const resolvers = encrypted.length > 0 ? single(ENCRYPTED_RESOLVER_ADDRESSES) : []
+  const doh = encrypted.length > 0 ? single(ENCRYPTED_RESOLVER_ADDRESSES) : []
+  const resolvers = single([...new Set(place.resolvers ?? [])])
   const asked = desired.devices.flatMap(({ ips, restrictions: { ask } }) =>
     ask === undefined ? [] : single(ips).map((one) => ({ ...one, ruleIds: [ask.ruleId] })),
   )
@@ -123,7 +124,8 @@ export function placeElements(
     if (family === 'inet') {
       for (const { version, key, ruleIds } of asked) add(family, `asked${version}`, key, ruleIds)
     }
-    for (const { version, key } of resolvers) add(family, `doh${version}`, key, encrypted)
+    for (const { version, key } of resolvers) add(family, `resolvers${version}`, key)
+    for (const { version, key } of doh) add(family, `doh${version}`, key, encrypted)
   }
   const general = [...new Set(generalRules(desired, place))]
   for (const { family, direction } of sides) {

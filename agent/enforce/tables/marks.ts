@@ -4,9 +4,15 @@
 /** Packet: an answer from the internet to what the device was allowed to begin. Set on its way out, read in netdev egress. */
 export const PACKET_ANSWER = 0x40000000
 
+/** Packet: an answer to whoever began; set on its way out where an exception names ports. */
+export const PACKET_REPLY = 0x20000000
+
 /** Connection: DNS of a device whose queries are queued; its answers are queued too. */
 export const CT_DNS = 0x10000000
-/** Connection: begun by the device to an address that it had resolved (or DNS that is gated): goes on when names expire. */
+/**
+ * Connection: begun by the device to an address of a name that it had resolved or may reach (or DNS that is gated): goes on when
+ * names expire. Taken back by the gate where a list becomes narrower.
+ */
 export const CT_RESOLVED = 0x40000000
 
 /** As nft reads it. */

@@ -3,12 +3,21 @@
 import { MOST_TAILS } from './ruleset-sets.ts'
 import type { Elements } from './sets.ts'
 
-export const NEEDS = ['held', 'many', 'unknown', 'general', 'state', 'ask', 'gate'] as const
+export const NEEDS = [
+  'held',
+  'many',
+  'unknown',
+  'general',
+  'state',
+  'ask',
+  'gate',
+  'ports',
+] as const
 
 /**
  * `held`: single devices, found by MAC before all else. `many`: more of them than a glance at their MAC is good for. `unknown`: whoever is not known, so that a look-up tells who is free.
  * `general`: everybody, or devices without a MAC of their own, so that each packet of an interface is judged. `state`: who began a connection matters, so that devices are judged behind conntrack. `ask`: first
- * packets wait. `gate`: queries and answers of DNS do.
+ * packets wait. `gate`: queries and answers of DNS do. `ports`: exceptions name ports, and who begins from one is no answer.
  */
 export type Need = (typeof NEEDS)[number]
 
@@ -23,6 +32,7 @@ const SETS: Readonly<Record<Need, RegExp>> = {
   state: / from_(?:(?:mac|ip4|ip6)_(?:internet_only|allow_list|no_dns)|unknown_internet_only)$/,
   ask: / from_(?:mac|ip4|ip6)_ask$/,
   gate: /(?: from_(?:mac|ip4|ip6)_gate| gate_all| gate_unknown)$/,
+  ports: / from_(?:mac|ip4|ip6|all)_allow_(?:port|host_port[46])$/,
 }
 
 export const EVERY_NEED: Needs = new Set(NEEDS)

@@ -183,6 +183,11 @@ function tableSets(family: Family): SetSpec[] {
       spec(family, `kept${v}`, `${ADDRESS[v]} . inet_proto . inet_service`, { interval: true }),
       spec(family, `dns_block${v}`, `ether_addr . ${ADDRESS[v]}`, { ...dynamic, counter: true }),
       spec(family, `dns_allow${v}`, `ether_addr . ${ADDRESS[v]}`, dynamic),
+      spec(family, `dns_block_ip${v}`, `${ADDRESS[v]} . ${ADDRESS[v]}`, {
+        ...dynamic,
+        counter: true,
+      }),
+      spec(family, `dns_allow_ip${v}`, `${ADDRESS[v]} . ${ADDRESS[v]}`, dynamic),
       spec(family, `dns_block_all${v}`, ADDRESS[v], { ...dynamic, counter: true }),
       spec(family, `dns_allow_all${v}`, ADDRESS[v], dynamic),
     ]),
@@ -194,6 +199,8 @@ function extraSets(family: Family): SetSpec[] {
   const dynamic = { dynamic: true, timeout: true }
   const names = (v: 4 | 6): SetSpec[] => [
     spec(family, `resolved${v}`, `ether_addr . ${ADDRESS[v]}`, dynamic),
+    spec(family, `resolved_ip${v}`, `${ADDRESS[v]} . ${ADDRESS[v]}`, dynamic),
+    spec(family, `resolvers${v}`, ADDRESS[v]),
     spec(family, `doh${v}`, ADDRESS[v]),
   ]
   if (family === 'netdev') return []
@@ -206,11 +213,13 @@ function extraSets(family: Family): SetSpec[] {
     found.push(spec(family, SERVED, 'ifname', dynamic))
     return found
   }
-  // A bridge has no connections: remembers which remotes a device uses, and what controllers have begun.
+  // A bridge has no connections: remembers which remotes a device uses, what controllers have begun, and what devices have
+  // begun by exceptions for ports.
   for (const v of VERSIONS) {
     found.push(spec(family, `using${v}`, `ether_addr . ${ADDRESS[v]}`, dynamic))
+    found.push(spec(family, `using_ip${v}`, `${ADDRESS[v]} . ${ADDRESS[v]}`, dynamic))
     const talk = `ether_addr . ${ADDRESS[v]} . inet_proto . inet_service . inet_service`
-    found.push(spec(family, `begun${v}`, talk, dynamic))
+    found.push(spec(family, `begun${v}`, talk, dynamic), spec(family, `asking${v}`, talk, dynamic))
   }
   return found
 }

@@ -6,7 +6,8 @@ import type { Chain } from './chains.ts'
 import { BEFORE_CONNTRACK, entry, filter, judgement } from './chains.ts'
 import { bridgeChains } from './chains-bridge.ts'
 import { fromChain, oneArmedChains, postroutingTo, stateChains } from './chains-inet.ts'
-import { askChains, dnsChains } from './chains-queue.ts'
+import { matchChains } from './chains-matches.ts'
+import { askChains, dnsChains, replyChains } from './chains-queue.ts'
 import type { Needs } from './ruleset-needs.ts'
 import { judges, needsOf } from './ruleset-needs.ts'
 import type { Side } from './ruleset-sets.ts'
@@ -98,7 +99,10 @@ function chainsOf(family: Family, place: Place, needs: Needs): Chain[] {
   const sides = sidesOf(place).filter((side) => side.family === family)
   const from = sides.find(({ direction }) => direction === 'from')
   const to = sides.find(({ direction }) => direction === 'to')
-  const chains = sides.flatMap((side) => judgement(side, place, needs))
+  const chains = sides.flatMap((side) => [
+    ...matchChains(side, needs).reverse(),
+    ...judgement(side, place, needs),
+  ])
   if (family === 'bridge') {
     if (from && to) chains.push(...bridgeChains(from, to, place, needs))
     return chains
@@ -112,7 +116,7 @@ function chainsOf(family: Family, place: Place, needs: Needs): Chain[] {
     // Before what leads to it.
     chains.splice(0, 0, ...stateChains(from, place))
     if (judges(needs)) chains.push(fromChain(from, place, needs))
-    chains.push(...dnsChains(from, needs), ...askChains(from, needs))
+    chains.push(...replyChains(needs), ...dnsChains(from, needs), ...askChains(from, needs))
   }
   if (to && judges(needs)) chains.push(postroutingTo(to, place, needs))
   if (place.position === 'one_armed') chains.push(...oneArmedChains(place))

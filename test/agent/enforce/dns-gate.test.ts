@@ -1,12 +1,18 @@
 import assert from 'node:assert/strict'
 import { DnsGating } from '../../../agent/enforce/gate/dns-gate.ts'
 import { dnsPolicyOf, gateSets } from '../../../agent/enforce/gate/dns-policy.ts'
+import type { Whose } from '../../../agent/enforce/gate/narrowing.ts'
 import type { Place } from '../../../agent/enforce/place/place.ts'
 import { setsOf } from '../../../agent/enforce/tables/ruleset-sets.ts'
 import { createLog } from '../../../agent/log.ts'
 import type { Desired, DesiredDevice } from '../../../agent/policy/desired.ts'
 import { NOTHING } from '../../../agent/policy/desired.ts'
-import type { DnsGateOptions, DnsPolicy, GateEvents } from '../../../native/queue.ts'
+import type {
+  DnsGateOptions,
+  DnsPolicy,
+  GateEvents,
+  HeardAddresses,
+} from '../../../native/dns-gate.ts'
 
 const MAC = '02:0d:e0:00:00:01'
 const around = { protect: ['192.0.2.1'], resolvers: ['192.0.2.1'], local: ['house.example'] }
@@ -54,7 +60,14 @@ class Thread {
   setPolicy(policy: DnsPolicy): void {
     this.policies.push(policy)
   }
-  hear(): void {}
+  heard: HeardAddresses[] = []
+  hear(heard: readonly HeardAddresses[]): void {
+    this.heard.push(...heard)
+  }
+  taken: (readonly string[])[] = []
+  takeMarks(_: number, keep: readonly string[]): void {
+    this.taken.push(keep)
+  }
   restore(): void {}
   serve(): void {}
   elements(): never[] {
@@ -123,13 +136,14 @@ describe('what the DNS gate is told', () => {
     const named = sets.map(({ family, set }) => `${family} ${set}`).sort()
     const each = (family: string, names: string[]): string[] =>
       names.flatMap((name) => [`${family} ${name}4`, `${family} ${name}6`])
-    const both = ['dns_allow', 'dns_allow_all', 'dns_block', 'dns_block_all']
+    const both = ['dns_allow', 'dns_block'].flatMap((set) => [set, `${set}_all`, `${set}_ip`])
+    const resolved = ['resolved', 'resolved_ip']
     assert.deepEqual(
       named,
-      [...each('inet', [...both, 'resolved']), ...each('netdev', both)].sort(),
+      [...each('inet', [...both, ...resolved]), ...each('netdev', both)].sort(),
     )
     const all = sets.find(({ family, set }) => family === 'inet' && set === 'dns_block_all6')
-    assert.deepEqual([all?.kind, all?.everyone, all?.ipv6], ['block', true, true])
+    assert.deepEqual([all?.kind, all?.key, all?.ipv6], ['block', 'none', true])
   })
 })
 
@@ -164,6 +178,99 @@ describe('DNS gating', () => {
     assert.equal(desk.port(), 0)
   })
 
+  it('believes about others only resolvers that are believed, and nobody who poses as one', async () => {
+    const ROUTER = '02:0d:e0:ff:00:01'
+    const { gating: desk, threads } = gating()
+    const known = { ...around, resolvers: ['192.0.2.1', '192.0.2.53', '198.51.100.53'] }
+    const desired: Desired = { ...NOTHING, devices: [device] }
+    desk.apply(desired, { ...known, neighbours: ['192.0.2.53'] })
+    desk.start({ ...place, infrastructure: [ROUTER] })
+    const heard = async (resolver: string, sender?: string, deviceId = 'x'): Promise<object[]> => {
+      desk.hear({
+        ...{ names: ['x.ads.example'], ips: ['203.0.113.9'], ttlS: 60, client: '192.0.2.11' },
+        ...{ deviceId, resolver, ...(sender === undefined ? {} : { sender }) },
+      })
+      await new Promise((resolve) => setImmediate(resolve))
+      return threads[0]?.heard.splice(0) ?? []
+    }
+    const forAll = [
+      { names: ['x.ads.example'], ips: ['203.0.113.9'], ttlS: 60, only: undefined },
+    ] as const
+    assert.deepEqual(await heard('198.51.100.53', ROUTER), forAll)
+    assert.deepEqual(await heard('192.0.2.53', MAC), forAll)
+    assert.deepEqual(await heard('198.51.100.53', MAC), [])
+    assert.deepEqual(await heard('192.0.2.1', MAC), [])
+    assert.deepEqual(await heard('198.51.100.53'), [])
+    assert.deepEqual(await heard('203.0.113.66', ROUTER), [])
+    const only = { mac: MAC, ip: '192.0.2.11' }
+    const [one] = await heard('203.0.113.66', ROUTER, device.deviceId)
+    assert.deepEqual(one, { ...forAll[0], only })
+    // A block that is ordered later: what was heard of a stranger is for who asked then too.
+    desk.apply(NOTHING, known)
+    desk.apply(
+      { ...NOTHING, everyone: [{ ruleId: 'e', action: 'block', domain: 'ads.example' }] },
+      known,
+    )
+    await new Promise((resolve) => setImmediate(resolve))
+    const later = threads[0]?.heard.splice(0) ?? []
+    assert.deepEqual(later.map((each) => each.only).sort(), [only, undefined])
+  })
+
+  it('hands over a long memory some at a time', async () => {
+    const { gating: desk, threads } = gating()
+    desk.start({ ...place, infrastructure: [MAC] })
+    desk.apply(NOTHING, around)
+    for (let i = 0; i < 1000; i++) {
+      desk.hear({
+        ...{ names: [`n${i}.ads.example`], ips: ['203.0.113.9'], ttlS: 60, client: '192.0.2.11' },
+        ...{ deviceId: 'x', resolver: '192.0.2.1', sender: MAC },
+      })
+    }
+    desk.apply({ ...NOTHING, devices: [device] }, around)
+    const counts: number[] = []
+    for (let turn = 0; turn < 6; turn++) {
+      counts.push(threads[0]?.heard.length ?? 0)
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+    assert.deepEqual(counts, [0, 256, 512, 768, 1000, 1000])
+  })
+
+  it('has connections looked at anew where a list became narrower', () => {
+    const { gating: desk, threads } = gating()
+    const list = { allow_list: { ruleId: 'l' } }
+    const other: DesiredDevice = {
+      ...{ deviceId: '020de0000002', mac: '02:0d:e0:00:00:02', ips: ['192.0.2.12'] },
+      ...{ restrictions: { no_dns_no_connect: { ruleId: 'n' } }, matches: [] },
+    }
+    const told: string[] = []
+    const tell = (what: string, { devices, everyone }: Whose): void => {
+      told.push([what, ...devices.map(({ deviceId }) => deviceId), `${everyone}`].join(' '))
+    }
+    desk.onNarrowed = (whose) => tell('narrowed', whose)
+    desk.onUnblocked = (whose) => tell('unblocked', whose)
+    const listed: Desired = { ...NOTHING, devices: [{ ...device, restrictions: list }, other] }
+    // What it begins with is no change.
+    desk.apply(listed, around)
+    desk.start(place)
+    assert.deepEqual(threads[0]?.taken, [])
+    desk.apply({ ...NOTHING, devices: [device, other] }, around)
+    desk.apply(listed, around)
+    assert.deepEqual(threads[0]?.taken, [['192.0.2.12']])
+    assert.deepEqual(told, [])
+    threads[0]?.tell({ refused: [], learned: [], marks: [{ count: 3 }] })
+    assert.deepEqual(told.splice(0), [`narrowed ${device.deviceId} false`])
+    assert.equal(desk.uncovered(device.deviceId), undefined)
+    desk.apply({ ...NOTHING, devices: [{ ...device, matches: [] }] }, around)
+    assert.deepEqual(told.splice(0), [`unblocked ${device.deviceId} false`])
+    // The thread is another one before it has told: once more.
+    desk.apply({ ...NOTHING, devices: [{ ...device, restrictions: list }] }, around)
+    desk.stop()
+    desk.start(place)
+    assert.deepEqual(threads[1]?.taken, [[]])
+    threads[1]?.tell({ refused: [], learned: [], marks: [{ count: 0, error: 'not permitted' }] })
+    assert.match(desk.uncovered(device.deviceId) ?? '', /from before its list may go on: not perm/)
+  })
+
   it('tells what was refused, by the rule that fits longest', () => {
     const { gating: desk, threads } = gating()
     const desired: Desired = {
@@ -184,8 +291,9 @@ describe('DNS gating', () => {
         name('02:0d:e0:00:00:09', 'evil.example'),
       ],
       learned: [],
+      marks: [],
     })
-    threads[0]?.tell({ refused: [name(MAC, 'x.deep.ads.example', 3)], learned: [] })
+    threads[0]?.tell({ refused: [name(MAC, 'x.deep.ads.example', 3)], learned: [], marks: [] })
     const blocked = desk.takeBlocked()
     assert.deepEqual(
       blocked.map((one) => [one.device_id, one.rule_id, one.remote, one.packets, one.cause]),
@@ -197,7 +305,7 @@ describe('DNS gating', () => {
     )
     assert.deepEqual(desk.takeBlocked(), [])
     const flood = Array.from({ length: 5000 }, (_, i) => name(MAC, `n${i}.ads.example`))
-    threads[0]?.tell({ refused: flood, learned: [] })
+    threads[0]?.tell({ refused: flood, learned: [], marks: [] })
     const bounded = desk.takeBlocked()
     assert.equal(bounded.length, 2049)
     assert.equal(

@@ -105,7 +105,7 @@ describe('IPv6 that was heard', () => {
     // The kernel knows a gateway of IPv6.
     assert.equal(at([])?.knowsIpv6, true)
     assert.ok(at([])?.routers?.includes(GATEWAY4.mac))
-    box.apply({ kind: 'gateway', index: 5, ip: 'fe80::1', removed: true })
+    box.apply({ kind: 'gateways', gateways: box.gateways.filter(({ ip }) => ip !== 'fe80::1') })
     assert.equal(at([])?.knowsIpv6, undefined)
     assert.equal(at([ROUTER])?.knowsIpv6, true)
     assert.equal(at([ROUTER])?.usesIpv6, true)

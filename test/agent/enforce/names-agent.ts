@@ -6,7 +6,7 @@ import { NOTHING } from '../../../agent/policy/desired.ts'
 import type { Blocked } from '../../../protocol/act.ts'
 import { Program, succeed } from '../../lab/process.ts'
 import type { QueueHome } from '../../native/queue/home.ts'
-import { DEVICE, DEVICE_IPS, MAC } from '../../native/queue/home.ts'
+import { DEVICE, DEVICE_IPS, MAC, SERVER_IPS } from '../../native/queue/home.ts'
 
 export interface Told {
   error?: string
@@ -15,6 +15,34 @@ export interface Told {
   blocked: Blocked[]
   /** Programs whose changes were taken for somebody else's. */
   foreign: string[]
+}
+
+/** A resolver and machines behind a router, and where the router stands. */
+export async function routerPlace(home: QueueHome): Promise<Place> {
+  await home.spaces.ip('wan', ['route add local 203.0.113.0/24 dev lo'])
+  await home.spaces.ip('gw', ['route add 203.0.113.0/24 via 198.51.100.2'])
+  await home.server.tell('echo', { port: 7 })
+  await home.server.tell('zone', {
+    zone: [
+      { name: 'good.example', type: 'A', data: '203.0.113.20' },
+      { name: 'ads.example', type: 'A', data: '203.0.113.9' },
+    ],
+  })
+  const link = await home.gw('cat', '/sys/class/net/lan0/address')
+  return {
+    position: 'two_armed',
+    interfaces: ['lan0'],
+    ports: [],
+    uplinks: ['wan0'],
+    lan: ['192.0.2.0/24', '2001:db8:1::/64'],
+    own: ['192.0.2.1', '198.51.100.1', '2001:db8:1::1', '2001:db8:2::1'],
+    infrastructure: [link.trim()],
+    controllers: [],
+    resolvers: SERVER_IPS,
+    features: { egress: true, bridge: false, bridgeConntrack: false, queue: 'xt' },
+    queues: { dns: 81, first: 82 },
+    masquerade: false,
+  }
 }
 
 export class NamesAgent {
@@ -64,6 +92,17 @@ export class NamesAgent {
     const words = [`@${server}`, '+time=2', '+tries=1', name, ...more]
     const text = await succeed('ip', this.#home.spaces.exec('dev', 'dig', ...words))
     return /status: (\w+)/.exec(text)?.[1] ?? ''
+  }
+
+  /** Opens a connection to port 7 there that is kept; whether it could. */
+  async hold(ip: string): Promise<boolean> {
+    const order = { ip, port: 7, ms: 2000 }
+    return (await this.#home.device.tell<'hold', { answers: number }>('hold', order)).answers > 0
+  }
+
+  /** Whether the connection that is kept goes on. */
+  async goesOn(ms = 2000): Promise<boolean> {
+    return (await this.#home.device.tell<'held', { answers: number }>('held', { ms })).answers > 0
   }
 
   /** Whether the device reaches port 7 there over TCP. */

@@ -3,6 +3,7 @@ import { createInterface } from 'node:readline'
 import { addon } from '../../../agent/addon.ts'
 import { bootMs } from '../../../agent/clock.ts'
 import { DnsGating } from '../../../agent/enforce/gate/dns-gate.ts'
+import type { GateSurroundings } from '../../../agent/enforce/gate/dns-policy.ts'
 import { FirstPacketDesk } from '../../../agent/enforce/gate/first-packets.ts'
 import { LocalKernel } from '../../../agent/enforce/kernel/local-kernel.ts'
 import type { Place } from '../../../agent/enforce/place/place.ts'
@@ -40,9 +41,10 @@ await kernel.start()
 gating.start(place)
 desk.start(place)
 
+let around: Partial<GateSurroundings> = {}
 async function apply(desired: Desired, verdict: boolean | undefined): Promise<object> {
   answer = verdict
-  gating.apply(desired, { protect: place.own, resolvers: [], local: [] })
+  gating.apply(desired, { protect: place.own, resolvers: [], local: [], ...around })
   desk.apply(desired)
   const elements = homespinTables.elements(desired, place)
   const needs = homespinTables.needs(elements)
@@ -53,7 +55,13 @@ async function apply(desired: Desired, verdict: boolean | undefined): Promise<ob
 }
 
 for await (const line of createInterface({ input: process.stdin })) {
-  const { desired, verdict } = JSON.parse(line) as { desired?: Desired; verdict?: boolean }
+  const order = JSON.parse(line) as {
+    desired?: Desired
+    verdict?: boolean
+    around?: Partial<GateSurroundings>
+  }
+  const { desired, verdict } = order
+  around = order.around ?? around
   try {
     const done = desired === undefined ? {} : await apply(desired, verdict)
     const reasons = [gating.capability().reason, desk.capability().reason]

@@ -90,6 +90,7 @@ describe('names and first packets on one port', function () {
       own: [BOX],
       infrastructure: [link.trim()],
       controllers: [],
+      resolvers: [RESOLVER],
       features: { egress: true, bridge: false, bridgeConntrack: false, queue: 'xt', tails: true },
       queues: { dns: 81, first: 82 },
       masquerade: true,

@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict'
-import type { Place } from '../../../agent/enforce/place/place.ts'
 import { until } from '../../lab/process.ts'
 import { canQueue, DEVICE_IPS, QueueHome, SERVER_IPS } from '../../native/queue/home.ts'
 import type { Told } from './names-agent.ts'
-import { NamesAgent } from './names-agent.ts'
+import { NamesAgent, routerPlace } from './names-agent.ts'
 
 const [SERVER] = SERVER_IPS
 
@@ -17,29 +16,7 @@ describe('names and first packets on a router', function () {
   beforeEach(async () => {
     home = new QueueHome()
     await home.start()
-    await home.spaces.ip('wan', ['route add local 203.0.113.0/24 dev lo'])
-    await home.spaces.ip('gw', ['route add 203.0.113.0/24 via 198.51.100.2'])
-    await home.server.tell('echo', { port: 7 })
-    await home.server.tell('zone', {
-      zone: [
-        { name: 'good.example', type: 'A', data: '203.0.113.20' },
-        { name: 'ads.example', type: 'A', data: '203.0.113.9' },
-      ],
-    })
-    const link = await home.gw('cat', '/sys/class/net/lan0/address')
-    const place: Place = {
-      position: 'two_armed',
-      interfaces: ['lan0'],
-      ports: [],
-      uplinks: ['wan0'],
-      lan: ['192.0.2.0/24', '2001:db8:1::/64'],
-      own: ['192.0.2.1', '198.51.100.1', '2001:db8:1::1', '2001:db8:2::1'],
-      infrastructure: [link.trim()],
-      controllers: [],
-      features: { egress: true, bridge: false, bridgeConntrack: false, queue: 'xt' },
-      queues: { dns: 81, first: 82 },
-      masquerade: false,
-    }
+    const place = await routerPlace(home)
     agent = new NamesAgent(home, place)
     agent.start()
   })

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { rcodeName, typeName } from '../../../agent/names/dns-mnemonics.ts'
+import type { Answered } from '../../../agent/names/dns-tracker.ts'
 import { DnsTracker } from '../../../agent/names/dns-tracker.ts'
 import { NameCache } from '../../../agent/names/name-cache.ts'
 import type { Dns } from '../../../protocol/messages.ts'
@@ -17,13 +18,14 @@ interface MessageOf extends DnsOf {
 
 class Bench {
   readonly names = new NameCache()
-  readonly tracker = new DnsTracker(this.names)
+  readonly told: Answered[] = []
+  readonly tracker = new DnsTracker(this.names, (answer) => this.told.push(answer))
 
   hear(...messages: readonly MessageOf[]): this {
     for (const { slot = 3, at = 1000, client = CLIENT, ...dns } of messages) {
       const isQuery = dns.answers === undefined
       const client_ = { ip: client.ip }
-      const server = { ip: '192.0.2.1' }
+      const server = { ip: '192.0.2.1', mac: '02:0d:e0:ff:00:01' }
       const head = {
         kind: 'dns' as const,
         slot,
@@ -82,6 +84,17 @@ describe('DNS queries with their answers', () => {
     assert.equal(bench.names.at('a', '203.0.113.5', 1019), undefined, 'not before it was answered')
     assert.equal(bench.nameOf('203.0.113.5', OTHER), undefined)
     assert.deepEqual(bench.take(), [])
+    assert.deepEqual(bench.told, [
+      {
+        names: ['www.example.com'],
+        ips: ['203.0.113.5'],
+        ttlS: 60,
+        deviceId: 'a',
+        client: '192.0.2.10',
+        resolver: '192.0.2.1',
+        sender: '02:0d:e0:ff:00:01',
+      },
+    ])
   })
 
   const offPath: [what: string, answer: Partial<MessageOf>][] = [

@@ -1,20 +1,24 @@
 // Runs inside a network namespace: serves queues, or sends and answers packets, as lines of JSON on its standard input say.
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
+import type { Socket } from 'node:net'
 import { connect, createServer } from 'node:net'
 import { createInterface } from 'node:readline'
+import type {
+  DnsGateOptions,
+  DnsPolicy,
+  GateEvents,
+  HeardAddresses,
+} from '../../../native/dns-gate.ts'
+import { DnsGate } from '../../../native/dns-gate.ts'
 import { CONNECTION, CONNECTION_BYTES, CONNECTION_FLAGS } from '../../../native/layout.ts'
 import type {
   AskedDevice,
   Connections,
-  DnsGateOptions,
-  DnsPolicy,
   FirstPacketsOptions,
-  GateEvents,
-  HeardAddresses,
   Remembered,
 } from '../../../native/queue.ts'
-import { DnsGate, FirstPackets } from '../../../native/queue.ts'
+import { FirstPackets } from '../../../native/queue.ts'
 import type { ZoneRecord } from './dns-server.ts'
 import { DnsServer } from './dns-server.ts'
 import { resolveAndConnect } from './resolve.ts'
@@ -48,14 +52,25 @@ export interface Orders {
   asked: object
   counters: object
   busy: { ms: number }
+  /** The longest that JavaScript was kept from its next turn, since this was asked last; from the first time on. */
+  lag: object
+  /** Sends bytes to a port over TCP or UDP, and waits for whatever comes. `pieces`: over TCP in so many segments. */
+  raw: { ip: string; port: number; hex: string; tcp: boolean; ms: number; pieces?: number }
+  /** Opens a TCP connection to a port that echoes, and keeps it. */
+  hold: { ip: string; port: number; ms: number }
+  /** Whether the connection that is kept echoes. */
+  held: { ms: number }
   stop: object
   /** A DNS server on port 53 with this table. */
   zone: { zone: ZoneRecord[] }
+  /** The server answers the next question as if another had been asked. */
+  lie: { name: string; data: string }
   /** How often names were asked for. */
   asks: object
   gate: { options: DnsGateOptions; policy: DnsPolicy }
   policy: { policy: DnsPolicy }
-  hear: HeardAddresses
+  hear: { heard: HeardAddresses[] }
+  takeMarks: { mark: number; keep: string[] }
   events: object
   elements: object
   restore: object
@@ -68,7 +83,7 @@ let answer: Orders['answer'] = {}
 const asked: Asked[] = []
 let server: DnsServer | undefined
 let gate: DnsGate | undefined
-const events: GateEvents = { refused: [], learned: [] }
+const events: GateEvents = { refused: [], learned: [], marks: [] }
 
 function addressText(bytes: Uint8Array, ipv6: boolean): string {
   if (!ipv6) return bytes.subarray(0, 4).join('.')
@@ -176,6 +191,80 @@ function busy(ms: number): void {
   while (performance.now() < end);
 }
 
+let worstMs = 0
+let watches = false
+
+function lag(): object {
+  const found = worstMs
+  worstMs = 0
+  if (watches) return { worstMs: found }
+  watches = true
+  let last = performance.now()
+  setInterval(() => {
+    const now = performance.now()
+    worstMs = Math.max(worstMs, now - last)
+    last = now
+  }, 1)
+  return { worstMs: found }
+}
+
+let kept: Socket | undefined
+
+async function hold({ ip, port, ms }: Orders['hold']): Promise<object> {
+  kept?.destroy()
+  kept = connect({ host: ip, port }).on('error', () => {})
+  kept.setNoDelay(true)
+  return await held({ ms })
+}
+
+async function held({ ms }: Orders['held']): Promise<object> {
+  const socket = kept
+  if (socket === undefined) return { answers: 0 }
+  return await new Promise((resolve) => {
+    const end = setTimeout(done, ms, 0)
+    function take(): void {
+      done(1)
+    }
+    function done(answers: number): void {
+      clearTimeout(end)
+      socket?.off('data', take)
+      resolve({ answers })
+    }
+    socket.once('data', take)
+    socket.write('x')
+  })
+}
+
+async function raw({ ip, port, hex, tcp: stream, ms, pieces }: Orders['raw']): Promise<object> {
+  const bytes = Buffer.from(hex, 'hex')
+  const got: Buffer[] = []
+  const take = (piece: Buffer): void => void got.push(piece)
+  const end = performance.now() + ms
+  const wait = async (): Promise<void> => {
+    while (performance.now() < end && got.length === 0) {
+      await new Promise((resolve) => setTimeout(resolve, 5))
+    }
+  }
+  if (stream) {
+    const socket = connect({ host: ip, port })
+    socket.on('error', () => {}).on('data', take)
+    socket.setNoDelay(true)
+    const step = Math.ceil(bytes.length / (pieces ?? 1))
+    for (let at = 0; at < bytes.length; at += step) {
+      socket.write(bytes.subarray(at, at + step))
+      if (pieces !== undefined) await new Promise((resolve) => setTimeout(resolve, 10))
+    }
+    await wait()
+    socket.destroy()
+  } else {
+    const socket = createSocket('udp4').on('message', take)
+    socket.send(bytes, port, ip)
+    await wait()
+    socket.close()
+  }
+  return { bytes: Buffer.concat(got).toString('hex') }
+}
+
 function echo(port: number): void {
   for (const kind of ['udp4', 'udp6'] as const) {
     const socket = createSocket({ type: kind, ipv6Only: kind === 'udp6' })
@@ -226,6 +315,10 @@ const handlers: Handlers = {
     setImmediate(busy, ms)
     return {}
   },
+  lag,
+  hold,
+  held,
+  raw,
   stop: () => {
     first?.stop()
     gate?.stop()
@@ -239,13 +332,18 @@ const handlers: Handlers = {
     server.zone = zone
     return {}
   },
+  lie: (lie) => {
+    if (server) server.lie = lie
+    return {}
+  },
   asks: () => ({ ...server?.asked }),
   gate: ({ options, policy }) => {
     gate = new DnsGate(options)
     gate.setPolicy(policy)
-    gate.start(({ refused, learned }) => {
+    gate.start(({ refused, learned, marks }) => {
       events.refused.push(...refused)
       events.learned.push(...learned)
+      events.marks.push(...marks)
     })
     return {}
   },
@@ -253,8 +351,12 @@ const handlers: Handlers = {
     gate?.setPolicy(policy)
     return {}
   },
-  hear: (order) => {
-    gate?.hear(order)
+  hear: ({ heard }) => {
+    gate?.hear(heard)
+    return {}
+  },
+  takeMarks: ({ mark, keep }) => {
+    gate?.takeMarks(mark, keep)
     return {}
   },
   events: () => events,

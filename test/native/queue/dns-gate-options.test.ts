@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
-import type { DnsPolicy } from '../../../native/queue.ts'
-import { DnsGate } from '../../../native/queue.ts'
+import type { DnsPolicy } from '../../../native/dns-gate.ts'
+import { DnsGate } from '../../../native/dns-gate.ts'
 import { policy, SETS } from './gate-home.ts'
 
 describe('options of a DNS gate', () => {
@@ -8,6 +8,10 @@ describe('options of a DNS gate', () => {
     assert.throws(
       () => new DnsGate({ queue: 1, sets: [{ ...SETS[0], kind: 'x' } as never] }),
       /'x' is not a kind of set/,
+    )
+    assert.throws(
+      () => new DnsGate({ queue: 1, sets: [{ ...SETS[0], key: 'x' } as never] }),
+      /'x' is not a key of a set/,
     )
     assert.throws(() => new DnsGate({ queue: 1, maxLength: 10 }), /maxLength must be from 128/)
     const gate = new DnsGate({ queue: 1 })
@@ -19,6 +23,8 @@ describe('options of a DNS gate', () => {
       [policy({ canary: 1 as never }), /canary must be true or false/],
     ]
     for (const [what, message] of wrong) assert.throws(() => gate.setPolicy(what), message)
-    assert.throws(() => gate.hear({ names: [], ips: [], ttlS: 1 }), /1 to 16 names/)
+    assert.throws(() => gate.hear([{ names: [], ips: [], ttlS: 1 }]), /1 to 16 names/)
+    assert.throws(() => gate.takeMarks(-1, []), /the mark must be from 0/)
+    assert.throws(() => gate.takeMarks(1, ['x']), /must be an IP address/)
   })
 })

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import type { GateEvents } from '../../../native/queue.ts'
+import type { GateEvents } from '../../../native/dns-gate.ts'
 import { free, GateHome, policy, SERVER } from './gate-home.ts'
 import { Child, canQueue, MAC, SERVER_IPS } from './home.ts'
 

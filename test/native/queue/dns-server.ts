@@ -80,6 +80,8 @@ function question(message: Buffer): { name: string; type: number; end: number } 
 
 export class DnsServer {
   zone: ZoneRecord[] = []
+  /** The next question is answered as if this had been asked. */
+  lie: { name: string; data: string } | undefined
   /** Asked so often, by name. */
   readonly asked: Record<string, number> = {}
 
@@ -119,8 +121,18 @@ export class DnsServer {
     })
   }
 
+  #lieTo(query: Buffer, { name, data }: { name: string; data: string }): Buffer {
+    this.lie = undefined
+    const head = Buffer.from(query.subarray(0, 12))
+    head.writeUInt16BE(0x8180, 2)
+    head.writeUInt16BE(1, 6)
+    const asked = Buffer.concat([nameBytes(name), Buffer.from([0, 1, 0, 1])])
+    return Buffer.concat([head, asked, recordBytes({ name, type: 'A', data })])
+  }
+
   /** Over UDP at most 1200 bytes; beyond, truncated. `bad…` gets an answer whose records end too soon. */
   #answer(query: Buffer, tcp: boolean): Buffer {
+    if (this.lie !== undefined) return this.#lieTo(query, this.lie)
     const { name, type, end } = question(query)
     this.asked[name] = (this.asked[name] ?? 0) + 1
     const found: ZoneRecord[] = []

@@ -1,25 +1,32 @@
 // The home of the queues' tests with its DNS queued and gated: what the tests of the gate ask for, and what the kernel's sets hold.
 import assert from 'node:assert/strict'
 import { isDeepStrictEqual } from 'node:util'
-import type { DnsGateCounters, DnsPolicy, GatedDevice, GateSet } from '../../../native/queue.ts'
+import type { DnsGateCounters, DnsPolicy, GatedDevice, GateSet } from '../../../native/dns-gate.ts'
 import { succeed, until } from '../../lab/process.ts'
 import type { ZoneRecord } from './dns-server.ts'
 import { DEVICE_IPS, MAC, QueueHome, SERVER_IPS } from './home.ts'
 
 const QUEUE = 72
 export const [SERVER] = SERVER_IPS
+const KEYS = { '': 'mac', Ip: 'ip', All: 'none' } as const
 export const SETS: GateSet[] = [4, 6].flatMap((v) =>
-  (['resolved', 'block', 'allow', 'blockAll', 'allowAll'] as const).map((name) => ({
-    family: 'inet' as const,
-    table: 'gate',
-    set: `${name}${v}`,
-    kind: name.replace('All', '') as GateSet['kind'],
-    ipv6: v === 6,
-    everyone: name.endsWith('All'),
-  })),
+  (['resolved', 'block', 'allow'] as const).flatMap((kind) =>
+    (['', 'Ip', 'All'] as const).map((by) => ({
+      family: 'inet' as const,
+      table: 'gate',
+      set: `${kind}${by}${v}`,
+      kind,
+      ipv6: v === 6,
+      key: KEYS[by],
+    })),
+  ),
 )
+function typeOf({ key, ipv6 }: GateSet): string {
+  const address = ipv6 ? 'ipv6_addr' : 'ipv4_addr'
+  return { mac: `ether_addr . ${address}`, ip: `${address} . ${address}`, none: address }[key]
+}
 const TABLE = `table inet gate {
-${SETS.map(({ set, ipv6, everyone }) => `set ${set} { type ${everyone ? '' : 'ether_addr . '}${ipv6 ? 'ipv6_addr' : 'ipv4_addr'}; flags timeout; }`).join('\n')}
+${SETS.map((set) => `set ${set.set} { type ${typeOf(set)}; flags timeout; }`).join('\n')}
 chain forward { type filter hook forward priority 10; policy accept;
   ether saddr ${MAC} ip daddr 203.0.113.0/24 ether saddr . ip daddr @block4 drop
   ether saddr ${MAC} ip daddr 203.0.113.0/24 ether saddr . ip daddr != @resolved4 drop
@@ -122,6 +129,16 @@ export class GateHome extends QueueHome {
       return isDeepStrictEqual(found, elements) || undefined
     }
     await until(name, same).catch(() => assert.deepEqual(found, elements))
+  }
+
+  /** Waits until a set holds so many. */
+  async holdsSome(name: string, count: number): Promise<void> {
+    let found = 0
+    const same = async (): Promise<true | undefined> => {
+      found = (await this.set(name)).length
+      return found === count || undefined
+    }
+    await until(name, same).catch(() => assert.equal(found, count, name))
   }
 
   async counters(): Promise<DnsGateCounters> {

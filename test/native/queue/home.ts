@@ -128,7 +128,11 @@ export class QueueHome {
   }
 
   async gw(...command: string[]): Promise<string> {
-    return await succeed('ip', this.spaces.exec('gw', ...command), { timeoutMs: 10_000 })
+    return await this.in('gw', ...command)
+  }
+
+  async in(where: 'dev' | 'gw' | 'wan', ...command: string[]): Promise<string> {
+    return await succeed('ip', this.spaces.exec(where, ...command), { timeoutMs: 10_000 })
   }
 
   /** Queues the first packets of connections; a connection goes on by its mark once one was accepted. */
