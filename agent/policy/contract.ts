@@ -54,7 +54,10 @@ export interface Term {
   confirmS?: number
 }
 
-/** What is ordered. The same order again replaces the first one (its end, reason and actor). */
+/**
+ * What is ordered. The same order again replaces the first one (its end, reason and actor). One for a while is laid over the
+ * same one that lasts; one that lasts takes the place of those for a while.
+ */
 export type Order =
   | { action: 'block' | 'allow'; subject: Subject; match: Match; term: Term }
   | { action: 'quarantine'; subject: Subject; level: Level; term: Term }

@@ -18,6 +18,7 @@ import {
   MAX_GROUPS,
   MAX_RULES,
   MAX_WEIGHT,
+  notShorter,
   ruleOf,
   selects,
   subjectKey,
@@ -63,7 +64,8 @@ export function planBy(by: By, plan: Pick<Plan, 'change' | 'verb' | 'sentence'>)
 
 export function planOrder(desk: Desk, order: Order, by: By): Plan {
   const { state, timers } = desk
-  const ordered = ruleOf(order, by, timers)
+  const asked = ruleOf(order, by, timers)
+  const ordered = notShorter(asked, state.withKey(asked.key))
   const { subject, match } = ordered
   checkOn(desk)
   if ('everyone' in subject && order.action === 'allow' && match && isWhole(match)) {

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import type { Term } from '../../../agent/policy/contract.ts'
 import { NOTHING } from '../../../agent/policy/desired.ts'
 import type { Schedule } from '../../../protocol/policy.ts'
 import { until } from '../mqtt/listener.ts'
@@ -211,6 +212,61 @@ describe('Policy: time', function () {
     await policy.order(quarantine(1, 'local_only'), detector)
     assert.equal(kernel.level(id(1)), 'full')
     assert.equal(policy.rules().length, 3)
+  })
+
+  it('what is ordered for a while never ends what lasts, and lifting takes both', async () => {
+    const { policy, kernel, time, settle } = await make()
+    const level = (): unknown => kernel.level(id(1))
+    for (const order of [
+      (term: Term) => quarantine(1, 'full', term),
+      (term: Term) => block(1, {}, term),
+    ]) {
+      await policy.order(order({}), ME)
+      await policy.order(order({ forS: 60 }), { ...ME, reason: 'a while' })
+      assert.equal(policy.rules().length, 2)
+      time.pass(60_000)
+      await settle()
+      assert.equal(level(), 'full')
+      assert.equal(policy.policyOf(id(1)).in_force, true)
+      await policy.order(order({ forS: 60 }), ME)
+      // The same for a while: its end is the new one.
+      await policy.order(order({ forS: 90 }), ME)
+      assert.equal(policy.rules().length, 2)
+      const { rules } = await policy.lift({ subject: { device_id: id(1) } }, ME)
+      assert.equal(rules.length, 2)
+      assert.equal(level(), undefined)
+    }
+    await policy.order(block(1, NINE, { forS: 60 }), ME)
+    await policy.order(block(1, NINE), ME)
+    assert.equal(policy.rules().length, 1)
+    assert.equal(kernel.matches(id(1))[0]?.untilBootMs, undefined)
+    await policy.undo({}, ME)
+    assert.equal(kernel.matches(id(1))[0]?.untilBootMs, time.boot + 60_000)
+  })
+
+  it('what a detector orders shortens nothing, not even what it ordered itself', async () => {
+    const { policy, kernel, time, settle } = await make()
+    const detector = { ...ME, actor: { kind: 'detector', via: 'detector' } } as const
+    const end = (): unknown => kernel.device(id(1))?.level?.untilBootMs
+    const hours = (n: number): Term => ({ forS: n * 3600 })
+    await policy.order(quarantine(1, 'full', hours(24)), ME)
+    await policy.order(quarantine(1, 'full', hours(1)), detector)
+    assert.equal(end(), time.boot + 24 * 3_600_000)
+    time.pass(3_600_000)
+    await settle()
+    assert.equal(kernel.level(id(1)), 'full')
+    await policy.panic(ME)
+    await policy.order(quarantine(1, 'full', hours(2)), detector)
+    await policy.order(quarantine(1, 'full', hours(1)), detector)
+    assert.equal(end(), time.boot + 2 * 3_600_000)
+    await policy.order(quarantine(1, 'full', hours(3)), detector)
+    assert.equal(end(), time.boot + 3 * 3_600_000)
+    assert.equal(policy.rules().length, 1)
+    // What others order for a while lies beside it; what they order to last takes its place.
+    await policy.order(quarantine(1, 'full', hours(1)), ME)
+    assert.equal(end(), time.boot + 3 * 3_600_000)
+    await policy.order(quarantine(1, 'full'), ME)
+    assert.equal(policy.rules().length, 1)
   })
 
   it('a probation ends when it was quiet for so long; evidence begins it anew, over a restart too', async () => {
