@@ -42,6 +42,7 @@ export class Ledger {
   /** Reads what is stored; ends of another boot become ends of this one. Throws only for a file of a newer Homespin. */
   start(): void {
     const { rules, groups, devices, state, recovered } = this.#store.load()
+    this.#timers.begin(state.mark)
     this.#book.load(devices)
     this.#revision = state.revision
     this.journal.seq = state.seq

@@ -59,13 +59,26 @@ export function boxTime(): BoxTime {
 /** Deadlines by a box's clocks. */
 export class Timers {
   readonly #time: BoxTime
+  /** Another one after each boot, also where the box has one id for several. */
+  #bootId: string
   /** What the wall is ahead of boot time, held still while it only drifts. */
   #offsetMs = 0
   #trusted = false
 
   constructor(time: BoxTime) {
     this.#time = time
+    this.#bootId = time.bootId
     this.follow()
+  }
+
+  /**
+   * Looks at what an earlier run wrote last. A container (LXC) begins its uptime anew and keeps the boot id of its host: an
+   * uptime below the one that was written is of another boot.
+   */
+  begin(mark: Mark | undefined): void {
+    const [id, count = '0'] = mark?.boot_id.split('+') ?? []
+    if (mark === undefined || id !== this.#time.bootId) return
+    this.#bootId = mark.boot_ms > this.bootNow ? `${id}+${Number(count) + 1}` : mark.boot_id
   }
 
   get bootNow(): number {
@@ -93,7 +106,7 @@ export class Timers {
 
   mark(): Mark {
     return {
-      boot_id: this.#time.bootId,
+      boot_id: this.#bootId,
       boot_ms: this.bootNow,
       wall_ms: this.wallNow,
       synchronised: this.#trusted,
@@ -106,7 +119,7 @@ export class Timers {
   }
 
   #at(bootMs: number): Deadline {
-    return { boot_id: this.#time.bootId, boot_ms: bootMs, wall_ms: bootMs + this.#offsetMs }
+    return { boot_id: this.#bootId, boot_ms: bootMs, wall_ms: bootMs + this.#offsetMs }
   }
 
   /** Milliseconds left; negative once it has passed. For deadlines of this boot. */
@@ -121,7 +134,7 @@ export class Timers {
 
   /** What the wall will show at a deadline. */
   wallOf(deadline: Deadline): number {
-    return deadline.boot_id === this.#time.bootId
+    return deadline.boot_id === this.#bootId
       ? this.wallAt(deadline.boot_ms)
       : Math.round(deadline.wall_ms)
   }
@@ -136,8 +149,7 @@ export class Timers {
    * now and could when the mark was written; else by what was left at the mark.
    */
   carryOver(deadline: Deadline, mark: Mark | undefined): Deadline {
-    const { bootId } = this.#time
-    if (deadline.boot_id === bootId) return deadline
+    if (deadline.boot_id === this.#bootId) return deadline
     const known = mark?.boot_id === deadline.boot_id ? mark : undefined
     const pending = deadline.wall_pending === true
     const wallEnd =

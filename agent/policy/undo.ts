@@ -6,10 +6,11 @@ import type { Desk, Plan } from './plan.ts'
 import { checkOn, checkRule, planBy, SYSTEM_VERBS } from './plan.ts'
 import type { StandingRule } from './rules.ts'
 import { MAX_RULES } from './rules.ts'
-import type { Change } from './state.ts'
+import type { Change, PolicyState } from './state.ts'
 import { inverseOf } from './state.ts'
 import type { StoredEntry } from './stored.ts'
 import { isRule } from './stored.ts'
+import type { Timers } from './timers.ts'
 
 /** Entries that are looked through for the last one. */
 const MAX_LOOK = 10_000
@@ -34,17 +35,29 @@ export function planUndo(
 }
 
 /** The last one that somebody did, which is not undone and of which something is left. */
-function lastEntry({ journal, state }: Desk): StoredEntry {
+function lastEntry({ journal, state, timers }: Desk): StoredEntry {
   let looked = 0
   for (const entry of journal.newestFirst()) {
     if (++looked > MAX_LOOK) break
     if (entry.actor.kind === 'system' || entry.undone_by !== undefined) continue
     if (entry.verb === 'undo' || entry.verb === 'confirm') continue
-    const onlyAdded = !entry.removed.length && !entry.groups_before && !entry.accepted
-    const isLeft = entry.added.some(({ id }) => state.rules.has(id))
-    if (isLeft || !onlyAdded) return entry
+    if (isLeft(entry, state, timers)) return entry
   }
   throw conflict('There is nothing to undo.')
+}
+
+/** Whether taking it back would change anything: something of it stands, or would come back and is not over. */
+function isLeft(entry: StoredEntry, state: PolicyState, timers: Timers): boolean {
+  const { added, removed, groups_before, accepted, closing } = entry
+  const comesBack = ({ until }: StandingRule): boolean =>
+    until === undefined || timers.left(timers.carryOver(until, undefined)) > 0
+  return (
+    groups_before !== undefined ||
+    accepted !== undefined ||
+    closing !== undefined ||
+    added.some(({ id }) => state.rules.has(id)) ||
+    removed.filter(isRule).some(comesBack)
+  )
 }
 
 /** The change of one entry, taken back. */

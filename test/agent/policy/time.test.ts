@@ -132,6 +132,31 @@ describe('Policy: time', function () {
     await settle()
   })
 
+  it('an uptime that begins anew under one boot id is another boot', async () => {
+    const first = await make()
+    const { time } = first
+    time.boot = 10 * 86_400_000
+    await first.policy.order(quarantine(1, 'full', { forS: 3600 }), ME)
+    await first.policy.order(quarantine(2, 'full', { forS: 3600 }), ME)
+    await first.policy.lift({ subject: { device_id: id(2) } }, ME)
+    time.pass(10 * MINUTE)
+    const restarted = (): void => {
+      time.boot = 5000
+      time.wallMs += 20 * MINUTE
+    }
+    const second = await first.again(restarted)
+    assert.equal(second.kernel.device(id(1))?.level?.untilBootMs, time.boot + 30 * MINUTE)
+    assert.equal(second.policy.rules()[0]?.until_ms, time.wallMs + 30 * MINUTE)
+    // What comes back from the journal has the same end.
+    await second.policy.undo({ seq: 3 }, ME)
+    assert.equal(second.kernel.device(id(2))?.level?.untilBootMs, time.boot + 30 * MINUTE)
+    time.pass(2 * MINUTE)
+    const third = await second.again()
+    assert.equal(third.kernel.device(id(1))?.level?.untilBootMs, time.boot + 28 * MINUTE)
+    const fourth = await third.again(restarted)
+    assert.equal(fourth.kernel.device(id(1))?.level?.untilBootMs, time.boot + 8 * MINUTE)
+  })
+
   it('what was ordered under a wrong clock keeps what was left over a reboot', async () => {
     const time = setTime(Date.UTC(1970, 0, 1))
     time.isSynchronised = false

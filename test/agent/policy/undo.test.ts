@@ -114,6 +114,18 @@ describe('Policy: the journal and undo', function () {
     })
   })
 
+  it('passes over what has nothing left that could be taken back', async () => {
+    const { policy, kernel, time, settle } = await make()
+    await policy.order(block(2, NINE), ME)
+    await policy.order(quarantine(1, 'full', { forS: 60 }), ME)
+    await policy.lift({ action: 'quarantine', subject: { device_id: id(1) } }, ME)
+    time.pass(61_000)
+    await settle()
+    await policy.undo({}, ME)
+    assert.deepEqual(kernel.matches(id(2)), [])
+    await assert.rejects(policy.undo({}, ME), { code: 'conflict', message: /nothing to undo/ })
+  })
+
   it('groups and acceptance are undone, unless they changed since', async () => {
     const { policy } = await make()
     await policy.setGroup({ id: 'g', name: 'one', device_ids: [id(1)] }, ME)
