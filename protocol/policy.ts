@@ -126,8 +126,10 @@ export interface DevicePolicy {
   accepted: boolean
   /** What is ordered; absent: not quarantined. */
   desired_level?: Level
-  /** What the kernel has, read back; absent: not quarantined. */
+  /** What the kernel has, read back; absent: not quarantined. The strictest where there are several. */
   level?: Level
+  /** A level that the kernel holds at once and that closes what `level` leaves open: `internet_only` beside `local_only`. */
+  also_level?: Level
   /** When the level ends, by the clock on the wall. */
   level_until_ms?: number
   /** Why, in the words of who ordered it. */

@@ -19,6 +19,6 @@ export function isRisky(
 ): boolean {
   if (rule.action === 'allow' || rule.level === 'observe') return false
   if ('everyone' in rule.subject) return true
-  if (devices.some(({ shared, infrastructure }) => shared || infrastructure)) return true
+  if (devices.some(({ shared }) => shared)) return true
   return devices.length > 1 && devices.length > total * RISKY_SHARE
 }

@@ -1,12 +1,14 @@
 // Rules, groups, accepted devices, windows and the time → what the kernel shall hold now. Pure.
 //
-// Of several levels the strictest holds, with one exception: `allow` of a whole device (or group) takes it out of what is
+// Of several levels each closes what it closes: the stricter of each column of their table holds. With one exception: `allow` of a whole device (or group) takes it out of what is
 // ordered more widely: of groups, of new devices, of everyone. Exceptions that name the other side pass through everything.
 import type { Level, Restriction } from '../../protocol/policy.ts'
-import type { Desired, DesiredDevice, DesiredMatch } from './desired.ts'
+import { LEVELS } from '../../protocol/policy.ts'
+import type { Desired, DesiredDevice, DesiredLevel, DesiredMatch } from './desired.ts'
+import { levelsOf } from './desired.ts'
 import { cidrOf, isWhole, protocolNumber } from './match.ts'
 import type { StandingRule } from './rules.ts'
-import { isStricter } from './rules.ts'
+import { covers } from './rules.ts'
 import type { PolicyState } from './state.ts'
 
 /** What policy has to know of a device. */
@@ -18,8 +20,6 @@ export interface PolicyDevice {
   shared?: boolean
   /** Text from the network. */
   name?: string
-  /** Something that others depend on: an access point, a NAS. What is ordered about it has to be confirmed. */
-  infrastructure?: boolean
 }
 
 /** Whether a rule holds at this moment; `idle` says in a sentence why it does not. */
@@ -27,7 +27,8 @@ export type Holding = { idle: string } | { untilBootMs?: number }
 
 /** What is ordered of one device. */
 export interface Outcome {
-  level?: { level: Level; ruleId: string; untilBootMs?: number }
+  /** Those that hold, the strictest first; see `DesiredDevice`. */
+  levels: readonly DesiredLevel[]
   /** Block and allow rules. */
   rules: readonly string[]
   restrictions: readonly Restriction[]
@@ -71,7 +72,7 @@ export function resolve(
 ): Resolved {
   const expected = new Map<string, Expected>()
   const sides = sortBySubject(state, holding, expected)
-  const unknown = levelOf([...sides.fresh, ...sides.everyone])
+  const unknown = closingOf([...sides.fresh, ...sides.everyone])
   const outcomes = new Map<string, Outcome>()
   const listed: DesiredDevice[] = []
   const free: string[] = []
@@ -99,7 +100,7 @@ export function resolve(
     desired: {
       devices: listed,
       everyone: sides.everyoneMatches.map(matchOf),
-      unknown: unknown && { level: { level: unknown.level, ruleId: unknown.ruleId }, free },
+      unknown: unknown.length === 0 ? undefined : { ...asDesired(unknown), free },
     },
     outcomes,
     expected,
@@ -172,7 +173,7 @@ function exemptRank(rules: readonly StandingRule[]): number {
 }
 
 function entryOf(device: PolicyDevice, rules: readonly Held[], sides: Sides): DesiredDevice {
-  const level = levelOf(rules)
+  const levels = closingOf(rules)
   const restrictions: DesiredDevice['restrictions'] = {}
   for (const { id, restriction, untilBootMs } of rules) {
     if (restriction === undefined) continue
@@ -182,7 +183,7 @@ function entryOf(device: PolicyDevice, rules: readonly Held[], sides: Sides): De
     }
   }
   const matches = rules.filter(({ match }) => match !== undefined && !isWhole(match)).map(matchOf)
-  const held = level !== undefined || Object.keys(restrictions).length > 0
+  const held = levels.length > 0 || Object.keys(restrictions).length > 0
   const exemption = rules.find((rule) => isExemption(rule) && rankOf(rule) > 0)
   if (exemption !== undefined && !held && !matches.some(({ action }) => action === 'block')) {
     // Out of what is blocked for everyone; not where something of its own is closed, which these would open.
@@ -198,23 +199,39 @@ function entryOf(device: PolicyDevice, rules: readonly Held[], sides: Sides): De
     deviceId: device.id,
     ...(device.mac === undefined || device.shared ? {} : { mac: device.mac }),
     ips: device.ips,
-    ...(level === undefined ? {} : { level }),
+    ...asDesired(levels),
     restrictions,
     matches,
   }
 }
 
-/** The strictest; of two that are alike the one that lasts longer. */
-function levelOf(rules: readonly Held[]): NonNullable<Outcome['level']> | undefined {
-  let strictest: NonNullable<Outcome['level']> | undefined
+function asDesired([level, ...further]: readonly DesiredLevel[]): Pick<
+  DesiredDevice,
+  'level' | 'further'
+> {
+  if (level === undefined) return {}
+  return further.length === 0 ? { level } : { level, further }
+}
+
+/** The levels that hold, the strictest first: of those that are alike the one that lasts longest, and none that another covers to its end. */
+function closingOf(rules: readonly Held[]): DesiredLevel[] {
+  const longest = new Map<Level, DesiredLevel>()
   for (const rule of rules) {
     const level = levelOfRule(rule)
     if (level === undefined) continue
-    const stricter = strictest === undefined || isStricter(level, strictest.level)
-    const longer = level === strictest?.level && endsLater(rule.untilBootMs, strictest?.untilBootMs)
-    if (stricter || longer) strictest = withEnd({ level, ruleId: rule.id }, rule.untilBootMs)
+    const known = longest.get(level)
+    if (known === undefined || endsLater(rule.untilBootMs, known.untilBootMs)) {
+      longest.set(level, withEnd({ level, ruleId: rule.id }, rule.untilBootMs))
+    }
   }
-  return strictest
+  const found = LEVELS.toReversed().flatMap((level) => longest.get(level) ?? [])
+  return found.filter(({ level, untilBootMs }, at) => {
+    if (level === 'observe') return at === 0
+    const stricter = found.slice(0, at)
+    return !stricter.some(
+      (one) => covers(one.level, level) && !endsLater(untilBootMs, one.untilBootMs),
+    )
+  })
 }
 
 /** The level that a rule asks for; a block of a whole device is one, too. */
@@ -251,10 +268,12 @@ function isEmpty({ level, restrictions, matches }: DesiredDevice): boolean {
   return level === undefined && matches.length === 0 && Object.keys(restrictions).length === 0
 }
 
-function isOnly(entry: DesiredDevice, unknown: Outcome['level']): boolean {
+function isOnly(entry: DesiredDevice, unknown: readonly DesiredLevel[]): boolean {
+  const levels = levelsOf(entry)
   return (
-    unknown !== undefined &&
-    entry.level?.ruleId === unknown.ruleId &&
+    levels.length === unknown.length &&
+    levels.every(({ ruleId }, n) => ruleId === unknown[n]?.ruleId) &&
+    levels.length > 0 &&
     entry.matches.length === 0 &&
     Object.keys(entry.restrictions).length === 0
   )
@@ -262,7 +281,7 @@ function isOnly(entry: DesiredDevice, unknown: Outcome['level']): boolean {
 
 function outcomeOf(entry: DesiredDevice, rules: readonly Held[]): Omit<Outcome, 'listed'> {
   return {
-    ...(entry.level === undefined ? {} : { level: entry.level }),
+    levels: levelsOf(entry),
     rules: rules.filter(({ match }) => match !== undefined).map(({ id }) => id),
     restrictions: Object.keys(entry.restrictions).sort() as Restriction[],
   }
@@ -271,7 +290,7 @@ function outcomeOf(entry: DesiredDevice, rules: readonly Held[]): Omit<Outcome, 
 function whyNowhere(
   rule: StandingRule,
   state: PolicyState,
-  unknown: Outcome['level'],
+  unknown: readonly DesiredLevel[],
 ): string | undefined {
   const { subject } = rule
   if ('group_id' in subject) {
@@ -283,7 +302,7 @@ function whyNowhere(
   }
   if ('everyone' in subject || 'new_devices' in subject) {
     const level = levelOfRule(rule)
-    return level !== undefined && unknown === undefined ? 'No device is affected.' : undefined
+    return level !== undefined && unknown.length === 0 ? 'No device is affected.' : undefined
   }
   return undefined
 }

@@ -207,9 +207,12 @@ export function canonicalGroup({ id, name, device_ids }: Group): Group {
   return { id, name: cleanText(name, 64) || id, device_ids: members }
 }
 
-/** The stricter of two levels. */
-export function isStricter(a: Level, b: Level): boolean {
-  return LEVELS.indexOf(a) > LEVELS.indexOf(b)
+/**
+ * Whether a device at level `a` is closed wherever `b` closes it. `internet_only` and `local_only` close different sides:
+ * neither covers the other.
+ */
+export function covers(a: Level, b: Level): boolean {
+  return a === b || a === 'full' || b === 'observe'
 }
 
 /** The rule as others see it. */

@@ -189,6 +189,20 @@ describe('the enforcement on a kernel', function () {
     await home.nft('delete table inet other\n')
   })
 
+  it('lets go of devices that nobody knows at the time of their level, by the kernel alone', async () => {
+    const until_ = bootMs() + 3000
+    const level = { level: 'full', ruleId: 'r1', untilBootMs: until_ } as const
+    await enforcer.apply({ devices: [], everyone: [], unknown: { level, free: [] } })
+    assert.equal(await home.reaches(), false)
+    enforcer.program.signal('SIGSTOP')
+    try {
+      await sleep(Math.max(0, until_ - bootMs()) + 50)
+      assert.equal(await home.reaches(), true)
+    } finally {
+      enforcer.program.signal('SIGCONT')
+    }
+  })
+
   it('counts what was dropped, by rule', async () => {
     await enforcer.apply(FULL)
     await sleep(1100)
