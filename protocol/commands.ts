@@ -10,6 +10,7 @@ export const SAFE_VERBS = [
   'pause',
   'verdict',
   'undo',
+  'confirm',
   'resolve-incident',
   'device-rename',
   'device-forget',

@@ -118,6 +118,9 @@ export interface Group {
   id: string
   name: string
   device_ids: string[]
+  /** Members that leave again at `confirm_until_ms` unless the change with which they came is confirmed. */
+  joining?: string[]
+  confirm_until_ms?: number
 }
 
 /** What holds for a device: what is ordered, and what the kernel has. They differ for moments, or where something failed. */

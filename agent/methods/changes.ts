@@ -93,11 +93,25 @@ export function changeMethods(from: Changeable): AnyMethod[] {
     }),
     defineMethod({
       name: 'confirm',
-      description: 'keep a rule that would be rolled back',
+      description: 'keep a rule, or a change of a group, that would be rolled back',
       role: 'admin',
-      safe: false,
-      schema: z.strictObject({ rule: ruleId, ...byShape }),
-      handler: ({ rule, ...by }, caller) => ordered(() => policy.confirm(rule, byOf(by, caller))),
+      safe: true,
+      schema: z
+        .strictObject({
+          rule: ruleId.optional(),
+          group: groupId.optional().meta({ description: 'id of a group that changed' }),
+          ...byShape,
+        })
+        .refine(({ rule, group }) => (rule === undefined) !== (group === undefined), {
+          error: 'give exactly one of rule, group',
+        }),
+      handler: ({ rule, group = '', ...by }, caller) =>
+        ordered(() =>
+          policy.confirm(
+            rule === undefined ? { groupId: group } : { ruleId: rule },
+            byOf(by, caller),
+          ),
+        ),
     }),
     defineMethod({
       name: 'panic',

@@ -10,6 +10,8 @@ export interface Caller {
   via: 'http' | 'socket' | 'mqtt'
   /** The address from which the client asks, where the transport knows it; it is never blocked by its own order. */
   address?: string
+  /** They may give the safe orders alone, and take back only what these do. */
+  safeOnly?: boolean
 }
 
 /** Why a method was not carried out; transports turn it into their own kind of answer. */

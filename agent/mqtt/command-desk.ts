@@ -186,6 +186,7 @@ export class CommandDesk {
       const result = await this.#options.methods.call(method.name, args, {
         role: 'admin',
         via: 'mqtt',
+        ...(this.#options.policy === 'safe' ? { safeOnly: true } : {}),
       })
       const text = textOf({ type: 'response', id, ok: true, result: result ?? null })
       if (Buffer.byteLength(text) <= MAX_PAYLOAD_BYTES) return text

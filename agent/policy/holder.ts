@@ -6,7 +6,7 @@ import type { DeviceBook } from './device-book.ts'
 import type { Windows } from './due.ts'
 import type { Readings } from './read-back.ts'
 import { devicePolicy, ruleView } from './read-back.ts'
-import type { Resolved } from './resolve.ts'
+import type { Outcome, Resolved } from './resolve.ts'
 import { resolve } from './resolve.ts'
 import type { StandingRule } from './rules.ts'
 import type { PolicyState } from './state.ts'
@@ -53,6 +53,11 @@ export class Holder {
   /** Devices of which something particular is ordered. */
   get heldDevices(): Iterable<string> {
     return this.#resolved.outcomes.keys()
+  }
+
+  /** What is ordered of a device; undefined: nothing particular. */
+  outcomeOf(deviceId: string): Outcome | undefined {
+    return this.#resolved.outcomes.get(deviceId)
   }
 
   /** What everyone is held to, by rule; devices without anything particular have this alone. */

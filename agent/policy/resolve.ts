@@ -6,6 +6,7 @@ import type { Level, Restriction } from '../../protocol/policy.ts'
 import { LEVELS } from '../../protocol/policy.ts'
 import type { Desired, DesiredDevice, DesiredLevel, DesiredMatch } from './desired.ts'
 import { levelsOf } from './desired.ts'
+import type { StandingGroup } from './groups.ts'
 import { cidrOf, isWhole, protocolNumber } from './match.ts'
 import type { StandingRule } from './rules.ts'
 import { covers } from './rules.ts'
@@ -129,21 +130,43 @@ function sortBySubject(
     const held: Held = { ...rule, untilBootMs: now.untilBootMs }
     const { subject } = rule
     if ('device_id' in subject) push(sides.device, subject.device_id, held)
-    else if ('group_id' in subject) {
-      for (const id of state.groups.get(subject.group_id)?.device_ids ?? []) {
-        push(sides.groupsOf, id, held)
-      }
-    } else if ('new_devices' in subject) sides.fresh.push(held)
+    else if ('group_id' in subject) pushMembers(sides, state.groups.get(subject.group_id), held)
+    else if ('new_devices' in subject) sides.fresh.push(held)
     else if (held.match !== undefined && !isWhole(held.match)) sides.everyoneMatches.push(held)
     else sides.everyone.push(held)
   }
   return sides
 }
 
+/** Of those whose joining has to be confirmed the kernel lets go by then. */
+function pushMembers({ groupsOf }: Sides, group: StandingGroup | undefined, rule: Held): void {
+  const { device_ids = [], joining } = group ?? {}
+  const joined = new Set(joining?.device_ids)
+  const never = Number.POSITIVE_INFINITY
+  const end = Math.min(joining?.confirm.boot_ms ?? never, rule.untilBootMs ?? never)
+  for (const id of device_ids) {
+    push(groupsOf, id, joined.has(id) ? { ...rule, untilBootMs: end } : rule)
+  }
+}
+
 function push(map: Map<string, Held[]>, id: string, rule: Held): void {
   const list = map.get(id)
   if (list) list.push(rule)
   else map.set(id, [rule])
+}
+
+/** What is ordered of one device at whatever time: its levels, and the rules that are exceptions from them. */
+export function heldAtAnyTime(
+  deviceId: string,
+  state: PolicyState,
+): { levels: readonly Level[]; exceptions: ReadonlySet<string> } {
+  const sides = sortBySubject(state, () => ({}), new Map())
+  const rules = rulesOf(deviceId, state, sides)
+  const exceptions = [...rules, ...sides.everyoneMatches].filter(({ action }) => action === 'allow')
+  return {
+    levels: closingOf(rules).map(({ level }) => level),
+    exceptions: new Set(exceptions.map(({ id }) => id)),
+  }
 }
 
 /** From the widest (0) to the narrowest. */

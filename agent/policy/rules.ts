@@ -5,6 +5,7 @@ import { LEVELS } from '../../protocol/policy.ts'
 import { DEVICE_ID } from '../../protocol/topics.ts'
 import type { By, Order, Selector, Term } from './contract.ts'
 import { PolicyError } from './contract.ts'
+import type { StandingGroup } from './groups.ts'
 import { canonicalMatch } from './match.ts'
 import { canonicalSchedule } from './schedule.ts'
 import type { Deadline, Timers } from './timers.ts'
@@ -196,7 +197,7 @@ export function selects(selector: Selector): (rule: StandingRule) => boolean {
 }
 
 /** A group in its only form. Throws a `PolicyError` that says what is wrong with it. */
-export function canonicalGroup({ id, name, device_ids }: Group): Group {
+export function canonicalGroup({ id, name, device_ids }: Group): StandingGroup {
   if (!GROUP_ID.test(id)) {
     throw new PolicyError('refused', 'The id of a group is 1 to 32 of a-z, 0-9, _ and -.')
   }

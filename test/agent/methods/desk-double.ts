@@ -81,9 +81,9 @@ export function deskDouble(now: () => number = Date.now): DeskDouble {
       return done('undo', by, entry.removed, entry.added)
     },
     panic: (by) => done('panic', by, [], rules),
-    confirm: (ruleId, by) => {
-      if (rules.every(({ id }) => id !== ruleId))
-        return Promise.reject(new PolicyError('not_found', `there is no rule ${ruleId}`))
+    confirm: (what, by) => {
+      if ('ruleId' in what && rules.every(({ id }) => id !== what.ruleId))
+        return Promise.reject(new PolicyError('not_found', `there is no rule ${what.ruleId}`))
       return done('confirm', by, [], [])
     },
     accept: (_id, accepted, by) => done(accepted ? 'accept' : 'unaccept', by, [], []),

@@ -3,7 +3,7 @@ import type { Term } from '../../../agent/policy/contract.ts'
 import { NOTHING } from '../../../agent/policy/desired.ts'
 import type { Schedule } from '../../../protocol/policy.ts'
 import { until } from '../mqtt/listener.ts'
-import { block, device, id, ME, make, quarantine, removeAll, setTime } from './desk.ts'
+import { block, id, ME, make, quarantine, removeAll, setTime } from './desk.ts'
 
 const MINUTE = 60_000
 const YEAR = 366 * 86_400_000
@@ -313,74 +313,5 @@ describe('Policy: time', function () {
     assert.equal(kernel.level(id(1)), undefined)
     assert.equal(kernel.level(id(2)), undefined)
     assert.equal(policy.journal(undefined, 1).entries[0]?.verb, 'probation-end')
-  })
-
-  it('what is risky is rolled back unless it is confirmed, to what was before', async () => {
-    const known = [
-      ...Array.from({ length: 10 }, (_, n) => device(n + 1)),
-      device(11, { shared: true }),
-      device(12, { infrastructure: true }),
-    ]
-    const { policy, kernel, time, settle, told } = await make({ known })
-    await policy.setGroup({ id: 'few', name: 'few', device_ids: [1, 2, 3].map(id) }, ME)
-    await policy.setGroup({ id: 'many', name: 'many', device_ids: [1, 2, 3, 4].map(id) }, ME)
-    const on = (subject: object) => ({ ...quarantine(1, 'local_only'), subject }) as never
-    const isRisky = async (order: Parameters<typeof policy.order>[0]): Promise<boolean> => {
-      const { rules, journal_seq } = await policy.order(order, ME)
-      await policy.undo({ seq: journal_seq as number }, ME)
-      return rules[0]?.confirm_until_ms === time.wallMs + 60_000
-    }
-    assert.equal(await isRisky(on({ everyone: true })), true)
-    assert.equal(await isRisky(on({ group_id: 'many' })), true)
-    assert.equal(await isRisky(on({ group_id: 'few' })), false)
-    assert.equal(await isRisky(on({ device_id: id(11) })), true)
-    assert.equal(await isRisky(on({ device_id: id(12) })), true)
-    assert.equal(await isRisky(on({ device_id: id(1) })), false)
-    assert.equal(await isRisky({ ...block(1, NINE), subject: { everyone: true } }), true)
-    assert.equal(
-      await isRisky({ ...block(1, NINE), action: 'allow', subject: { everyone: true } }),
-      false,
-    )
-    assert.equal(await isRisky({ ...quarantine(1, 'observe'), subject: { everyone: true } }), false)
-
-    await policy.order(
-      { ...quarantine(1, 'internet_only', { confirmS: 0 }), subject: { everyone: true } },
-      ME,
-    )
-    const { rules } = await policy.order(
-      { ...quarantine(1, 'full'), subject: { everyone: true } },
-      ME,
-    )
-    assert.equal(kernel.level(id(5)), 'full')
-    assert.equal(kernel.device(id(5))?.level?.untilBootMs, time.boot + 60_000)
-    time.pass(58_000)
-    await settle()
-    assert.equal(kernel.level(id(5)), 'full')
-    time.pass(2_000)
-    await settle()
-    assert.equal(kernel.level(id(5)), 'internet_only')
-    const [entry] = policy.journal(undefined, 1).entries
-    assert.deepEqual([entry?.verb, entry?.actor.kind], ['roll-back', 'system'])
-    assert.ok(told.events.some(({ kind }) => kind === 'rolled_back'))
-    await assert.rejects(policy.confirm(rules[0]?.id as string, ME), { code: 'not_found' })
-
-    const again = await policy.order({ ...quarantine(1, 'full'), subject: { everyone: true } }, ME)
-    const confirmed = await policy.confirm(again.rules[0]?.id as string, ME)
-    assert.equal(confirmed.rules[0]?.confirm_until_ms, undefined)
-    time.pass(YEAR)
-    await settle()
-    assert.equal(kernel.level(id(5)), 'full')
-    await assert.rejects(policy.confirm(again.rules[0]?.id as string, ME), { code: 'conflict' })
-    // Undo takes back the order, not the word that confirmed it.
-    await policy.undo({}, ME)
-    assert.equal(kernel.level(id(5)), 'internet_only')
-  })
-
-  it('an order that nobody could confirm because the agent was dead is rolled back at its start', async () => {
-    const first = await make()
-    await first.policy.order({ ...quarantine(1, 'full'), subject: { everyone: true } }, ME)
-    const { kernel, policy } = await first.again(() => first.time.pass(61_000))
-    assert.equal(kernel.level(id(1)), undefined)
-    assert.equal(policy.rules().length, 0)
   })
 })
