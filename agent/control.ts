@@ -20,6 +20,7 @@ import type { LimitDesk } from './methods/limits.ts'
 import type { PolicyEvents } from './policy/contract.ts'
 import { Policy } from './policy/policy.ts'
 import type { PolicyDevice } from './policy/resolve.ts'
+import type { BoxTime } from './policy/timers.ts'
 
 /** Entries of one `blocked` message: it stays below 64 KiB. */
 const MAX_BLOCKED = 200
@@ -43,6 +44,8 @@ export interface ControlParts {
   run: string
   inventory: Inventory
   enforcement: Enforcement
+  /** The clocks of this box. */
+  time: BoxTime
   nowMs: () => number
   log: Log
   tell: ControlTelling
@@ -61,10 +64,11 @@ export class Control {
   #takingBlocked = false
 
   constructor(parts: ControlParts) {
-    const { config, run, inventory, enforcement, log, tell } = parts
+    const { config, run, inventory, enforcement, time, log, tell } = parts
     this.#parts = parts
     this.policy = new Policy({
       dir: config.data,
+      time,
       log: log.child('policy'),
       devices: {
         get: (id) => known(inventory.get(id)),
@@ -229,7 +233,10 @@ export class Control {
         })
         const isOver = kind === 'rule_removed' || kind === 'rule_expired'
         if (isOver && rule?.action === 'quarantine' && 'device_id' in rule.subject) {
-          this.#incidents.released(rule.subject.device_id, nowMs())
+          const { device_id: id } = rule.subject
+          const { desired_level, also_level } = this.policy.policyOf(id)
+          const held = [desired_level, also_level].filter((level) => level !== undefined)
+          this.#incidents.released(id, held, nowMs())
         }
       },
     }

@@ -9,7 +9,7 @@ import type { Places } from './nft-records.ts'
 import type { NativeDnsGate, NativeFirstPackets } from './queue.ts'
 import type { FilledDnsGate, FilledFirstPackets } from './queue-arguments.ts'
 
-/** What the addon exports. It trusts its arguments: only `index.ts`, `nft.ts` and `queue.ts` call it. */
+/** What the addon exports. It trusts its arguments: only the other files of this folder call it. */
 export interface Binding {
   Capture: new (options: FilledOptions) => Capture
   Netlink: new () => Netlink
@@ -36,6 +36,7 @@ export interface Binding {
     port: number,
     device: string,
   ) => number | { errno: number; call: string }
+  clockSynchronised: () => boolean | undefined
   tryInterface: (name: string) => string | undefined
   flowLines: (
     records: ArrayBuffer,

@@ -41,18 +41,46 @@ export interface Mark {
   synchronised: boolean
 }
 
+/** What is known of the clock on the wall besides what it shows. */
+export interface WallFacts {
+  /** Whether the kernel says that somebody keeps it right; undefined: it does not tell. */
+  kernelSays: boolean | undefined
+  /** Whether systemd-timesyncd says so; undefined: it is not there. */
+  timesyncdSays: boolean | undefined
+  /** It is right though nobody keeps it so: `trust_clock` of the configuration. */
+  trusted: boolean
+  wallMs: number
+  bootMs: number
+}
+
 /**
- * This box's clocks. The wall is believed once systemd-timesyncd says so, or where that is absent (another NTP client, a
- * container) or has waited a quarter of an hour in vain, if it is not earlier than this program.
+ * Whether the wall can be believed: somebody keeps it right. Where nobody did for a quarter of an hour, or neither of both
+ * tells, then if it is not earlier than this program.
  */
-export function boxTime(): BoxTime {
+export function isBelieved(facts: WallFacts): boolean {
+  const { kernelSays, timesyncdSays, trusted, wallMs, bootMs } = facts
+  if (trusted || kernelSays === true || timesyncdSays === true) return true
+  const isUntold = kernelSays === undefined && timesyncdSays === undefined
+  return wallMs >= BUILT_MS && (isUntold || bootMs >= SYNC_PATIENCE_MS)
+}
+
+/** This box's clocks; see `WallFacts`. */
+export function boxTime(
+  kernelSays: () => boolean | undefined = () => undefined,
+  trusted = false,
+): BoxTime {
   return {
     wall: wallClock,
     bootMs,
     bootId: readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim(),
     synchronised: () =>
-      existsSync(`${TIMESYNC}/synchronized`) ||
-      (Date.now() >= BUILT_MS && (!existsSync(TIMESYNC) || bootMs() >= SYNC_PATIENCE_MS)),
+      isBelieved({
+        kernelSays: kernelSays(),
+        timesyncdSays: existsSync(TIMESYNC) ? existsSync(`${TIMESYNC}/synchronized`) : undefined,
+        trusted,
+        wallMs: Date.now(),
+        bootMs: bootMs(),
+      }),
   }
 }
 

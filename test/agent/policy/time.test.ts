@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import type { Term } from '../../../agent/policy/contract.ts'
 import { NOTHING } from '../../../agent/policy/desired.ts'
+import type { WallFacts } from '../../../agent/policy/timers.ts'
+import { isBelieved } from '../../../agent/policy/timers.ts'
 import type { Schedule } from '../../../protocol/policy.ts'
 import { until } from '../mqtt/listener.ts'
 import { block, id, ME, make, quarantine, removeAll, setTime } from './desk.ts'
@@ -50,6 +52,24 @@ describe('Policy: time', function () {
     )
     assert.equal(policy.policyOf(id(1)).problem, undefined)
     assert.equal(policy.policyOf(id(2)).problem, undefined)
+  })
+
+  it('the clock on the wall is believed where somebody keeps it right, else after a while', () => {
+    const wallMs = Date.UTC(2026, 5, 1)
+    const believed = (facts: Partial<WallFacts>): boolean =>
+      isBelieved({
+        ...{ kernelSays: false, timesyncdSays: undefined, trusted: false, wallMs, bootMs: MINUTE },
+        ...facts,
+      })
+    assert.equal(believed({}), false, 'a date alone is no proof')
+    assert.equal(believed({ kernelSays: true, wallMs: 0 }), true)
+    assert.equal(believed({ timesyncdSays: true }), true)
+    assert.equal(believed({ timesyncdSays: false }), false)
+    assert.equal(believed({ trusted: true }), true)
+    assert.equal(believed({ bootMs: 15 * MINUTE }), true)
+    assert.equal(believed({ bootMs: 15 * MINUTE, wallMs: 0 }), false)
+    assert.equal(believed({ kernelSays: undefined }), true, 'as far as it can be known')
+    assert.equal(believed({ kernelSays: undefined, timesyncdSays: false }), false)
   })
 
   it('by itself, without being asked', async () => {
