@@ -1,6 +1,8 @@
 // Incidents from their first evidence to their end: one open incident per device and kind, told whenever it changes.
 import type { Evidence, Incident, IncidentKind } from '../../protocol/act.ts'
 import type { AgentEvent } from '../../protocol/messages.ts'
+import type { Level } from '../../protocol/policy.ts'
+import { covers } from '../policy/rules.ts'
 import type { IncidentStore } from './incident-store.ts'
 
 /** Without new evidence for so long an incident is over. */
@@ -109,7 +111,8 @@ export class IncidentDesk {
   note(id: string, what: Pick<Incident, 'action' | 'action_failed'>, nowMs: number): void {
     const found = this.#byId(id)
     if (found === undefined) return
-    const incident: Incident = { ...found, ...what }
+    const { action_failed: _, ...rest } = found
+    const incident: Incident = { ...rest, ...what }
     this.#open.set(keyOf(incident.device_id, incident.kind), incident)
     this.#tell(incident, 'incident_changed', nowMs)
   }
@@ -126,12 +129,14 @@ export class IncidentDesk {
     return true
   }
 
-  /** A device was released: what it was quarantined for is over. */
-  released(deviceId: string, nowMs: number): void {
-    for (const incident of this.open()) {
-      if (incident.device_id === deviceId && incident.action !== undefined) {
-        this.close(incident.id, 'released', nowMs)
-      }
+  /**
+   * A device was released: what it was quarantined for is over. `held`: the levels that still hold it, such as one that
+   * somebody ordered to last in the place of a detector's.
+   */
+  released(deviceId: string, held: readonly Level[], nowMs: number): void {
+    for (const { id, device_id, action } of this.open()) {
+      if (device_id !== deviceId || action === undefined) continue
+      if (!held.some((level) => covers(level, action.level))) this.close(id, 'released', nowMs)
     }
   }
 

@@ -44,7 +44,7 @@ describe('Policy: what has to be confirmed', function () {
     assert.equal(await isRisky(blocked(NINE, { device_id: id(11) })), true)
     // Nobody gets more than a minute; who asks for less gets less.
     const confirmsIn = async (confirmS: number): Promise<number> => {
-      const order = { ...on({ everyone: true }), term: { confirmS } } as never
+      const order = { ...quarantine(1, 'full', { confirmS }), subject: { everyone: true } } as const
       const { rules } = await policy.order(order, ME)
       await policy.undo({}, ME)
       return ((rules[0]?.confirm_until_ms ?? 0) - time.wallMs) / 1000
