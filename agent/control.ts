@@ -11,6 +11,7 @@ import { IncidentStore } from './detect/incident-store.ts'
 import { LimitBook } from './detect/limit-book.ts'
 import type { Limits } from './detect/limits.ts'
 import { limitsOf } from './detect/limits.ts'
+import { ObservedDevices } from './detect/observed-devices.ts'
 import { ReverseFirewall } from './detect/reverse-firewall.ts'
 import type { Enforcement } from './enforce/contract.ts'
 import type { DeviceEntry, Inventory } from './inventory/inventory.ts'
@@ -58,6 +59,7 @@ export class Control {
   readonly #store: IncidentStore
   readonly #incidents: IncidentDesk
   readonly #firewall: ReverseFirewall
+  readonly #observed: ObservedDevices
   readonly #limits: LimitBook
   #blockedSeq = 0
   #blockedMs = 0
@@ -86,7 +88,11 @@ export class Control {
       run,
       tell: tell.incident,
       event: tell.event,
-      closed: (incident) => this.#firewall.closed(incident),
+      closed: (incident) => {
+        this.#firewall.closed(incident)
+        this.#observed.closed(incident)
+      },
+      stays: (incident) => this.#observed.keeps(incident),
     })
     this.#limits = new LimitBook(join(config.data, 'limits.json'), log.child('detect'))
     this.#firewall = new ReverseFirewall({
@@ -97,6 +103,12 @@ export class Control {
       order: (order, by) => this.policy.order(order, by),
       evidence: (id) => this.policy.evidence(id),
       log: log.child('detect'),
+    })
+    this.#observed = new ObservedDevices({
+      desk: this.#incidents,
+      run,
+      observed: () => this.policy.observed,
+      device: (id) => shown(inventory.get(id)),
     })
     enforcement.onChange = (change) => {
       if (change.kind === 'capability') this.#tellCapabilities()
@@ -135,11 +147,14 @@ export class Control {
   /** A device began a flow; see `FlowReaderParts.onBegun`. */
   begun(deviceId: string, remote: string, port: number, flow: number): void {
     this.#firewall.begun(deviceId, remote, port, flow)
+    this.#observed.begun(deviceId, remote, port, flow)
   }
 
   /** Once a second, after what was seen in it. */
   tick(nowMs: number): void {
     this.#firewall.tick(performance.now(), nowMs)
+    // Before the policy was read nobody is known to be observed.
+    if (this.policy.isReady) this.#observed.tick(nowMs)
     this.#incidents.tick(nowMs)
     void this.#tellBlocked(nowMs)
     this.#tellProblems()

@@ -31,6 +31,8 @@ export interface IncidentDeskParts {
   event: (event: Omit<AgentEvent, 'type' | 'seq'>) => void
   /** An incident is over. */
   closed: (incident: Incident) => void
+  /** Whether one stays open though no evidence comes. */
+  stays: (incident: Incident) => boolean
 }
 
 /** Keeps incidents. */
@@ -143,7 +145,8 @@ export class IncidentDesk {
   /** Closes what has been quiet, and tells what has changed since it was last told. */
   tick(nowMs: number): void {
     for (const incident of [...this.#open.values()]) {
-      if (nowMs - incident.last_ms >= QUIET_MS) this.close(incident.id, 'quiet', nowMs)
+      const isQuiet = nowMs - incident.last_ms >= QUIET_MS
+      if (isQuiet && !this.#parts.stays(incident)) this.close(incident.id, 'quiet', nowMs)
       else {
         const toldMs = this.#toldMs.get(incident.id) ?? 0
         if (incident.last_ms > toldMs && nowMs - toldMs >= CHANGE_MS) {

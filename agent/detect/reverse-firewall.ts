@@ -3,13 +3,11 @@
 import type { Incident } from '../../protocol/act.ts'
 import type { Log } from '../log.ts'
 import type { By, Order, Ordered } from '../policy/contract.ts'
-import { ConnectionRate } from './connection-rate.ts'
+import { ConnectionRate, isQuietPort } from './connection-rate.ts'
 import { DetectorOrders } from './detector-orders.ts'
 import type { Finding, IncidentDesk } from './incident-desk.ts'
 import type { Limits } from './limits.ts'
 
-/** Services whose packets each begin a flow of their own, and which every device uses: DNS, DHCP, NTP, mDNS and the like. */
-const QUIET_PORTS = new Set([53, 67, 68, 123, 137, 546, 547, 1900, 3702, 5353, 5355])
 /** How often silent devices are forgotten. */
 const FORGET_S = 60
 
@@ -49,7 +47,7 @@ export class ReverseFirewall {
 
   /** `deviceId` began a flow to `remote`: the address, and the responder's port (0 without ports). */
   begun(deviceId: string, remote: string, port: number, flow: number): void {
-    if (QUIET_PORTS.has(port)) return
+    if (isQuietPort(port)) return
     this.#rate.begun(deviceId, remote, flow, this.#second)
   }
 

@@ -178,6 +178,11 @@ export class Policy implements PolicyDesk {
     return this.#ready
   }
 
+  /** Devices whose level is `observe`; another set whenever that changes. */
+  get observed(): ReadonlySet<string> {
+    return this.#holder.observed
+  }
+
   rules(): RuleView[] {
     return viewsOf(this.#ledger.state, this.#holder)
   }

@@ -58,6 +58,7 @@ describe('reverse firewall', () => {
       tell: (incident) => told.push(incident),
       event: (event) => events.push(event.kind),
       closed: (incident) => firewall.closed(incident),
+      stays: () => false,
     })
     desk.start()
     firewall = new ReverseFirewall({

@@ -27,6 +27,7 @@ describe('Policy: what the kernel shall hold', function () {
     assert.deepEqual(levels(), ['local_only', 'local_only', 'internet_only'])
     await policy.order(exempt({ device_id: id(1) }), ME)
     assert.deepEqual(levels(), ['observe', 'local_only', 'internet_only'])
+    assert.deepEqual([...policy.observed], [id(1)])
     await policy.order(exempt({ device_id: id(3) }), ME)
     assert.deepEqual(levels(), ['observe', 'local_only', undefined])
     assert.deepEqual(kernel.desired.unknown?.free, [id(3)])
