@@ -219,7 +219,7 @@ describe('lab: orders by MQTT', function () {
 
     const BAD: readonly Bad[] = [
       { what: 'retained', code: 'retained', retain: true, payload: (id) => sign(good(id)) },
-      { what: 'expired', code: 'expired', payload: (id) => sign(at(id, -5000)) },
+      { what: 'expired', code: 'expired', payload: (id) => sign(at(id, -65_000)) },
       { what: 'of the future', code: 'expired', payload: (id) => sign(at(id, 120_000)) },
       { what: 'that lives too long', code: 'malformed', payload: (id) => sign(at(id, 0, 30_001)) },
       { what: 'no JSON', code: 'malformed', nameless: true, payload: () => sign('{"id":') },
