@@ -200,7 +200,10 @@ describe('orders by MQTT', function () {
     await first.room.stop()
     // What a crash left of a line.
     appendFileSync(join(data, 'commands'), 'half of a li')
+    const infos = (): number => from.heard.filter(({ topic }) => topic === topics.info).length
+    const before = infos()
     const { home, synchronised } = await agent({ broker: `mqtt://127.0.0.1:${port}` }, { data })
+    await until(() => infos() > before)
     assert.equal((await order(from, 'quarantine', command)).error?.code, 'replayed')
     assert.ok((await order(from, 'quarantine', envelope({ device: CAMERA }))).ok)
     assert.match(
