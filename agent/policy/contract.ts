@@ -73,6 +73,8 @@ export interface Ordered {
   rules: RuleView[]
   /** Of the devices that it is about (at most 100). */
   policies: Record<string, DevicePolicy>
+  /** Those that changed, as they are now; some of their members may have to be confirmed. */
+  groups?: Group[]
   /** Absent where nothing changed. */
   journal_seq?: number
   /** The kernel has it, but the disk did not take it: why, in one sentence. It is tried again. */

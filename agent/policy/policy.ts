@@ -11,6 +11,7 @@ import type { KnownDevices } from './device-book.ts'
 import { DeviceBook } from './device-book.ts'
 import { DisableSwitch } from './disable-switch.ts'
 import { Windows } from './due.ts'
+import type { StandingGroup } from './groups.ts'
 import { publicGroup } from './groups.ts'
 import { Holder } from './holder.ts'
 import { publicEntry } from './journal.ts'
@@ -188,8 +189,7 @@ export class Policy implements PolicyDesk {
   }
 
   groups(): Group[] {
-    const groups = [...this.#ledger.state.groups.values()]
-    return groups.map((group) => publicGroup(group, this.#timers))
+    return [...this.#ledger.state.groups.values()].map((group) => this.#told(group))
   }
 
   policyOf(deviceId: string): DevicePolicy {
@@ -336,9 +336,14 @@ export class Policy implements PolicyDesk {
     return {
       rules: rules.map((rule) => this.#holder.view(rule)),
       policies: this.#policiesOf(ids),
+      ...(change.groups && { groups: change.groups.after.map((one) => this.#told(one)) }),
       journal_seq: taken.entry.seq,
       ...(notStored === undefined ? {} : { not_stored: notStored }),
     }
+  }
+
+  #told(group: StandingGroup): Group {
+    return publicGroup(group, this.#timers)
   }
 
   #policiesOf(ids: readonly string[]): Record<string, DevicePolicy> {

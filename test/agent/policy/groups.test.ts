@@ -27,8 +27,9 @@ describe('Policy: groups that change, and what they still hold', function () {
     // One more is no risk, nor is it one that the block of an address is about.
     await set(home, 1, 2)
     assert.equal(policy.groups()[0]?.confirm_until_ms, undefined)
-    await set(home, 1, 2, 3, 4, 5, 6)
+    const { groups } = await set(home, 1, 2, 3, 4, 5, 6)
     const [group] = policy.groups()
+    assert.deepEqual(groups, [group])
     assert.deepEqual(group?.joining, [3, 4, 5, 6].map(id))
     assert.equal(group?.confirm_until_ms, time.wallMs + 60_000)
     assert.deepEqual(shut(home), [1, 2, 3, 4, 5, 6])
