@@ -13,6 +13,9 @@ import type {
   Schedule,
   Subject,
 } from '../../protocol/policy.ts'
+import type { Ordered } from '../../protocol/results.ts'
+
+export type { Ordered }
 
 /** Why an order was not carried out. */
 export type PolicyErrorCode =
@@ -67,21 +70,6 @@ export type Order =
   | { action: 'block' | 'allow'; subject: Subject; match: Match; term: Term }
   | { action: 'quarantine'; subject: Subject; level: Level; term: Term }
   | { action: 'restrict'; subject: Subject; restriction: Restriction; term: Term }
-
-/** What stands after an order. */
-export interface Ordered {
-  rules: RuleView[]
-  /** Of the devices that it is about (at most 100). */
-  policies: Record<string, DevicePolicy>
-  /** Those that changed, as they are now; some of their members may have to be confirmed. */
-  groups?: Group[]
-  /** Absent where nothing changed. */
-  journal_seq?: number
-  /** The kernel has it, but the disk did not take it: why, in one sentence. It is tried again. */
-  not_stored?: string
-  /** After `lift`: what still closes those that it was to open, and what to do, in one sentence. */
-  still_held?: string
-}
 
 /** Which rules go. Absent keys match everything; at least one key. */
 export interface Selector {
