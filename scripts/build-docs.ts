@@ -113,7 +113,10 @@ const HTTP_ROWS: readonly (readonly [string, string])[] = [
   ['GET api/groups', 'group-list'],
   ['GET api/journal', 'journal-list'],
   ['GET api/incidents', 'incident-list'],
-  ['POST api/<verb>, see Orders; what verbs answer that are no orders is in openapi.json', 'ordered'],
+  [
+    'POST api/<verb>, see Orders; what verbs answer that are no orders is in openapi.json',
+    'ordered',
+  ],
   ['GET api/live (server-sent events, one property for each name)', 'live-events'],
   ['any, with status 4xx or 5xx', 'http-error'],
 ]

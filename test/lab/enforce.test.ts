@@ -6,10 +6,11 @@ import type { Desired, DesiredDevice, DesiredMatch } from '../../agent/policy/de
 import { generation } from '../agent/enforce/generation.ts'
 import type { Enforcer } from '../agent/enforce/small-home.ts'
 import { DEVICE, GATEWAY_MAC, quarantined, SmallHome, WAN } from '../agent/enforce/small-home.ts'
+import { count } from '../full.ts'
 import { requires, sleep, until } from './process.ts'
 
-/** Orders a second times seconds; HOMESPIN_ENFORCE_ROUNDS=100: 10 000 in 10 s. */
-const SECONDS = Number(process.env.HOMESPIN_ENFORCE_ROUNDS ?? 0) >= 100 ? 10 : 2
+/** Of a thousand orders each. */
+const SECONDS = count('ENFORCE_SECONDS', 2, 10)
 const FULL = quarantined({ level: 'full', ruleId: 'r1' })
 
 function blocking(matches: readonly Partial<DesiredMatch>[]): Desired {

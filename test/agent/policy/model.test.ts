@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import type { Level } from '../../../protocol/policy.ts'
 import { LEVELS } from '../../../protocol/policy.ts'
+import { count } from '../../full.ts'
 import type { Made } from './desk.ts'
 import { block, id, ME, make, quarantine, removeAll } from './desk.ts'
 
@@ -27,7 +28,7 @@ describe('Policy: against a model', function () {
   afterEach(removeAll)
 
   it('random orders, lifts, undos, ends and restarts', async function () {
-    const runs = Number(process.env.HOMESPIN_TEST_MODELS ?? 6)
+    const runs = count('TEST_MODELS', 6, 60)
     this.timeout(30_000 + runs * 10_000)
     for (let run = 0; run < runs; run++) {
       const seed = Math.floor(Math.random() * 1e9)
