@@ -202,7 +202,8 @@ function orders(): string[] {
     'By MQTT a command is an object of JSON with `id`, `issued_ms`, `ttl_ms` and the arguments beside them. It is answered under `response/<verb>` once the kernel has it:',
     'nothing else proves that it was carried out. The same command again, with the same id, is answered again and not carried out again; another one with a used id is refused. Where',
     '`mqtt.command_key` is set the payload is `<hex hmac-sha256>.<json>` (RFC 2104), signed over `<agent>\\n<verb>\\n<json>`. With MQTT 5 the answer also goes to the response topic, if that is',
-    'below the prefix and none of the topics above, with the correlation data. An error has one of these codes: `unknown_method`, `invalid_arguments`, `forbidden`, `not_found`, `conflict`, `unavailable`,',
+    'below the prefix and none of the topics above, with the correlation data. Where the clock of the agent is synchronised, `issued_ms` may be 60 s ahead, and a command is expired when it is older than `ttl_ms` and 60 s.',
+    'With `mqtt.commands: safe`, `undo` and `confirm` are refused for what is about restrictions, groups or a panic. An error has one of these codes: `unknown_method`, `invalid_arguments`, `forbidden`, `not_found`, `conflict`, `unavailable`,',
     '`refused` (protected, too wide, or not to be enforced here), `retained`, `expired`, `replayed`, `malformed`, `too_large`, `bad_signature`, `internal`.',
     '',
   ]
