@@ -1,4 +1,5 @@
 // The one place that loads the addon: whoever starts the agent, a replay or the doctor hands its parts on from here.
+import * as clockSync from '../native/clock-sync.ts'
 import * as gate from '../native/dns-gate.ts'
 import * as native from '../native/index.ts'
 import * as listen from '../native/listen.ts'
@@ -10,6 +11,7 @@ export type Addon = Pick<
   typeof native,
   'createCapture' | 'createNetlink' | 'tryInterface' | 'flowLines'
 > &
+  Pick<typeof clockSync, 'clockSynchronised'> &
   Pick<typeof listen, 'listenOnDevice'> &
   Pick<typeof nft, 'createNft' | 'createNftWatch'> & {
     /** Throws a TypeError or RangeError that names the option that is wrong. */
@@ -22,6 +24,7 @@ export const addon: Addon = {
   createNetlink: native.createNetlink,
   tryInterface: native.tryInterface,
   flowLines: native.flowLines,
+  clockSynchronised: clockSync.clockSynchronised,
   listenOnDevice: listen.listenOnDevice,
   createNft: nft.createNft,
   createNftWatch: nft.createNftWatch,

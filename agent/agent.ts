@@ -139,11 +139,13 @@ export class Agent {
       event: (event) => this.#out.event(event),
     })
     this.#room = this.#kernelRoom()
+    const time = boxTime(addon.clockSynchronised, config.trust_clock)
     this.#control = new Control({
       config,
       run: this.#instance,
       inventory: this.#inventory,
       enforcement: this.#room?.enforcement ?? new NoEnforcement(NOTHING_PASSES),
+      time,
       nowMs: () => clock.now(),
       log,
       tell: {
@@ -192,7 +194,7 @@ export class Agent {
         this.#homeAssistant.stop()
       },
       guest: this.#homeAssistant,
-      commands: { methods, data: config.data, isSynchronised: boxTime().synchronised },
+      commands: { methods, data: config.data, isSynchronised: time.synchronised },
       ...(parts.app?.broker === undefined ? {} : { finder: parts.app.broker }),
     })
     this.#observer = new Observer({

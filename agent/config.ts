@@ -142,6 +142,10 @@ export const configSchema = z.strictObject({
     })
     .prefault({})
     .meta({ help: 'a router that is watched and acted on by SSH' }),
+  trust_clock: z.boolean().default(false).meta({
+    example: 'true',
+    help: "this box's clock is right though no NTP keeps it so",
+  }),
   data: path
     .optional()
     .meta({ example: '/var/lib/homespin', help: 'where state is kept', flag: 'DIR' }),

@@ -11,6 +11,7 @@ import { IncidentStore } from './detect/incident-store.ts'
 import { LimitBook } from './detect/limit-book.ts'
 import type { Limits } from './detect/limits.ts'
 import { limitsOf } from './detect/limits.ts'
+import { ObservedDevices } from './detect/observed-devices.ts'
 import { ReverseFirewall } from './detect/reverse-firewall.ts'
 import type { Enforcement } from './enforce/contract.ts'
 import type { DeviceEntry, Inventory } from './inventory/inventory.ts'
@@ -20,6 +21,7 @@ import type { LimitDesk } from './methods/limits.ts'
 import type { PolicyEvents } from './policy/contract.ts'
 import { Policy } from './policy/policy.ts'
 import type { PolicyDevice } from './policy/resolve.ts'
+import type { BoxTime } from './policy/timers.ts'
 
 /** Entries of one `blocked` message: it stays below 64 KiB. */
 const MAX_BLOCKED = 200
@@ -43,6 +45,8 @@ export interface ControlParts {
   run: string
   inventory: Inventory
   enforcement: Enforcement
+  /** The clocks of this box. */
+  time: BoxTime
   nowMs: () => number
   log: Log
   tell: ControlTelling
@@ -55,16 +59,18 @@ export class Control {
   readonly #store: IncidentStore
   readonly #incidents: IncidentDesk
   readonly #firewall: ReverseFirewall
+  readonly #observed: ObservedDevices
   readonly #limits: LimitBook
   #blockedSeq = 0
   #blockedMs = 0
   #takingBlocked = false
 
   constructor(parts: ControlParts) {
-    const { config, run, inventory, enforcement, log, tell } = parts
+    const { config, run, inventory, enforcement, time, log, tell } = parts
     this.#parts = parts
     this.policy = new Policy({
       dir: config.data,
+      time,
       log: log.child('policy'),
       devices: {
         get: (id) => known(inventory.get(id)),
@@ -82,7 +88,11 @@ export class Control {
       run,
       tell: tell.incident,
       event: tell.event,
-      closed: (incident) => this.#firewall.closed(incident),
+      closed: (incident) => {
+        this.#firewall.closed(incident)
+        this.#observed.closed(incident)
+      },
+      stays: (incident) => this.#observed.keeps(incident),
     })
     this.#limits = new LimitBook(join(config.data, 'limits.json'), log.child('detect'))
     this.#firewall = new ReverseFirewall({
@@ -93,6 +103,12 @@ export class Control {
       order: (order, by) => this.policy.order(order, by),
       evidence: (id) => this.policy.evidence(id),
       log: log.child('detect'),
+    })
+    this.#observed = new ObservedDevices({
+      desk: this.#incidents,
+      run,
+      observed: () => this.policy.observed,
+      device: (id) => shown(inventory.get(id)),
     })
     enforcement.onChange = (change) => {
       if (change.kind === 'capability') this.#tellCapabilities()
@@ -131,11 +147,14 @@ export class Control {
   /** A device began a flow; see `FlowReaderParts.onBegun`. */
   begun(deviceId: string, remote: string, port: number, flow: number): void {
     this.#firewall.begun(deviceId, remote, port, flow)
+    this.#observed.begun(deviceId, remote, port, flow)
   }
 
   /** Once a second, after what was seen in it. */
   tick(nowMs: number): void {
     this.#firewall.tick(performance.now(), nowMs)
+    // Before the policy was read nobody is known to be observed.
+    if (this.policy.isReady) this.#observed.tick(nowMs)
     this.#incidents.tick(nowMs)
     void this.#tellBlocked(nowMs)
     this.#tellProblems()
@@ -235,7 +254,10 @@ export class Control {
         })
         const isOver = kind === 'rule_removed' || kind === 'rule_expired'
         if (isOver && rule?.action === 'quarantine' && 'device_id' in rule.subject) {
-          this.#incidents.released(rule.subject.device_id, nowMs())
+          const { device_id: id } = rule.subject
+          const { desired_level, also_level } = this.policy.policyOf(id)
+          const held = [desired_level, also_level].filter((level) => level !== undefined)
+          this.#incidents.released(id, held, nowMs())
         }
       },
     }

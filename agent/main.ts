@@ -83,7 +83,7 @@ async function run(parsed: Parsed): Promise<number> {
       return await runDoctor(config, json)
     }
     default:
-      return await runMethod(parsed.command, parsed.args ?? {}, config.data, json)
+      return await runMethod(parsed.command, parsed.args ?? {}, config, json)
   }
 }
 
@@ -91,12 +91,13 @@ async function run(parsed: Parsed): Promise<number> {
 async function runMethod(
   name: OrderName,
   args: Record<string, unknown>,
-  data: string,
+  config: Config,
   json: boolean,
 ): Promise<number> {
+  const { data } = config
   if (name === 'panic') {
     const { runPanic } = await import('./cli/panic.ts')
-    return await runPanic({ name, args, data, json })
+    return await runPanic({ name, args, data, json }, config)
   }
   const { runOrder } = await import('./cli/orders.ts')
   return await runOrder({ name, args, data, json })

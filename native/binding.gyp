@@ -7,6 +7,7 @@
         'src/capture-file.cc',
         'src/capture-object.cc',
         'src/capture.cc',
+        'src/clock-sync.cc',
         'src/connection-marks.cc',
         'src/decode.cc',
         'src/device-listener.cc',

@@ -11,7 +11,7 @@ import type { Places } from './nft-records.ts'
 import type { NativeFirstPackets } from './queue.ts'
 import type { FilledFirstPackets } from './queue-arguments.ts'
 
-/** What the addon exports. It trusts its arguments: only `index.ts`, `nft.ts`, `queue.ts` and `dns-gate.ts` call it. */
+/** What the addon exports. It trusts its arguments: only the other files of this folder call it. */
 export interface Binding {
   Capture: new (options: FilledOptions) => Capture
   Netlink: new () => Netlink
@@ -38,6 +38,7 @@ export interface Binding {
     port: number,
     device: string,
   ) => number | { errno: number; call: string }
+  clockSynchronised: () => boolean | undefined
   tryInterface: (name: string) => string | undefined
   flowLines: (
     records: ArrayBuffer,

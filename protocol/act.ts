@@ -83,6 +83,8 @@ export interface Evidence {
   observed: number
   /** What is usual for this device; absent where nothing was learned. */
   usual?: number
+  /** 0: none, it is only told. */
+  /** 0: there is none, it is only told. */
   threshold: number
   /** Its share in the decision, 0 to 1. */
   weight: number

@@ -10,6 +10,7 @@ export const SAFE_VERBS = [
   'pause',
   'verdict',
   'undo',
+  'confirm',
   'resolve-incident',
   'device-rename',
   'device-forget',
@@ -35,7 +36,10 @@ export const MAX_COMMAND_BYTES = 65536
 export const MAX_COMMAND_DEPTH = 16
 /** The longest life of a command. */
 export const MAX_COMMAND_TTL_MS = 30_000
-/** How far `issued_ms` may be from the agent's clock, where that is synchronised. */
+/**
+ * How far `issued_ms` may be from the agent's clock, where that is synchronised: a command is refused as expired so long after
+ * its `ttl_ms`, since its sender's clock may be behind.
+ */
 export const MAX_COMMAND_SKEW_MS = 60_000
 
 /**
@@ -70,7 +74,14 @@ export type CommandErrorCode =
 
 /** Published under `response/<verb>`: the only proof that an order was carried out. */
 export type CommandResponse =
-  | { type: 'response'; id: string; ok: true; result: unknown }
+  | {
+      type: 'response'
+      id: string
+      ok: true
+      result: unknown
+      /** The disk is full: the id is not kept, so that the same command would be carried out again after a restart. */
+      not_kept?: string
+    }
   | {
       type: 'response'
       /** Empty where none could be read. */

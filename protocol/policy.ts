@@ -118,6 +118,9 @@ export interface Group {
   id: string
   name: string
   device_ids: string[]
+  /** Members that leave again at `confirm_until_ms` unless the change with which they came is confirmed. */
+  joining?: string[]
+  confirm_until_ms?: number
 }
 
 /** What holds for a device: what is ordered, and what the kernel has. They differ for moments, or where something failed. */
@@ -126,8 +129,10 @@ export interface DevicePolicy {
   accepted: boolean
   /** What is ordered; absent: not quarantined. */
   desired_level?: Level
-  /** What the kernel has, read back; absent: not quarantined. */
+  /** What the kernel has, read back; absent: not quarantined. The strictest where there are several. */
   level?: Level
+  /** A level that the kernel holds at once and that closes what `level` leaves open: `internet_only` beside `local_only`. */
+  also_level?: Level
   /** When the level ends, by the clock on the wall. */
   level_until_ms?: number
   /** Why, in the words of who ordered it. */

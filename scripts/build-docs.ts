@@ -1,4 +1,5 @@
-// Makes docs/schema/*.json and docs/protocol.md of the types in protocol/: node scripts/build-docs.ts
+// Makes docs/schema/*.json, docs/protocol.md and agent/http/results.json of the types in protocol/, and docs/openapi.json of
+// these and the registry: node scripts/build-docs.ts
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import type { SchemaGenerator } from 'ts-json-schema-generator'
@@ -10,6 +11,8 @@ import { DEFAULT_PREFIX, MAX_PAYLOAD_BYTES, topicsOf } from '../protocol/topics.
 import { EXAMPLES, EXAMPLES_BY_FILE } from './protocol-examples.ts'
 
 const ROOT = join(import.meta.dirname, '..')
+/** Beside the program that serves it. */
+const RESULTS_FILE = 'agent/http/results.json'
 
 /** What of a JSON Schema is read here. */
 interface Schema {
@@ -110,7 +113,10 @@ const HTTP_ROWS: readonly (readonly [string, string])[] = [
   ['GET api/groups', 'group-list'],
   ['GET api/journal', 'journal-list'],
   ['GET api/incidents', 'incident-list'],
-  ['POST api/<verb>, see Orders', 'ordered'],
+  [
+    'POST api/<verb>, see Orders; what verbs answer that are no orders is in openapi.json',
+    'ordered',
+  ],
   ['GET api/live (server-sent events, one property for each name)', 'live-events'],
   ['any, with status 4xx or 5xx', 'http-error'],
 ]
@@ -196,7 +202,8 @@ function orders(): string[] {
     'By MQTT a command is an object of JSON with `id`, `issued_ms`, `ttl_ms` and the arguments beside them. It is answered under `response/<verb>` once the kernel has it:',
     'nothing else proves that it was carried out. The same command again, with the same id, is answered again and not carried out again; another one with a used id is refused. Where',
     '`mqtt.command_key` is set the payload is `<hex hmac-sha256>.<json>` (RFC 2104), signed over `<agent>\\n<verb>\\n<json>`. With MQTT 5 the answer also goes to the response topic, if that is',
-    'below the prefix and none of the topics above, with the correlation data. An error has one of these codes: `unknown_method`, `invalid_arguments`, `forbidden`, `not_found`, `conflict`, `unavailable`,',
+    'below the prefix and none of the topics above, with the correlation data. Where the clock of the agent is synchronised, `issued_ms` may be 60 s ahead, and a command is expired when it is older than `ttl_ms` and 60 s.',
+    'With `mqtt.commands: safe`, `undo` and `confirm` are refused for what is about restrictions, groups or a panic. An error has one of these codes: `unknown_method`, `invalid_arguments`, `forbidden`, `not_found`, `conflict`, `unavailable`,',
     '`refused` (protected, too wide, or not to be enforced here), `retained`, `expired`, `replayed`, `malformed`, `too_large`, `bad_signature`, `internal`.',
     '',
   ]
@@ -268,14 +275,7 @@ function page(schemas: ReadonlyMap<string, Schema>): string {
 export function documents(): Map<string, string> {
   const schemas = new Map<string, Schema>()
   for (const [path, names] of Object.entries(TYPES)) {
-    const generator: SchemaGenerator = createGenerator({
-      path: join(ROOT, path),
-      tsconfig: join(ROOT, 'tsconfig.json'),
-      expose: 'export',
-      topRef: false,
-      additionalProperties: true,
-      skipTypeCheck: true,
-    })
+    const generator = generatorOf(path)
     for (const name of names) schemas.set(name, generator.createSchema(name) as Schema)
   }
   const files = new Map<string, string>()
@@ -287,8 +287,31 @@ export function documents(): Map<string, string> {
   const { version } = JSON.parse(readFileSync(join(ROOT, 'agent/package.json'), 'utf8')) as {
     version: string
   }
-  files.set('docs/openapi.json', `${JSON.stringify(openApi(catalogue(), version), null, 2)}\n`)
+  files.set(RESULTS_FILE, resultSchemas())
+  const whole = openApi(catalogue(), version, JSON.parse(files.get(RESULTS_FILE) ?? ''))
+  files.set('docs/openapi.json', `${JSON.stringify(whole, null, 2)}\n`)
   return files
+}
+
+/** What methods answer, by the names of the types; with references as OpenAPI has them. */
+function resultSchemas(): string {
+  const schema = generatorOf('protocol/results.ts').createSchema('Results') as Schema
+  const schemas = Object.fromEntries(
+    Object.entries(schema.definitions ?? {}).filter(([name]) => name !== 'Results'),
+  )
+  const text = JSON.stringify(schemas, null, 2)
+  return `${text.replaceAll('"#/definitions/', '"#/components/schemas/')}\n`
+}
+
+function generatorOf(path: string): SchemaGenerator {
+  return createGenerator({
+    path: join(ROOT, path),
+    tsconfig: join(ROOT, 'tsconfig.json'),
+    expose: 'export',
+    topRef: false,
+    additionalProperties: true,
+    skipTypeCheck: true,
+  })
 }
 
 if (import.meta.main) {

@@ -1,5 +1,4 @@
 // One example of every message, for docs/protocol.md. The compiler holds them to the types.
-import type { Ordered } from '../agent/policy/contract.ts'
 import type { BlockedBatch, Connection, Incident } from '../protocol/act.ts'
 import type { CommandEnvelope, CommandResponse } from '../protocol/commands.ts'
 import type {
@@ -13,6 +12,7 @@ import type {
   Summary,
 } from '../protocol/messages.ts'
 import type { DevicePolicy, Group, JournalEntry, RuleView } from '../protocol/policy.ts'
+import type { Ordered } from '../protocol/results.ts'
 
 const flow: Flow = {
   type: 'flow',
@@ -245,7 +245,7 @@ export const EXAMPLES_BY_FILE: Readonly<Record<string, Readonly<Record<string, o
   },
   'protocol/act.ts': { Incident: incident, BlockedBatch: blocked, Connection: connection },
   'protocol/commands.ts': { CommandEnvelope: command, CommandResponse: response },
-  'agent/policy/contract.ts': { Ordered: ordered },
+  'protocol/results.ts': { Ordered: ordered },
   'protocol/policy.ts': {
     RuleView: rule,
     DevicePolicy: policy,

@@ -32,7 +32,7 @@ export const ORDER_COMMANDS = {
   restrict: order('restrict', ['device']),
   unrestrict: order('unrestrict', ['device']),
   undo: order('undo', ['seq']),
-  confirm: order('confirm', ['rule'], 1),
+  confirm: order('confirm', ['rule']),
   panic: order('panic'),
   rules: order('get-rules'),
   journal: order('get-journal'),

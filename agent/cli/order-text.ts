@@ -89,3 +89,13 @@ function timeText(ms: number): string {
   const day = [date.getFullYear(), pad(date.getMonth() + 1), pad(date.getDate())].join('-')
   return `${day} ${[date.getHours(), date.getMinutes(), date.getSeconds()].map(pad).join(':')}`
 }
+
+/** What has to be said about members that would have to leave again; undefined: nothing. */
+export function confirmText(
+  { id, joining, confirm_until_ms }: Group,
+  nowMs: number,
+): string | undefined {
+  if (joining === undefined || confirm_until_ms === undefined) return undefined
+  const left = durationText((confirm_until_ms - nowMs) / 1000)
+  return `${joining.length} devices leave it again unless you confirm within ${left}: homespin confirm --group ${id}`
+}

@@ -4,7 +4,7 @@ import type { Ordered } from '../policy/contract.ts'
 import { ask } from './client.ts'
 import type { OrderName } from './order-commands.ts'
 import { ORDER_COMMANDS } from './order-commands.ts'
-import { groupTable, incidentTable, journalTable, ruleTable } from './order-text.ts'
+import { confirmText, groupTable, incidentTable, journalTable, ruleTable } from './order-text.ts'
 import { LineWriter } from './output.ts'
 import { plain } from './text.ts'
 
@@ -18,7 +18,7 @@ export interface OrderLine {
   timeoutMs?: number
 }
 
-/** Exit code 0 only where the kernel has what was ordered. Throws where the agent does not take it. */
+/** Exit code 0 only where the kernel has what was ordered, and what was released is open. Throws where the agent does not take it. */
 export async function runOrder({ name, args, data, json, timeoutMs }: OrderLine): Promise<number> {
   const { method } = ORDER_COMMANDS[name]
   const result = await ask(data, method, args, timeoutMs ?? 20_000)
@@ -36,9 +36,10 @@ export async function runOrder({ name, args, data, json, timeoutMs }: OrderLine)
   return 1
 }
 
-/** Why what was ordered does not hold, though it was taken. */
-function problemOf({ rules = [], policies }: Partial<Ordered>): string | undefined {
+/** Why what was ordered does not hold, though it was taken; or what goes on holding what was to be released. */
+function problemOf({ rules = [], policies, still_held }: Partial<Ordered>): string | undefined {
   if (policies === undefined) return undefined
+  if (still_held !== undefined) return still_held
   const failed = rules.find(({ state }) => state === 'failed')
   if (failed !== undefined)
     return failed.state_reason ?? `the kernel does not have rule ${failed.id}`
@@ -82,12 +83,13 @@ function textOf(name: OrderName, result: unknown): string {
   }
 }
 
-function orderedText({ rules, policies, journal_seq }: Partial<Ordered>): string {
+function orderedText({ rules, policies, groups = [], journal_seq }: Partial<Ordered>): string {
   if (policies === undefined) return 'done'
+  const waits = groups.flatMap((group) => confirmText(group, Date.now()) ?? [])
   const table = rules === undefined || rules.length === 0 ? [] : [ruleTable(rules, Date.now())]
   const end =
     journal_seq === undefined
       ? 'nothing had to be changed'
       : `done; take it back with: homespin undo ${journal_seq}`
-  return [...table, end].join('\n')
+  return [...table, ...waits, end].join('\n')
 }

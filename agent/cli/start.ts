@@ -8,6 +8,8 @@ import { wallClock } from '../clock.ts'
 import type { Config } from '../config.ts'
 import type { Log } from '../log.ts'
 import { createLog } from '../log.ts'
+import { noteRouter } from '../router-note.ts'
+import { targetOf } from '../ssh-target.ts'
 import { supervisorAccess } from '../supervisor/access.ts'
 import type { App } from '../supervisor/app.ts'
 
@@ -35,8 +37,10 @@ export async function runStart(command: StartCommand): Promise<number> {
 async function begin(command: StartCommand, log: Log): Promise<{ agent: Agent; where: Reachable }> {
   const { version } = command
   const app = await appOf(command.config, log)
+  const config = chooseMode(command, log)
+  noteRouter(config.data, config.mode === 'remote' ? targetOf(config.remote) : undefined)
   const parts: AgentParts = {
-    config: chooseMode(command, log),
+    config,
     version,
     addon,
     clock: wallClock,

@@ -12,6 +12,14 @@ const KEPT_FLOWS = 20
 /** Devices counted at once: made-up MACs beyond that are not told apart from nothing. */
 const MAX_DEVICES = 8192
 
+/** Services whose packets each begin a flow of their own, and which every device uses: DNS, DHCP, NTP, mDNS and the like. */
+const QUIET_PORTS = new Set([53, 67, 68, 123, 137, 546, 547, 1900, 3702, 5353, 5355])
+
+/** Whether connections to a responder's port are left out of counts. */
+export function isQuietPort(port: number): boolean {
+  return QUIET_PORTS.has(port)
+}
+
 /** What one device did within its window. */
 export interface Observed {
   connections: number

@@ -1,6 +1,8 @@
 // Incidents from their first evidence to their end: one open incident per device and kind, told whenever it changes.
 import type { Evidence, Incident, IncidentKind } from '../../protocol/act.ts'
 import type { AgentEvent } from '../../protocol/messages.ts'
+import type { Level } from '../../protocol/policy.ts'
+import { covers } from '../policy/rules.ts'
 import type { IncidentStore } from './incident-store.ts'
 
 /** Without new evidence for so long an incident is over. */
@@ -29,6 +31,8 @@ export interface IncidentDeskParts {
   event: (event: Omit<AgentEvent, 'type' | 'seq'>) => void
   /** An incident is over. */
   closed: (incident: Incident) => void
+  /** Whether one stays open though no evidence comes. */
+  stays: (incident: Incident) => boolean
 }
 
 /** Keeps incidents. */
@@ -109,7 +113,8 @@ export class IncidentDesk {
   note(id: string, what: Pick<Incident, 'action' | 'action_failed'>, nowMs: number): void {
     const found = this.#byId(id)
     if (found === undefined) return
-    const incident: Incident = { ...found, ...what }
+    const { action_failed: _, ...rest } = found
+    const incident: Incident = { ...rest, ...what }
     this.#open.set(keyOf(incident.device_id, incident.kind), incident)
     this.#tell(incident, 'incident_changed', nowMs)
   }
@@ -126,19 +131,22 @@ export class IncidentDesk {
     return true
   }
 
-  /** A device was released: what it was quarantined for is over. */
-  released(deviceId: string, nowMs: number): void {
-    for (const incident of this.open()) {
-      if (incident.device_id === deviceId && incident.action !== undefined) {
-        this.close(incident.id, 'released', nowMs)
-      }
+  /**
+   * A device was released: what it was quarantined for is over. `held`: the levels that still hold it, such as one that
+   * somebody ordered to last in the place of a detector's.
+   */
+  released(deviceId: string, held: readonly Level[], nowMs: number): void {
+    for (const { id, device_id, action } of this.open()) {
+      if (device_id !== deviceId || action === undefined) continue
+      if (!held.some((level) => covers(level, action.level))) this.close(id, 'released', nowMs)
     }
   }
 
   /** Closes what has been quiet, and tells what has changed since it was last told. */
   tick(nowMs: number): void {
     for (const incident of [...this.#open.values()]) {
-      if (nowMs - incident.last_ms >= QUIET_MS) this.close(incident.id, 'quiet', nowMs)
+      const isQuiet = nowMs - incident.last_ms >= QUIET_MS
+      if (isQuiet && !this.#parts.stays(incident)) this.close(incident.id, 'quiet', nowMs)
       else {
         const toldMs = this.#toldMs.get(incident.id) ?? 0
         if (incident.last_ms > toldMs && nowMs - toldMs >= CHANGE_MS) {

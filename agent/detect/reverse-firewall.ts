@@ -1,14 +1,13 @@
-// The reverse firewall: a device that begins too many connections, or to too many remotes, opens an incident and, where the
-// policy says so, is quarantined.
+// The reverse firewall: a device that begins too many connections, or to too many remotes, opens an incident and, while the
+// policy says so and evidence comes, is quarantined; also where too many incidents are open for another.
 import type { Incident } from '../../protocol/act.ts'
 import type { Log } from '../log.ts'
 import type { By, Order, Ordered } from '../policy/contract.ts'
-import { ConnectionRate } from './connection-rate.ts'
-import type { IncidentDesk } from './incident-desk.ts'
+import { ConnectionRate, isQuietPort } from './connection-rate.ts'
+import { DetectorOrders } from './detector-orders.ts'
+import type { Finding, IncidentDesk } from './incident-desk.ts'
 import type { Limits } from './limits.ts'
 
-/** Services whose packets each begin a flow of their own, and which every device uses: DNS, DHCP, NTP, mDNS and the like. */
-const QUIET_PORTS = new Set([53, 67, 68, 123, 137, 546, 547, 1900, 3702, 5353, 5355])
 /** How often silent devices are forgotten. */
 const FORGET_S = 60
 
@@ -36,23 +35,27 @@ export interface ReverseFirewallParts {
 export class ReverseFirewall {
   readonly #parts: ReverseFirewallParts
   readonly #rate = new ConnectionRate()
+  readonly #orders: DetectorOrders
   /** Of the clock that was told last: one that only goes forward. */
   #second = 0
   #forgotten = 0
 
   constructor(parts: ReverseFirewallParts) {
     this.#parts = parts
+    this.#orders = new DetectorOrders(parts)
   }
 
   /** `deviceId` began a flow to `remote`: the address, and the responder's port (0 without ports). */
   begun(deviceId: string, remote: string, port: number, flow: number): void {
-    if (QUIET_PORTS.has(port)) return
+    if (isQuietPort(port)) return
     this.#rate.begun(deviceId, remote, flow, this.#second)
   }
 
   /** Somebody has decided about an incident: what led to it does not open another. */
   closed({ kind, closed_by, device_id }: Incident): void {
-    if (kind === 'connection_rate' && closed_by !== 'quiet') this.#rate.reset(device_id)
+    if (kind !== 'connection_rate') return
+    this.#orders.forget(device_id)
+    if (closed_by !== 'quiet') this.#rate.reset(device_id)
   }
 
   /** Looks at every device that began something since the last call. `monotonicMs` only goes forward. */
@@ -62,6 +65,7 @@ export class ReverseFirewall {
     if (this.#second - this.#forgotten >= FORGET_S) {
       this.#forgotten = this.#second
       this.#rate.forgetOld(this.#second)
+      this.#orders.forgetOld(this.#second)
     }
   }
 
@@ -74,67 +78,40 @@ export class ReverseFirewall {
     if (known === undefined) return
     const flow_ids = seen.flows.map((flow) => `${run}-${flow.toString(36)}`)
     const name = known.name === '' ? known.id : known.name
-    const found = desk.report(
-      {
-        kind: 'connection_rate',
-        severity: limits.policy === 'notify' ? 'medium' : 'high',
-        device: known,
-        sentence: `${name} began ${seen.connections} connections to ${seen.remotes} remotes within ${limits.windowS} s; ${limits.connections} connections or ${limits.remotes} remotes are the limit`,
-        params: {
-          connections: seen.connections,
-          remotes: seen.remotes,
-          window_s: limits.windowS,
-          max_connections: limits.connections,
-          max_remotes: limits.remotes,
-        },
-        evidence: [
-          {
-            what: 'connections',
-            observed: seen.connections,
-            threshold: limits.connections,
-            weight: Math.min(1, seen.connections / limits.connections),
-            flow_ids,
-          },
-          {
-            what: 'remotes',
-            observed: seen.remotes,
-            threshold: limits.remotes,
-            weight: Math.min(1, seen.remotes / limits.remotes),
-            flow_ids: [],
-          },
-        ],
-        ...(limits.policy === 'ask' ? { asks: { level: limits.level, for_s: limits.forS } } : {}),
+    const finding: Finding = {
+      kind: 'connection_rate',
+      severity: limits.policy === 'notify' ? 'medium' : 'high',
+      device: known,
+      sentence: `${name} began ${seen.connections} connections to ${seen.remotes} remotes within ${limits.windowS} s; ${limits.connections} connections or ${limits.remotes} remotes are the limit`,
+      params: {
+        connections: seen.connections,
+        remotes: seen.remotes,
+        window_s: limits.windowS,
+        max_connections: limits.connections,
+        max_remotes: limits.remotes,
       },
-      nowMs,
-    )
-    if (found === undefined) return
-    if (!found.isNew) this.#parts.evidence(id)
-    else if (limits.policy === 'quarantine') void this.#quarantine(found.incident, limits, nowMs)
-  }
-
-  async #quarantine(incident: Incident, limits: Limits, nowMs: number): Promise<void> {
-    const { order, desk, log } = this.#parts
-    try {
-      const { rules } = await order(
+      evidence: [
         {
-          action: 'quarantine',
-          subject: { device_id: incident.device_id },
-          level: limits.level,
-          term: { forS: limits.forS },
+          what: 'connections',
+          observed: seen.connections,
+          threshold: limits.connections,
+          weight: Math.min(1, seen.connections / limits.connections),
+          flow_ids,
         },
         {
-          actor: { kind: 'detector', name: 'connection_rate', via: 'detector' },
-          reason: incident.sentence.slice(0, 200),
+          what: 'remotes',
+          observed: seen.remotes,
+          threshold: limits.remotes,
+          weight: Math.min(1, seen.remotes / limits.remotes),
+          flow_ids: [],
         },
-      )
-      const rule = rules[0]
-      if (rule !== undefined) {
-        desk.note(incident.id, { action: { level: limits.level, rule_id: rule.id } }, nowMs)
-      }
-    } catch (error) {
-      const why = error instanceof Error ? error.message : String(error)
-      log.warn(`${incident.device_id} was not quarantined: ${why}`)
-      desk.note(incident.id, { action_failed: why }, nowMs)
+      ],
+      ...(limits.policy === 'ask' ? { asks: { level: limits.level, for_s: limits.forS } } : {}),
     }
+    const found = desk.report(finding, nowMs)
+    if (found?.isNew === false) this.#parts.evidence(id)
+    if (limits.policy !== 'quarantine') return
+    const at = { second: this.#second, nowMs }
+    this.#orders.quarantine(id, found?.incident, limits, finding.sentence, at)
   }
 }

@@ -31,6 +31,8 @@ export interface Order {
 /** What the kernel has of one device, read back. */
 export interface ActualDevice {
   level?: Level
+  /** Levels that it has besides, see `DesiredDevice`. */
+  further?: readonly Level[]
   /** Rules all of whose elements are in the kernel. */
   rules: ReadonlySet<string>
   restrictions: ReadonlySet<Restriction>

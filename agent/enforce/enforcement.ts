@@ -21,7 +21,7 @@ import type { FirstPacketDesk } from './gate/first-packets.ts'
 import type { Whose } from './gate/narrowing.ts'
 import type { ElementChange, Kernel, KernelProbes } from './kernel/kernel.ts'
 import type { Trouble } from './place/capabilities.ts'
-import { capabilitiesOf } from './place/capabilities.ts'
+import { capabilitiesOf, passing, troubleOf } from './place/capabilities.ts'
 import type { ForwardDoor } from './place/door-watch.ts'
 import { DoorWatch } from './place/door-watch.ts'
 import { HeardIpv6 } from './place/heard-ipv6.ts'
@@ -32,7 +32,7 @@ import { ProtectedList } from './place/protected.ts'
 import { rulesOfDesired } from './place/protected-desired.ts'
 import { refusalOf } from './place/refusals.ts'
 import type { PlaceOptions, Standing } from './place/standing.ts'
-import { needsCanary, needsNames } from './place/uncovered.ts'
+import { uncoveredNames } from './place/uncovered.ts'
 import { actualOf } from './reconcile/actual.ts'
 import { BlockedCounter } from './reconcile/blocked.ts'
 import { forgetLearned, OPEN_SETS, SHUT_SETS } from './reconcile/forget-learned.ts'
@@ -77,17 +77,6 @@ export interface EnforcementParts extends Told {
   /** Milliseconds of CLOCK_BOOTTIME. */
   bootMs: () => number
   log: Log
-}
-
-/** Of what is over by itself; undefined: nothing is the matter. */
-function passing(reason: string | undefined): Trouble | undefined {
-  return reason === undefined ? undefined : { reason, passing: true }
-}
-
-/** A kernel that refuses at the start is not asked again; a router that is away is. */
-function troubleOf(error: unknown): Trouble {
-  const reason = (error as Error).message
-  return (error as { code?: unknown }).code === 'AWAY' ? { reason, passing: true } : { reason }
 }
 
 /** The second, unless the first is there and not well. */
@@ -310,9 +299,7 @@ export class KernelEnforcement implements Enforcement {
       const said = [
         ruleset.uncovered(place, device),
         gate?.uncovered(device.deviceId),
-        ...(broken?.ok === false && (needsNames(device) || needsCanary(device))
-          ? [`Names are not gated: ${broken.reason}`]
-          : []),
+        uncoveredNames(broken, device),
       ]
       return said.filter((each) => each !== undefined).join(' ') || undefined
     }

@@ -1,25 +1,9 @@
-// What can be asked over HTTP as OpenAPI 3.1, made of the same schemas that check it.
+// What can be asked over HTTP as OpenAPI 3.1: arguments by the schemas that check them, answers by those made of the types that
+// handlers are compiled against.
+import { readFileSync } from 'node:fs'
 import { z } from 'zod'
 import type { MethodDescription } from '../methods/catalogue.ts'
 import { pathOf } from './rest.ts'
-
-/** What a method answers: a type of docs/protocol.md; whatever is not listed answers `Ordered`. */
-const RESULTS: Readonly<Record<string, string>> = {
-  'get-info': 'Info',
-  'get-devices': 'DeviceList',
-  'get-flows': 'FlowList',
-  'get-history': 'History',
-  'get-remotes': 'RemoteList',
-  'get-rules': 'RuleList',
-  'get-groups': 'GroupList',
-  'get-journal': 'JournalList',
-  'get-incidents': 'IncidentList',
-  'resolve-incident': 'Incident',
-  verdict: 'the connection and the verdict',
-  'device-rename': 'the id and the name of the device',
-  'device-forget': 'the id of the device',
-  'blueprints-install': 'path and name of each blueprint, and whether an earlier one was replaced',
-}
 
 type Json = Record<string, unknown>
 
@@ -38,8 +22,17 @@ const ERROR: Json = {
   },
 }
 
+/** Of the types in `Results`, by their names; made by scripts/build-docs.ts. Read when it is asked for: few ask. */
+function resultSchemas(): Json {
+  return JSON.parse(readFileSync(new URL('./results.json', import.meta.url), 'utf8')) as Json
+}
+
 /** The document; paths are relative to where the page is, so that a proxy may prefix them. */
-export function openApi(methods: readonly MethodDescription[], version: string): Json {
+export function openApi(
+  methods: readonly MethodDescription[],
+  version: string,
+  results: Json = resultSchemas(),
+): Json {
   const paths: Record<string, Json> = {}
   for (const method of methods) {
     const verb = method.role === 'view' ? 'get' : 'post'
@@ -59,7 +52,7 @@ export function openApi(methods: readonly MethodDescription[], version: string):
     paths,
     components: {
       securitySchemes: { token: { type: 'http', scheme: 'bearer' } },
-      schemas: { HttpError: ERROR },
+      schemas: { HttpError: ERROR, ...results },
       responses: {
         refused: {
           description: 'Not done; nothing has changed.',
@@ -84,8 +77,10 @@ function operationOf(method: MethodDescription): Json {
     ...input,
     responses: {
       200: {
-        description: RESULTS[method.name] ?? 'Ordered: what stands now, as the kernel has it',
-        content: { 'application/json': { schema: { type: 'object' } } },
+        description: method.result ?? '',
+        content: {
+          'application/json': { schema: { $ref: `#/components/schemas/${method.result}` } },
+        },
       },
       default: { $ref: '#/components/responses/refused' },
     },

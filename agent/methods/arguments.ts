@@ -95,7 +95,8 @@ export const termShape = {
     example: '1d',
   }),
   confirm: duration(5, 3600).optional().meta({
-    description: 'rolled back after so long unless confirmed',
+    description:
+      'rolled back after so long unless confirmed; what is risky, after a minute at most',
     example: '60',
   }),
 }
@@ -164,6 +165,7 @@ export function byOf({ reason, by }: ByArguments, caller: Caller): By {
       via: caller.via,
     },
     ...(caller.address === undefined ? {} : { asker: caller.address }),
+    ...(caller.safeOnly ? { safeOnly: true } : {}),
     reason,
   }
 }

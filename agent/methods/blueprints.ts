@@ -1,21 +1,13 @@
 // Saving Homespin's blueprints in Home Assistant: asked for by a person on the page, never done by itself.
 import { z } from 'zod'
+import type { BlueprintInstalled } from '../../protocol/results.ts'
 import type { AnyMethod } from './registry.ts'
 import { defineMethod, MethodError } from './registry.ts'
-
-/** A blueprint that Home Assistant has now. */
-export interface InstalledBlueprint {
-  /** Below its folder `blueprints/automation`. */
-  path: string
-  name: string
-  /** One of this path was there before. */
-  replaced: boolean
-}
 
 /** What the method is carried out by. */
 export interface BlueprintInstallable {
   /** Rejects with a sentence for people. Absent: as in a test, there is no Home Assistant. */
-  installBlueprints?: () => Promise<InstalledBlueprint[]>
+  installBlueprints?: () => Promise<BlueprintInstalled[]>
 }
 
 /** The method `blueprints-install`, over HTTP and the socket alone. */
@@ -26,6 +18,7 @@ export function blueprintMethods(from: BlueprintInstallable): AnyMethod[] {
       description: 'save the blueprints of Homespin in Home Assistant, over earlier ones of theirs',
       role: 'admin',
       safe: false,
+      result: 'BlueprintList',
       schema: z.strictObject({}),
       handler: async () => {
         if (from.installBlueprints === undefined)

@@ -64,6 +64,7 @@ export function changeMethods(from: Changeable): AnyMethod[] {
         'take back the last change, one entry of the journal, or everything since a time',
       role: 'admin',
       safe: true,
+      result: 'Ordered',
       schema: z
         .strictObject({
           seq: z
@@ -93,17 +94,33 @@ export function changeMethods(from: Changeable): AnyMethod[] {
     }),
     defineMethod({
       name: 'confirm',
-      description: 'keep a rule that would be rolled back',
+      description: 'keep a rule, or a change of a group, that would be rolled back',
       role: 'admin',
-      safe: false,
-      schema: z.strictObject({ rule: ruleId, ...byShape }),
-      handler: ({ rule, ...by }, caller) => ordered(() => policy.confirm(rule, byOf(by, caller))),
+      safe: true,
+      result: 'Ordered',
+      schema: z
+        .strictObject({
+          rule: ruleId.optional(),
+          group: groupId.optional().meta({ description: 'id of a group that changed' }),
+          ...byShape,
+        })
+        .refine(({ rule, group }) => (rule === undefined) !== (group === undefined), {
+          error: 'give exactly one of rule, group',
+        }),
+      handler: ({ rule, group = '', ...by }, caller) =>
+        ordered(() =>
+          policy.confirm(
+            rule === undefined ? { groupId: group } : { ruleId: rule },
+            byOf(by, caller),
+          ),
+        ),
     }),
     defineMethod({
       name: 'panic',
       description: 'release everything at once',
       role: 'admin',
       safe: false,
+      result: 'Ordered',
       schema: z.strictObject(byShape),
       handler: (by, caller) => ordered(() => policy.panic(byOf(by, caller))),
     }),
@@ -112,6 +129,7 @@ export function changeMethods(from: Changeable): AnyMethod[] {
       description: 'decide about a first packet that waits',
       role: 'admin',
       safe: true,
+      result: 'VerdictGiven',
       schema: z.strictObject({
         connection: z
           .string()
@@ -139,6 +157,7 @@ export function changeMethods(from: Changeable): AnyMethod[] {
       description: 'close an incident: it was seen to',
       role: 'admin',
       safe: true,
+      result: 'Incident',
       schema: z.strictObject({
         incident: z.string().regex(INCIDENT_ID, 'expected the id of an incident'),
         always: z.boolean().default(false).meta({
@@ -159,6 +178,7 @@ export function changeMethods(from: Changeable): AnyMethod[] {
       description: 'give a device a name; an empty one takes it back',
       role: 'admin',
       safe: true,
+      result: 'DeviceNamed',
       schema: z.strictObject({
         device,
         name: words(63).meta({ description: 'at most 63 characters', example: 'television' }),
@@ -174,6 +194,7 @@ export function changeMethods(from: Changeable): AnyMethod[] {
       description: 'forget a device; it is new when it is seen again',
       role: 'admin',
       safe: true,
+      result: 'DeviceForgotten',
       schema: z.strictObject({ device }),
       handler: (args) => {
         const { id } = findDevice(args.device, devices)
@@ -194,6 +215,7 @@ export function changeMethods(from: Changeable): AnyMethod[] {
       description: 'accept a device: what holds for new devices no longer holds for it',
       role: 'admin',
       safe: true,
+      result: 'Ordered',
       schema: z.strictObject({
         device,
         accepted: z.boolean().default(true).meta({ description: 'false: it is new again' }),
@@ -209,6 +231,7 @@ export function changeMethods(from: Changeable): AnyMethod[] {
       description: 'make a group of devices, or change one',
       role: 'admin',
       safe: false,
+      result: 'Ordered',
       schema: z.strictObject({
         group: groupId.meta({ description: 'id of the group', example: 'tablets' }),
         name: words(63).optional().meta({ description: 'absent: as it is, for a new one its id' }),
@@ -233,6 +256,7 @@ export function changeMethods(from: Changeable): AnyMethod[] {
       description: 'remove a group; its devices stay',
       role: 'admin',
       safe: false,
+      result: 'Ordered',
       schema: z.strictObject({
         group: groupId.meta({ description: 'id of the group' }),
         ...byShape,

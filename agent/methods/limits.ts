@@ -1,6 +1,7 @@
 // The reverse firewall's limits: those for all from the configuration, and those of devices and groups.
 import { z } from 'zod'
 import { LEVELS } from '../../protocol/policy.ts'
+import type { LimitExceptionTold, LimitsTold } from '../../protocol/results.ts'
 import type { LimitEntry } from '../detect/limit-book.ts'
 import type { Limits } from '../detect/limits.ts'
 import { device, groupId } from './arguments.ts'
@@ -23,18 +24,6 @@ export interface LimitDesk {
   set: (entry: LimitEntry) => void
 }
 
-/** One set of limits as it is told. */
-interface ToldLimits {
-  device_id?: string
-  group_id?: string
-  connections?: number
-  remotes?: number
-  window_s?: number
-  policy?: string
-  level?: string
-  for_s?: number
-}
-
 const count = z.number().int().min(1).max(1_000_000).optional()
 
 /** The methods `get-limits` and `limits-set`. */
@@ -45,6 +34,7 @@ export function limitMethods({ devices, limits }: Limitable): AnyMethod[] {
       description: 'how much is too much, for all and for single devices and groups',
       role: 'view',
       safe: true,
+      result: 'LimitList',
       schema: z.strictObject({}),
       handler: () => ({
         all: told(desk(limits).all()),
@@ -57,6 +47,7 @@ export function limitMethods({ devices, limits }: Limitable): AnyMethod[] {
         'give a device or a group limits of its own; with none given they are as for all again',
       role: 'admin',
       safe: false,
+      result: 'LimitExceptionList',
       schema: z
         .strictObject({
           device: device.optional(),
@@ -110,7 +101,7 @@ function seconds(value: number | string): number {
   return typeof value === 'number' ? value : (secondsOf(value) ?? 0)
 }
 
-function told(limits: Partial<Limits>): ToldLimits {
+function told(limits: Partial<Limits>): LimitsTold {
   const { connections, remotes, windowS, policy, level, forS } = limits
   return {
     ...(connections === undefined ? {} : { connections }),
@@ -122,7 +113,7 @@ function told(limits: Partial<Limits>): ToldLimits {
   }
 }
 
-function toldEntry(entry: LimitEntry): ToldLimits {
+function toldEntry(entry: LimitEntry): LimitExceptionTold {
   return {
     ...('device' in entry ? { device_id: entry.device } : { group_id: entry.group }),
     ...told(entry),

@@ -78,6 +78,7 @@ export function orderMethods(from: Orderable): AnyMethod[] {
       description,
       role: 'admin',
       safe: true,
+      result: 'Ordered',
       schema: byMatch,
       handler: (args, caller) => {
         const order: Order = {
@@ -101,6 +102,7 @@ export function orderMethods(from: Orderable): AnyMethod[] {
         'take blocks away (or exceptions, with action allow): those that match, or one by its id',
       role: 'admin',
       safe: true,
+      result: 'Ordered',
       schema: z
         .strictObject({
           ...selection,
@@ -123,6 +125,7 @@ export function orderMethods(from: Orderable): AnyMethod[] {
       description: 'shut a device, a group or all new devices off, to a level, or open again',
       role: 'admin',
       safe: true,
+      result: 'Ordered',
       schema: z
         .strictObject({
           ...shared,
@@ -160,6 +163,7 @@ export function orderMethods(from: Orderable): AnyMethod[] {
         'no internet for a while: the level local_only, for as long as was set for the device, else 30 minutes',
       role: 'admin',
       safe: true,
+      result: 'Ordered',
       schema: z
         .strictObject({
           ...subjectShape,
@@ -183,6 +187,7 @@ export function orderMethods(from: Orderable): AnyMethod[] {
       description: 'end a quarantine or a pause, or all of them',
       role: 'admin',
       safe: true,
+      result: 'Ordered',
       schema: z
         .strictObject({
           ...selection,
@@ -199,6 +204,7 @@ export function orderMethods(from: Orderable): AnyMethod[] {
         'hold a device to a list, to names that it resolved, to plain DNS, or to being asked about',
       role: 'admin',
       safe: false,
+      result: 'Ordered',
       schema: z
         .strictObject({
           ...shared,
@@ -225,6 +231,7 @@ export function orderMethods(from: Orderable): AnyMethod[] {
       description: 'end a restriction',
       role: 'admin',
       safe: false,
+      result: 'Ordered',
       schema: z
         .strictObject({
           ...selection,

@@ -22,6 +22,7 @@ export function pauseMethods(from: PauseSettable): AnyMethod[] {
       description: 'set how long a pause of a device lasts that says nothing',
       role: 'admin',
       safe: true,
+      result: 'PauseMinutes',
       schema: z.strictObject({
         device,
         minutes: z.number().int().min(1).max(MAX_PAUSE_MINUTES).meta({

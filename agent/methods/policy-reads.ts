@@ -27,6 +27,7 @@ export function policyReadMethods({ policy, devices, incidents }: PolicyReadable
       description: 'every order that stands, and what the kernel has of it',
       role: 'view',
       safe: true,
+      result: 'RuleList',
       schema: z.strictObject({}),
       handler: (): RuleList => ({ rules: ready(policy).rules() }),
     }),
@@ -35,6 +36,7 @@ export function policyReadMethods({ policy, devices, incidents }: PolicyReadable
       description: 'the groups of devices',
       role: 'view',
       safe: true,
+      result: 'GroupList',
       schema: z.strictObject({}),
       handler: (): GroupList => ({ groups: ready(policy).groups() }),
     }),
@@ -43,6 +45,7 @@ export function policyReadMethods({ policy, devices, incidents }: PolicyReadable
       description: 'every change, the latest first',
       role: 'view',
       safe: true,
+      result: 'JournalList',
       schema: z.strictObject({
         before: z
           .number()
@@ -59,6 +62,7 @@ export function policyReadMethods({ policy, devices, incidents }: PolicyReadable
       description: 'incidents, the latest first',
       role: 'view',
       safe: true,
+      result: 'IncidentList',
       schema: z.strictObject({
         device: device.optional(),
         state: z.enum(['open', 'closed']).optional().meta({ description: 'absent: both' }),

@@ -1,6 +1,7 @@
 // What a person or program may ask of the agent: name, who may, schema of the arguments, handler.
 // HTTP, the socket and MQTT hand requests to the same registry.
 import type { z } from 'zod'
+import type { Results } from '../../protocol/results.ts'
 
 export type Role = 'view' | 'admin'
 
@@ -10,6 +11,8 @@ export interface Caller {
   via: 'http' | 'socket' | 'mqtt'
   /** The address from which the client asks, where the transport knows it; it is never blocked by its own order. */
   address?: string
+  /** They may give the safe orders alone, and take back only what these do. */
+  safeOnly?: boolean
 }
 
 /** Why a method was not carried out; transports turn it into their own kind of answer. */
@@ -40,7 +43,13 @@ export interface Methods {
   list(): readonly AnyMethod[]
 }
 
-export interface Method<Schema extends z.ZodType = z.ZodType> {
+/** The name of a type that a method answers. */
+export type ResultName = keyof Results
+
+export interface Method<
+  Schema extends z.ZodType = z.ZodType,
+  Result extends ResultName | undefined = undefined,
+> {
   /** A verb of the contract, such as `get-devices`. */
   name: string
   /** One English sentence without its end, for the command line's help and for OpenAPI. */
@@ -51,7 +60,12 @@ export interface Method<Schema extends z.ZodType = z.ZodType> {
   safe: boolean
   /** Of the arguments, by name; use `z.strictObject`, so that a misspelt key is refused. */
   schema: Schema
-  handler(args: z.infer<Schema>, caller: Caller): unknown
+  /** What it answers; every method of an agent says it. */
+  result?: Result
+  handler(
+    args: z.infer<Schema>,
+    caller: Caller,
+  ): Result extends ResultName ? Results[Result] | Promise<Results[Result]> : unknown
 }
 
 /** A method whose arguments' type is known to its own schema alone. */
@@ -61,17 +75,23 @@ export interface AnyMethod {
   readonly role: Role
   readonly safe: boolean
   readonly schema: z.ZodType
+  readonly result?: ResultName
   run(args: unknown, caller: Caller): Promise<unknown>
 }
 
 /** A method, its arguments checked by its schema before the handler sees them. */
-export function defineMethod<Schema extends z.ZodType>(method: Method<Schema>): AnyMethod {
+export function defineMethod<
+  Schema extends z.ZodType,
+  Result extends ResultName | undefined = undefined,
+>(method: Method<Schema, Result>): AnyMethod {
+  const { result } = method
   return {
     name: method.name,
     description: method.description,
     role: method.role,
     safe: method.safe,
     schema: method.schema,
+    ...(result === undefined ? {} : { result }),
     run: async (args, caller) => {
       const checked = method.schema.safeParse(args)
       if (!checked.success)

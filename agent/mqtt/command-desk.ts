@@ -10,6 +10,7 @@ import type { CommandPolicy } from './command-policy.ts'
 import type { Command, Refused } from './command-read.ts'
 import { readCommand, verbOf } from './command-read.ts'
 import type { Incoming } from './mqtt-link.ts'
+import { nameless } from './nameless.ts'
 
 export interface CommandDeskOptions {
   agent: string
@@ -19,6 +20,8 @@ export interface CommandDeskOptions {
   /** Verbs that are taken unsigned all the same. */
   unsigned?: readonly string[]
   methods: Methods
+  /** False: answers have no names of remotes. */
+  publishNames: boolean
   memory: CommandMemory
   clock: Clock
   /** Whether the clock of this box is synchronised: only then are the times of orders compared with it. */
@@ -35,6 +38,8 @@ export interface CommandDeskOptions {
 interface Job {
   command: Command
   method: AnyMethod
+  /** Why its id is not kept over a restart. */
+  notKept: string | undefined
   /** Of performance.now(). */
   sinceMs: number
   done: (answer: string) => void
@@ -44,6 +49,9 @@ interface Job {
 const MAX_ACTIVE = 256
 /** Orders that wait for that. */
 const MAX_WAITING = 4096
+/** Of an order that a restart of the agent would not know of. */
+const NOT_KEPT =
+  'It was carried out, but the disk does not take its id: the same command would be carried out again if it came after a restart.'
 /** Where an answer goes that has no verb of its own. */
 const NO_VERB = 'unknown'
 
@@ -56,6 +64,8 @@ export class CommandDesk {
   #active = 0
   #timer: NodeJS.Timeout | undefined
   #ready = false
+  /** Why the ids of orders are not kept. */
+  #notKept: string | undefined
   /** Another agent with this id was there first: every order is refused. */
   readOnly = false
 
@@ -115,20 +125,26 @@ export class CommandDesk {
     if (this.#waiting.length - this.#next >= MAX_WAITING) return tooMany(command)
     // Whoever reads twice reads anew: only changes are carried out once for each id.
     if (method.role === 'view') return this.#carryOut(command, method)
-    const { memory, log } = this.#options
-    try {
-      const known = memory.take(command, nowMs, synchronised)
-      if (known.kind === 'full') return tooMany(command)
-      if (known.kind === 'replayed') return refusal(command, 'replayed', known.message)
-      if (known.kind === 'again') return known.answer
-    } catch (error) {
-      log.error(() => `a command was refused, as its id can't be kept: ${String(error)}`)
-      const why = 'the agent can not note that it took this command: see its log'
-      return refusal(command, 'unavailable', why)
-    }
-    const answer = this.#carryOut(command, method)
+    const { memory } = this.#options
+    const known = memory.take(command, nowMs, synchronised)
+    if (known.kind === 'full') return tooMany(command)
+    if (known.kind === 'replayed') return refusal(command, 'replayed', known.message)
+    if (known.kind === 'again') return known.answer
+    this.#tellKept(known.notKept)
+    const answer = this.#carryOut(command, method, known.notKept)
     memory.answer(command.id, answer)
     return answer
+  }
+
+  /** Says once that ids are not kept, and once that they are again. */
+  #tellKept(notKept: string | undefined): void {
+    const { log } = this.#options
+    if (notKept !== undefined && this.#notKept === undefined) {
+      log.error(`ids of commands can't be kept (${notKept}); they are carried out all the same`)
+    } else if (notKept === undefined && this.#notKept !== undefined) {
+      log.info('ids of commands are kept again')
+    }
+    this.#notKept = notKept
   }
 
   /** The method of a command, or why it may not be called by MQTT. */
@@ -152,9 +168,9 @@ export class CommandDesk {
   }
 
   /** The answer, once there is one; orders begin in the order in which they came. */
-  #carryOut(command: Command, method: AnyMethod): Promise<string> {
+  #carryOut(command: Command, method: AnyMethod, notKept?: string): Promise<string> {
     return new Promise((done) => {
-      this.#waiting.push({ command, method, sinceMs: performance.now(), done })
+      this.#waiting.push({ command, method, notKept, sinceMs: performance.now(), done })
       this.#pump()
     })
   }
@@ -175,7 +191,7 @@ export class CommandDesk {
     }
   }
 
-  async #run({ command, method, sinceMs }: Job): Promise<string> {
+  async #run({ command, method, notKept, sinceMs }: Job): Promise<string> {
     if (this.readOnly)
       return textOf(failureOf(refusal(command, 'conflict', 'another agent was first')))
     if (performance.now() - sinceMs > command.ttlMs) {
@@ -186,8 +202,13 @@ export class CommandDesk {
       const result = await this.#options.methods.call(method.name, args, {
         role: 'admin',
         via: 'mqtt',
+        ...(this.#options.policy === 'safe' ? { safeOnly: true } : {}),
       })
-      const text = textOf({ type: 'response', id, ok: true, result: result ?? null })
+      const told = this.#options.publishNames ? result : nameless(method.name, result)
+      const text = textOf({
+        ...{ type: 'response', id, ok: true, result: told ?? null },
+        ...(notKept === undefined ? {} : { not_kept: NOT_KEPT }),
+      })
       if (Buffer.byteLength(text) <= MAX_PAYLOAD_BYTES) return text
       const why = `the answer has more than ${MAX_PAYLOAD_BYTES} bytes: ask for less, or over HTTP`
       return textOf(failureOf(refusal(command, 'too_large', why)))

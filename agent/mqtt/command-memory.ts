@@ -14,7 +14,7 @@ export interface TakenCommand {
 export interface CommandStore {
   /** The latest ones, in the order in which they were added. */
   load(): TakenCommand[]
-  /** Called before an order is carried out. Throws where it can't be kept. */
+  /** Called before an order is carried out. Throws where it can't be kept; what was given then may be given again. */
   add(taken: TakenCommand): void
 }
 
@@ -26,7 +26,9 @@ interface Taken {
 }
 
 /** Orders that are remembered: at 300 a second those of the longest life of one. */
-const MAX_TAKEN = 32_768
+export const MAX_TAKEN = 65_536
+/** Longer than anybody's clock lets an order be taken, by as much as the own clock may step back. */
+const MARGIN_MS = 2 * MAX_COMMAND_SKEW_MS
 /** Answers that are kept to be given again, in characters. */
 const MAX_ANSWERS = 1_000_000
 /** Where times can't be compared, orders are remembered so long after their end. */
@@ -34,7 +36,8 @@ const KEPT_MS = 24 * 3_600_000
 
 /** What is known of an order. */
 export type Known =
-  | { kind: 'new' }
+  /** `notKept`: a restart will not know of it; why, as the disk says it. */
+  | { kind: 'new'; notKept?: string }
   /** Its answer is given again. */
   | { kind: 'again'; answer: Promise<string> }
   | { kind: 'replayed'; message: string }
@@ -45,6 +48,8 @@ export class CommandMemory {
   readonly #store: CommandStore
   readonly #taken = new Map<string, Taken>()
   readonly #answers = new Map<string, number>()
+  /** Those that the disk did not take, the oldest first. */
+  readonly #unkept = new Map<string, TakenCommand>()
   #answerSize = 0
 
   constructor(store: CommandStore) {
@@ -58,7 +63,8 @@ export class CommandMemory {
 
   /**
    * Looks an order up, and remembers a new one. `synchronised`: the clock can be believed, so that what has ended can't come
-   * again. Throws where the store does not keep it: then it must not be carried out.
+   * again. A disk that takes nothing must not keep an order from being carried out: it is remembered all the same, and kept
+   * once there is room.
    */
   take(command: Command, nowMs: number, synchronised: boolean): Known {
     this.#forgetEnded(nowMs, synchronised)
@@ -74,10 +80,24 @@ export class CommandMemory {
       if (synchronised) return { kind: 'full' }
       this.#forget(this.#taken.keys().next().value ?? '')
     }
-    const endsMs = Math.max(command.issuedMs + command.ttlMs, nowMs) + MAX_COMMAND_SKEW_MS
-    this.#store.add({ id, digest, endsMs })
+    const endsMs = Math.max(command.issuedMs + command.ttlMs, nowMs) + MARGIN_MS
     this.#taken.set(id, { digest, endsMs })
-    return { kind: 'new' }
+    this.#unkept.set(id, { id, digest, endsMs })
+    const notKept = this.#keepAll()
+    return { kind: 'new', ...(notKept === undefined ? {} : { notKept }) }
+  }
+
+  /** Why not all are kept; undefined: they are. */
+  #keepAll(): string | undefined {
+    try {
+      for (const [id, taken] of this.#unkept) {
+        this.#store.add(taken)
+        this.#unkept.delete(id)
+      }
+      return undefined
+    } catch (error) {
+      return String((error as NodeJS.ErrnoException).code ?? error)
+    }
   }
 
   /** Keeps the answer of an order that was taken, for whoever sends it again. */
@@ -113,6 +133,7 @@ export class CommandMemory {
 
   #forget(id: string): void {
     this.#taken.delete(id)
+    this.#unkept.delete(id)
     this.#answerSize -= this.#answers.get(id) ?? 0
     this.#answers.delete(id)
   }

@@ -1,4 +1,4 @@
-// An order as it comes by MQTT, checked before anything of it is believed. Whatever the payload is, this takes one pass
+// An order as it comes by MQTT, checked before anything of it is believed. Whatever the payload is, this takes a few passes
 // over at most 64 KiB of it.
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto'
 import type { CommandErrorCode } from '../../protocol/commands.ts'
@@ -9,6 +9,7 @@ import {
   MAX_COMMAND_TTL_MS,
   VERB,
 } from '../../protocol/commands.ts'
+import { isDeeper, twinIn } from './command-shape.ts'
 
 /** An order that may be carried out, as far as its envelope says. */
 export interface Command {
@@ -45,8 +46,6 @@ const ID = /^[A-Za-z0-9_-]{1,64}$/
 const ENVELOPE = ['id', 'issued_ms', 'ttl_ms']
 const SIGNATURE_LENGTH = 64
 const DOT = 0x2e
-const QUOTE = 0x22
-const BACKSLASH = 0x5c
 
 /** The verb of a topic below `command/`; undefined where it can't be one. */
 export function verbOf(topic: string): string | undefined {
@@ -86,6 +85,9 @@ export function readCommand(
   const fault = signatureFault(verb, payload, json, isSigned, rules)
   if (fault !== undefined)
     return refused(isSigned && rules.key === undefined ? 'malformed' : 'bad_signature', fault, id)
+  const twin = twinIn(json)
+  if (twin !== undefined)
+    return refused('malformed', `a key stands there twice: ${shown(twin)}`, id)
   if (id === '')
     return refused('malformed', 'a command has an id of 1 to 64 letters, digits, _ and -')
   const { issued_ms: issuedMs, ttl_ms: ttlMs } = values
@@ -108,13 +110,23 @@ export function readCommand(
   return { verb, id, digest, issuedMs, ttlMs, args }
 }
 
+/**
+ * Nobody can tell an order that took long from one of a clock that is behind: the difference that clocks may have is granted
+ * on top of its life. How long it waits here is measured without clocks on the wall.
+ */
 function timeFault(issuedMs: number, ttlMs: number, nowMs: number): string | undefined {
   if (issuedMs - nowMs > MAX_COMMAND_SKEW_MS) {
     const ahead = Math.round((issuedMs - nowMs) / 1000)
     return `it was issued ${ahead} s in the future: set the clock of the sender`
   }
-  if (nowMs - issuedMs <= ttlMs) return undefined
-  return `it expired ${Math.round(nowMs - issuedMs - ttlMs)} ms ago: send it anew, or set the clock of the sender`
+  const late = nowMs - issuedMs - ttlMs
+  if (late <= MAX_COMMAND_SKEW_MS) return undefined
+  return `it expired ${Math.round(late / 1000)} s ago: send it anew, or set the clock of the sender`
+}
+
+/** A key as it can be told: nothing in it may reach a terminal or turn the sentence round. */
+function shown(key: string): string {
+  return key.slice(0, 64).replace(/[\p{C}\p{Zl}\p{Zp}]/gu, '\ufffd')
 }
 
 /** HMAC-SHA256 (RFC 2104) in hex over `<agent>\n<verb>\n<json>`. */
@@ -154,21 +166,4 @@ function parse(json: Buffer): Record<string, unknown> | undefined {
   } catch {
     return undefined
   }
-}
-
-/** Whether JSON text nests deeper than `most`; ends at the first byte that does. */
-export function isDeeper(text: Uint8Array, most: number): boolean {
-  let depth = 0
-  let inString = false
-  for (let i = 0; i < text.length; i++) {
-    const byte = text[i] as number
-    if (inString) {
-      if (byte === BACKSLASH) i++
-      else if (byte === QUOTE) inString = false
-    } else if (byte === QUOTE) inString = true
-    else if (byte === 0x5b || byte === 0x7b) {
-      if (++depth > most) return true
-    } else if (byte === 0x5d || byte === 0x7d) depth--
-  }
-  return false
 }

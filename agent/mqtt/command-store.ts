@@ -1,9 +1,10 @@
 // The ids of orders in a file: one short line each, written before the order is carried out, and cut when it is long.
-import { appendFileSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { appendFileSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import type { CommandStore, TakenCommand } from './command-memory.ts'
+import { MAX_TAKEN } from './command-memory.ts'
 
 /** Lines that are kept. */
-const MAX_LINES = 32_768
+const MAX_LINES = MAX_TAKEN
 /** Lines after which the file is written anew. */
 const LONG = 2 * MAX_LINES
 
@@ -29,7 +30,13 @@ export class CommandFile implements CommandStore {
   /** Throws what the file system says. */
   add({ id, digest, endsMs }: TakenCommand): void {
     if (this.#lines >= LONG) this.#cut()
-    appendFileSync(this.#path, `${id} ${digest} ${Math.ceil(endsMs)}\n`, { mode: 0o600 })
+    try {
+      appendFileSync(this.#path, `${id} ${digest} ${Math.ceil(endsMs)}\n`, { mode: 0o600 })
+    } catch (error) {
+      // What it took of the line would spoil the next one.
+      this.#lines = LONG
+      throw error
+    }
     this.#lines++
   }
 
@@ -50,8 +57,14 @@ export class CommandFile implements CommandStore {
   #cut(): void {
     const kept = this.#read()
     const text = kept.map(({ id, digest, endsMs }) => `${id} ${digest} ${endsMs}\n`).join('')
-    writeFileSync(`${this.#path}.new`, text, { mode: 0o600 })
-    renameSync(`${this.#path}.new`, this.#path)
+    const aside = `${this.#path}.new`
+    try {
+      writeFileSync(aside, text, { mode: 0o600 })
+      renameSync(aside, this.#path)
+    } catch (error) {
+      rmSync(aside, { force: true })
+      throw error
+    }
     this.#lines = kept.length
   }
 }

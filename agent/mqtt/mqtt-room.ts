@@ -177,6 +177,7 @@ export class MqttRoom {
       ...(command_key === undefined ? {} : { key: command_key }),
       ...(ha_controls === 'unsigned' ? { unsigned: HOME_ASSISTANT_VERBS } : {}),
       methods: commands.methods,
+      publishNames: this.#namesPublished,
       memory: new CommandMemory(new CommandFile(join(commands.data, 'commands'))),
       clock,
       isSynchronised: commands.isSynchronised,

@@ -13,6 +13,9 @@ import type {
   Schedule,
   Subject,
 } from '../../protocol/policy.ts'
+import type { Ordered } from '../../protocol/results.ts'
+
+export type { Ordered }
 
 /** Why an order was not carried out. */
 export type PolicyErrorCode =
@@ -40,6 +43,8 @@ export interface By {
   actor: Actor
   /** The address from which they ask, where it is known: it is protected. */
   asker?: string
+  /** They may take back and confirm only what the safe orders could do themselves: no restrictions, no groups, no panic. */
+  safeOnly?: boolean
   reason: string
 }
 
@@ -50,26 +55,21 @@ export interface Term {
   schedule?: Schedule
   /** Seconds without new evidence after which it is released. */
   probationS?: number
-  /** Rolled back after so many seconds unless confirmed. Where it is absent, the policy decides: risky orders get 60. */
+  /**
+   * Rolled back after so many seconds unless confirmed. Where it is absent, the policy decides: risky orders get 60, and no
+   * more than that where more is asked for. 0, which no transport asks for: it stands.
+   */
   confirmS?: number
 }
 
-/** What is ordered. The same order again replaces the first one (its end, reason and actor). */
+/**
+ * What is ordered. The same order again replaces the first one (its end, reason and actor). One for a while is laid over the
+ * same one that lasts; one that lasts takes the place of those for a while.
+ */
 export type Order =
   | { action: 'block' | 'allow'; subject: Subject; match: Match; term: Term }
   | { action: 'quarantine'; subject: Subject; level: Level; term: Term }
   | { action: 'restrict'; subject: Subject; restriction: Restriction; term: Term }
-
-/** What stands after an order. */
-export interface Ordered {
-  rules: RuleView[]
-  /** Of the devices that it is about (at most 100). */
-  policies: Record<string, DevicePolicy>
-  /** Absent where nothing changed. */
-  journal_seq?: number
-  /** The kernel has it, but the disk did not take it: why, in one sentence. It is tried again. */
-  not_stored?: string
-}
 
 /** Which rules go. Absent keys match everything; at least one key. */
 export interface Selector {
@@ -84,14 +84,17 @@ export interface PolicyDesk {
   /** What is stored has been read and the kernel told. Before, nothing that is told of rules is true yet. */
   readonly isReady: boolean
   order(order: Order, by: By): Promise<Ordered>
-  /** Takes rules away: `unblock`, `release`. With none that matches: nothing changes and `rules` is empty. */
+  /**
+   * Takes rules away: `unblock`, `release`. With none that matches: nothing changes and `rules` is empty. The policies of its
+   * subject are told either way.
+   */
   lift(selector: Selector, by: By): Promise<Ordered>
   /** Takes back the last change that is not undone, one entry, or everything after a time. */
   undo(which: { seq?: number; toMs?: number }, by: By): Promise<Ordered>
   /** Releases everything at once, and holds nothing until something is ordered again. */
   panic(by: By): Promise<Ordered>
-  /** Keeps a rule that would be rolled back. */
-  confirm(ruleId: string, by: By): Promise<Ordered>
+  /** Keeps a rule, or a change of a group, that would be rolled back. */
+  confirm(what: { ruleId: string } | { groupId: string }, by: By): Promise<Ordered>
   /** Accepts a device (or not): the default policy no longer holds for it. */
   accept(deviceId: string, accepted: boolean, by: By): Promise<Ordered>
   setGroup(group: Group, by: By): Promise<Ordered>

@@ -2,6 +2,14 @@
 // enforce/. Plain data; times are milliseconds of CLOCK_BOOTTIME, so that no step of the clock on the wall moves an end.
 import type { Level, Restriction } from '../../protocol/policy.ts'
 
+/** One level, and the rule that says so. */
+export interface DesiredLevel {
+  level: Level
+  ruleId: string
+  /** The kernel lets go by itself then. */
+  untilBootMs?: number
+}
+
 /** One block or exception of one device, or of all. */
 export interface DesiredMatch {
   ruleId: string
@@ -25,7 +33,10 @@ export interface DesiredDevice {
   mac?: string
   /** Its addresses: matched where there is no MAC, and needed where only addresses are seen. */
   ips: readonly string[]
-  level?: { level: Level; ruleId: string; untilBootMs?: number }
+  /** The strictest. */
+  level?: DesiredLevel
+  /** What holds besides: `internet_only` beside `local_only` (then neither is open), and what outlasts a stricter one. */
+  further?: readonly DesiredLevel[]
   /** Each with the rule that says so. */
   restrictions: Partial<Record<Restriction, { ruleId: string; untilBootMs?: number }>>
   matches: readonly DesiredMatch[]
@@ -41,7 +52,17 @@ export interface Desired {
    * nobody knows yet, so that not even the first packet of a new MAC passes. `free` holds MACs as 12 hex digits (as ids of
    * devices are); shared MACs are among them, since they can't be held by MAC.
    */
-  unknown: { level?: { level: Level; ruleId: string }; free: readonly string[] } | undefined
+  unknown:
+    | { level?: DesiredLevel; further?: readonly DesiredLevel[]; free: readonly string[] }
+    | undefined
+}
+
+/** All that closes a device, or those that nobody knows, the strictest first. */
+export function levelsOf({
+  level,
+  further = [],
+}: Pick<DesiredDevice, 'level' | 'further'>): readonly DesiredLevel[] {
+  return level === undefined ? [] : [level, ...further]
 }
 
 /** Nothing is ordered. */

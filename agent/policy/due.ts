@@ -1,22 +1,31 @@
 // What is over by now: durations, probations, unconfirmed orders; and when the next of them will be.
 import type { Schedule } from '../../protocol/policy.ts'
+import type { StandingGroup } from './groups.ts'
 import type { Holding } from './resolve.ts'
 import type { StandingRule } from './rules.ts'
 import type { Moment } from './schedule.ts'
 import { momentOf } from './schedule.ts'
+import type { PolicyState } from './state.ts'
 import type { Timers } from './timers.ts'
 
-/** Rules whose time is over, by why. */
+/** Rules and groups whose time is over, by why. */
 export interface Due {
   expired: StandingRule[]
   quiet: StandingRule[]
   unconfirmed: StandingRule[]
+  unconfirmedGroups: StandingGroup[]
 }
 
-export function dueNow(rules: Iterable<StandingRule>, timers: Timers): Due {
-  const due: Due = { expired: [], quiet: [], unconfirmed: [] }
+export function dueNow(
+  { rules, groups }: Pick<PolicyState, 'rules' | 'groups'>,
+  timers: Timers,
+): Due {
+  const due: Due = { expired: [], quiet: [], unconfirmed: [], unconfirmedGroups: [] }
   const now = timers.bootNow
-  for (const rule of rules) {
+  for (const group of groups.values()) {
+    if (group.joining && group.joining.confirm.boot_ms <= now) due.unconfirmedGroups.push(group)
+  }
+  for (const rule of rules.values()) {
     if (rule.until && rule.until.boot_ms <= now) due.expired.push(rule)
     else if (rule.confirm && rule.confirm.boot_ms <= now) due.unconfirmed.push(rule)
     else if (rule.probation && rule.probation.boot_ms <= now) due.quiet.push(rule)
@@ -70,9 +79,12 @@ export class Windows {
   }
 
   /** Boot time of the next end, or of the next change of a window; undefined where nothing is to come. */
-  next(rules: Iterable<StandingRule>): number | undefined {
+  next({ rules, groups }: Pick<PolicyState, 'rules' | 'groups'>): number | undefined {
     let next = Number.POSITIVE_INFINITY
-    for (const { until, probation, confirm, schedule } of rules) {
+    for (const { joining } of groups.values()) {
+      if (joining !== undefined) next = Math.min(next, joining.confirm.boot_ms)
+    }
+    for (const { until, probation, confirm, schedule } of rules.values()) {
       for (const end of [until, probation, confirm]) {
         if (end !== undefined && end.boot_ms < next) next = end.boot_ms
       }

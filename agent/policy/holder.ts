@@ -6,7 +6,7 @@ import type { DeviceBook } from './device-book.ts'
 import type { Windows } from './due.ts'
 import type { Readings } from './read-back.ts'
 import { devicePolicy, ruleView } from './read-back.ts'
-import type { Resolved } from './resolve.ts'
+import type { Outcome, Resolved } from './resolve.ts'
 import { resolve } from './resolve.ts'
 import type { StandingRule } from './rules.ts'
 import type { PolicyState } from './state.ts'
@@ -28,6 +28,7 @@ export class Holder {
   #failed: ReadonlyMap<string, string> = new Map()
   #trouble: string | undefined
   #turned = 0
+  #observed: ReadonlySet<string> = new Set()
   #readings: Readings | undefined
   readonly #policies = new Map<string, DevicePolicy>()
 
@@ -55,6 +56,16 @@ export class Holder {
     return this.#resolved.outcomes.keys()
   }
 
+  /** Devices whose level is `observe`; the same set as long as it holds the same. */
+  get observed(): ReadonlySet<string> {
+    return this.#observed
+  }
+
+  /** What is ordered of a device; undefined: nothing particular. */
+  outcomeOf(deviceId: string): Outcome | undefined {
+    return this.#resolved.outcomes.get(deviceId)
+  }
+
   /** What everyone is held to, by rule; devices without anything particular have this alone. */
   get everyone(): readonly string[] {
     return this.#resolved.desired.everyone.map(({ ruleId }) => ruleId)
@@ -73,6 +84,10 @@ export class Holder {
       this.#trouble = `The kernel could not be told: ${(error as Error).message}`
     }
     this.#resolved = resolved
+    const observed = new Set(off() === undefined ? observedIn(resolved) : [])
+    const isSame =
+      observed.size === this.#observed.size && [...observed].every((id) => this.#observed.has(id))
+    if (!isSame) this.#observed = observed
     this.#forget()
   }
 
@@ -111,4 +126,8 @@ export class Holder {
     }
     return policy
   }
+}
+
+function* observedIn({ outcomes }: Resolved): Generator<string> {
+  for (const [id, { levels }] of outcomes) if (levels[0]?.level === 'observe') yield id
 }

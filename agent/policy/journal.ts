@@ -1,5 +1,6 @@
 // The journal: entries that are stored, and those that wait for the disk, as one list.
-import type { JournalEntry } from '../../protocol/policy.ts'
+import type { Group, JournalEntry } from '../../protocol/policy.ts'
+import type { StandingGroup } from './groups.ts'
 import { publicRule } from './rules.ts'
 import type { Pending, StoredEntry } from './stored.ts'
 import type { Timers } from './timers.ts'
@@ -89,9 +90,13 @@ function withMark({ undone_by: _, ...entry }: StoredEntry, undoneBy: number | un
 
 /** The entry as others see it. */
 export function publicEntry(entry: StoredEntry, timers: Timers): JournalEntry {
-  const { added, removed, closing: _, undid: __, ...rest } = entry
+  const { added, removed, groups_before, groups_after, closing: _, undid: __, ...rest } = entry
+  const told = (groups: readonly StandingGroup[]): Group[] =>
+    groups.map(({ joining: ___, ...group }) => group)
   return {
     ...rest,
+    ...(groups_before && { groups_before: told(groups_before) }),
+    ...(groups_after && { groups_after: told(groups_after) }),
     added: added.map((rule) => publicRule(rule, timers)),
     removed: removed.map((rule) => publicRule(rule, timers)),
   }

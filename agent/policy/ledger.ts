@@ -1,11 +1,13 @@
 // What stands, in memory and on the disk: takes plans, takes them back, and writes what waits for the disk.
 import type { Log } from '../log.ts'
 import type { DeviceBook } from './device-book.ts'
+import type { StandingGroup } from './groups.ts'
 import { Journal } from './journal.ts'
 import type { Plan } from './plan.ts'
 import type { CopyContent } from './policy-copy.ts'
 import { PolicyStore } from './policy-store.ts'
 import type { StandingRule } from './rules.ts'
+import type { Change } from './state.ts'
 import { inverseOf, PolicyState } from './state.ts'
 import type { StoredEntry, StoreState } from './stored.ts'
 import { clearPending, isNothing, nothingPending } from './stored.ts'
@@ -42,11 +44,12 @@ export class Ledger {
   /** Reads what is stored; ends of another boot become ends of this one. Throws only for a file of a newer Homespin. */
   start(): void {
     const { rules, groups, devices, state, recovered } = this.#store.load()
+    this.#timers.begin(state.mark)
     this.#book.load(devices)
     this.#revision = state.revision
     this.journal.seq = state.seq
     this.state.closed = state.closed
-    for (const group of groups) this.state.putGroup(group.id, group)
+    for (const group of groups) this.#carryGroupOver(group, state.mark)
     for (const { id, accepted } of devices) this.state.say(id, accepted)
     for (const rule of rules) this.#carryOver(rule, state.mark)
     for (const id of this.#book.remembered.keys()) this.#remember(id)
@@ -73,7 +76,14 @@ export class Ledger {
     const { change, verb, sentence, reason, actor, undid, undoes, revived } = plan
     const seq = this.journal.seq + 1
     const added = change.added.map((rule) => ({ ...rule, seq }))
-    const { groups, accepted, closing } = change
+    const { accepted, closing } = change
+    const groups = change.groups && {
+      before: change.groups.before,
+      // What comes back keeps the entry with which it came first.
+      after: change.groups.after.map(({ joining, ...group }) =>
+        joining === undefined ? group : { ...group, joining: { seq, ...joining } },
+      ),
+    }
     const entry = this.journal.append({
       time_ms: nowMs,
       actor,
@@ -88,7 +98,8 @@ export class Ledger {
       ...(undoes === undefined ? {} : { undoes }),
       ...(undid && { undid }),
     })
-    const taken = { plan: { ...plan, change: { ...change, added } }, entry }
+    const carried: Change = { ...change, added, ...(groups && { groups }) }
+    const taken = { plan: { ...plan, change: carried }, entry }
     this.state.apply(taken.plan.change)
     for (const one of undid ?? []) this.journal.mark(one, seq)
     for (const one of revived ?? []) this.journal.mark(one, undefined)
@@ -166,6 +177,14 @@ export class Ledger {
     }
     if (JSON.stringify(carried) === JSON.stringify(rule)) this.state.put(rule)
     else this.replace(carried)
+  }
+
+  #carryGroupOver(group: StandingGroup, mark: Mark | undefined): void {
+    const { joining } = group
+    const confirm = joining && this.#timers.carryOver(joining.confirm, mark)
+    const carried = joining && confirm ? { ...group, joining: { ...joining, confirm } } : group
+    this.state.putGroup(group.id, carried)
+    if (confirm?.boot_id !== joining?.confirm.boot_id) this.#pending.groups.set(group.id, carried)
   }
 
   #note({ change }: Plan): void {

@@ -1,28 +1,25 @@
 // What each call would change: asked of the state as it is at that moment, carried out elsewhere. Throws a `PolicyError`
 // where it can't be done.
-import type { Actor, Group, JournalEntry, Subject } from '../../protocol/policy.ts'
+import type { Actor, JournalEntry } from '../../protocol/policy.ts'
 import type { Enforcement } from '../enforce/contract.ts'
-import { CONFIRM_S, isRisky } from './confirm.ts'
+import { checkDevice, checkOn, checkRule, checkWeight, reachOf } from './checks.ts'
+import { confirmSeconds, isRisky } from './confirm.ts'
 import type { By, Order, Selector } from './contract.ts'
 import { PolicyError } from './contract.ts'
 import type { DeviceBook } from './device-book.ts'
 import type { Journal } from './journal.ts'
 import { isWhole } from './match.ts'
-import type { PolicyDevice } from './resolve.ts'
-import { levelOfRule } from './resolve.ts'
-import type { StandingRule } from './rules.ts'
 import {
-  canonicalGroup,
   cleanActor,
   cleanText,
-  MAX_GROUPS,
   MAX_RULES,
-  MAX_WEIGHT,
+  notShorter,
   ruleOf,
   selects,
   subjectKey,
   supersedes,
 } from './rules.ts'
+import { checkSafeChange } from './safe-changes.ts'
 import { rulesText, ruleText } from './sentences.ts'
 import type { Change, PolicyState } from './state.ts'
 import type { Timers } from './timers.ts'
@@ -63,7 +60,8 @@ export function planBy(by: By, plan: Pick<Plan, 'change' | 'verb' | 'sentence'>)
 
 export function planOrder(desk: Desk, order: Order, by: By): Plan {
   const { state, timers } = desk
-  const ordered = ruleOf(order, by, timers)
+  const asked = ruleOf(order, by, timers)
+  const ordered = notShorter(asked, state.withKey(asked.key))
   const { subject, match } = ordered
   checkOn(desk)
   if ('everyone' in subject && order.action === 'allow' && match && isWhole(match)) {
@@ -80,9 +78,10 @@ export function planOrder(desk: Desk, order: Order, by: By): Plan {
   }
   checkWeight(state.weight + state.weightOf(ordered))
   checkRule(desk, ordered, by.asker)
-  const seconds =
-    order.term.confirmS ??
-    (isRisky(ordered, reachOf(desk, subject), desk.book.count) ? CONFIRM_S : 0)
+  const seconds = confirmSeconds(
+    order.term.confirmS,
+    isRisky(ordered, reachOf(desk, subject), desk.book.count),
+  )
   const rule =
     seconds === 0
       ? ordered
@@ -144,11 +143,9 @@ export function planConfirm(desk: Desk, ruleId: string, by: By): Plan {
     throw new PolicyError('conflict', 'This rule does not wait to be confirmed.')
   }
   const { confirm: _, confirm_s: __, ...kept } = rule
-  return planBy(by, {
-    change: { added: [kept], removed: [rule] },
-    verb: 'confirm',
-    sentence: `Confirmed: ${ruleText(kept, desk)}.`,
-  })
+  const change: Change = { added: [kept], removed: [rule] }
+  if (by.safeOnly) checkSafeChange(change)
+  return planBy(by, { change, verb: 'confirm', sentence: `Confirmed: ${ruleText(kept, desk)}.` })
 }
 
 export function planAccept(
@@ -173,110 +170,6 @@ export function planAccept(
     verb: 'device-accept',
     sentence: `${book.nameOf(deviceId)} is ${accepted ? '' : 'no longer '}accepted.`,
   })
-}
-
-export function planGroup(desk: Desk, given: Group, by: By): Plan | undefined {
-  const { state } = desk
-  const group = canonicalGroup(given)
-  const before = state.groups.get(group.id)
-  if (JSON.stringify(before) === JSON.stringify(group)) return undefined
-  if (before === undefined && state.groups.size >= MAX_GROUPS) {
-    throw new PolicyError('refused', `There can be no more than ${MAX_GROUPS} groups.`)
-  }
-  for (const id of group.device_ids) if (!before?.device_ids.includes(id)) checkDevice(desk, id)
-  const rules = state.about(`group:${group.id}`)
-  const more = group.device_ids.length - (before?.device_ids.length ?? 0)
-  if (more > 0) checkWeight(state.weight + more * rules.length)
-  for (const rule of rules) checkRule(desk, rule, by.asker, group.device_ids)
-  return planBy(by, {
-    change: {
-      added: [],
-      removed: [],
-      groups: { before: before === undefined ? [] : [before], after: [group] },
-    },
-    verb: 'group-set',
-    sentence: `Group ${group.name} has ${group.device_ids.length} devices.`,
-  })
-}
-
-export function planGroupRemoval(desk: Desk, id: string, by: By): Plan {
-  const { state } = desk
-  const group = state.groups.get(id)
-  if (group === undefined) throw new PolicyError('not_found', 'There is no such group.')
-  const rules = state.about(`group:${id}`).length
-  if (rules > 0) {
-    throw new PolicyError(
-      'conflict',
-      `${rules} rules are about group ${group.name}; release them first.`,
-    )
-  }
-  return planBy(by, {
-    change: { added: [], removed: [], groups: { before: [group], after: [] } },
-    verb: 'group-remove',
-    sentence: `Group ${group.name} is removed.`,
-  })
-}
-
-/** Throws where nothing can be held now. */
-export function checkOn(desk: Desk): void {
-  const off = desk.off()
-  if (off !== undefined) throw new PolicyError('refused', off)
-}
-
-function checkWeight(weight: number): void {
-  if (weight > MAX_WEIGHT) {
-    throw new PolicyError(
-      'refused',
-      `Rules about groups would come to more than ${MAX_WEIGHT} entries; use fewer rules or smaller groups.`,
-    )
-  }
-}
-
-function checkDevice({ book }: Desk, id: string): void {
-  if (book.find(id) === undefined) {
-    throw new PolicyError('not_found', 'There is no such device; look it up with get-devices.')
-  }
-}
-
-/** Whom a subject means now, for checks; of everyone nobody in particular. */
-function reachOf(
-  { state, book }: Desk,
-  subject: Subject,
-  members?: readonly string[],
-): PolicyDevice[] {
-  if ('device_id' in subject) return [book.named(subject.device_id)]
-  if ('group_id' in subject) {
-    const ids = members ?? state.groups.get(subject.group_id)?.device_ids ?? []
-    return ids.map((id) => book.named(id))
-  }
-  if ('everyone' in subject) return []
-  return [...book.seen()].filter(({ id }) => !state.isAccepted(id))
-}
-
-/** Throws where the subject is not there, or where enforcement refuses. */
-export function checkRule(
-  desk: Desk,
-  rule: StandingRule,
-  asker?: string,
-  members?: readonly string[],
-): void {
-  const { subject, action, match, restriction } = rule
-  if ('device_id' in subject) checkDevice(desk, subject.device_id)
-  if ('group_id' in subject && members === undefined && !desk.state.groups.has(subject.group_id)) {
-    throw new PolicyError('not_found', 'There is no such group.')
-  }
-  const level = levelOfRule(rule)
-  const refusal = desk.enforcement.refusal({
-    action,
-    devices: reachOf(desk, subject, members),
-    everyone: 'everyone' in subject,
-    newDevices: 'new_devices' in subject,
-    ...(match === undefined ? {} : { match }),
-    ...(level === undefined ? {} : { level }),
-    ...(restriction === undefined ? {} : { restriction }),
-    ...(asker === undefined ? {} : { asker }),
-  })
-  if (refusal !== undefined) throw new PolicyError('refused', refusal.message)
 }
 
 /** The ids of the devices that a change is about, at most `most`. */

@@ -44,16 +44,21 @@ export function inTransaction<T>(db: DatabaseSync, work: () => T): T {
   }
 }
 
-/** Everything but the journal. `bad`: records that can't be read. */
-export function readAll(db: DatabaseSync): Stored & { bad: number } {
-  let bad = 0
+/** Everything but the journal. */
+export interface ReadRows extends Stored {
+  /** Records that can't be read: table and id. */
+  bad: ReadonlySet<string>
+}
+
+export function readAll(db: DatabaseSync): ReadRows {
+  const bad = new Set<string>()
   const read = <T>(from: string, isRight: (value: unknown) => boolean): T[] =>
     db
-      .prepare(`SELECT record FROM ${from}`)
+      .prepare(`SELECT id, record FROM ${from}`)
       .all()
-      .flatMap(({ record }) => {
+      .flatMap(({ id, record }) => {
         const value = readRecord<T>(record, isRight)
-        if (value === undefined) bad++
+        if (value === undefined) bad.add(`${from} ${id}`)
         return value === undefined ? [] : [value]
       })
   const rules = read<Stored['rules'][0]>('rule', isRule)
@@ -64,7 +69,7 @@ export function readAll(db: DatabaseSync): Stored & { bad: number } {
 }
 
 /** Everything but the journal, of a file that can't be written; undefined where that can't be read either. */
-export function readUnwritable(path: string): (Stored & { bad: number }) | undefined {
+export function readUnwritable(path: string): ReadRows | undefined {
   const unchanging = Object.assign(pathToFileURL(path), { search: '?immutable=1' })
   // Without room for its index a write-ahead log can't be read; where there is none, the file says it all.
   const ways = logSize(path) > 0 ? [path] : [path, unchanging]

@@ -13,7 +13,7 @@ import {
 import type { Log } from '../log.ts'
 import type { CopyContent } from './policy-copy.ts'
 import { PolicyCopy } from './policy-copy.ts'
-import type { JournalSize } from './policy-rows.ts'
+import type { JournalSize, ReadRows } from './policy-rows.ts'
 import {
   inTransaction,
   readAll,
@@ -34,6 +34,14 @@ const SENTENCES = {
   busy: 'another program has locked its file; stop that program',
   failed: 'the disk reports an error',
 } as const
+
+const NO_ROWS: ReadRows = {
+  rules: [],
+  groups: [],
+  devices: [],
+  state: EMPTY_STATE,
+  bad: new Set(),
+}
 
 /** What was found at the start. */
 export interface Loaded extends Stored {
@@ -85,15 +93,15 @@ export class PolicyStore {
         `What is ordered can't be read: ${this.#problem} The kernel goes on holding it.`,
       )
     }
-    const stored = found ?? { rules: [], groups: [], devices: [], state: EMPTY_STATE, bad: 0 }
-    if (stored.bad > 0) this.#log.error(`${stored.bad} records of the policy can't be read`)
+    const stored = found ?? NO_ROWS
+    const { bad } = stored
+    if (bad.size > 0) this.#log.error(`${bad.size} records of the policy can't be read`)
     const newer = copy !== undefined && copy.state.revision > stored.state.revision
-    const repairs =
-      copy !== undefined && stored.bad > 0 && copy.state.revision === stored.state.revision
-    if (copy === undefined || !(newer || repairs)) return { ...stored, recovered: false }
-    this.#log.warn(`the policy is recovered from its copy: ${copy.rules.length} rules`)
+    if (copy === undefined || !(newer || bad.size > 0)) return { ...stored, recovered: false }
+    const whole = newer ? copy : repaired(stored, copy)
+    this.#log.warn(`the policy is recovered from its copy: ${whole.rules.length} rules`)
     this.#restoreEntries(copy)
-    return { ...copy, recovered: true }
+    return { ...whole, recovered: true }
   }
 
   /** Writes all of it or nothing. Undefined: it is on the disk; else why not, a sentence. */
@@ -191,6 +199,21 @@ export class PolicyStore {
   #sayDamaged(keptAs: string): void {
     this.#lost = true
     this.#log.error(`the file of the policy is damaged; it is kept as ${keptAs}`)
+  }
+}
+
+/**
+ * What can be read, and of the rest what the copy has. That may be as old as the last change of a rule: since then only the
+ * clocks were noted, but for what a power cut took.
+ */
+function repaired({ bad, ...stored }: ReadRows, copy: Stored): Stored {
+  const lost = <T extends { id: string }>(table: string, of: readonly T[]): T[] =>
+    of.filter(({ id }) => bad.has(`${table} ${id}`))
+  return {
+    rules: [...stored.rules, ...lost('rule', copy.rules)],
+    groups: [...stored.groups, ...lost('home_group', copy.groups)],
+    devices: [...stored.devices, ...lost('device', copy.devices)],
+    state: stored.state,
   }
 }
 

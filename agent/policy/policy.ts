@@ -11,23 +11,19 @@ import type { KnownDevices } from './device-book.ts'
 import { DeviceBook } from './device-book.ts'
 import { DisableSwitch } from './disable-switch.ts'
 import { Windows } from './due.ts'
+import type { StandingGroup } from './groups.ts'
+import { publicGroup } from './groups.ts'
 import { Holder } from './holder.ts'
 import { publicEntry } from './journal.ts'
 import type { Taken } from './ledger.ts'
 import { Ledger } from './ledger.ts'
+import { checkAsker } from './lock-out.ts'
 import type { Desk, Plan } from './plan.ts'
-import {
-  devicesOf,
-  planAccept,
-  planConfirm,
-  planGroup,
-  planGroupRemoval,
-  planLift,
-  planOrder,
-  planPanic,
-} from './plan.ts'
+import { devicesOf, planAccept, planConfirm, planLift, planOrder, planPanic } from './plan.ts'
+import { planGroup, planGroupConfirm, planGroupRemoval } from './plan-groups.ts'
 import { dueChanges, planDisabled, renewed } from './probation.ts'
 import { Rounds } from './rounds.ts'
+import { stillHeld, targetsOf } from './still-held.ts'
 import { Teller, viewsOf } from './teller.ts'
 import type { BoxTime } from './timers.ts'
 import { boxTime, Timers } from './timers.ts'
@@ -126,31 +122,47 @@ export class Policy implements PolicyDesk {
   }
 
   order(order: Order, by: By): Promise<Ordered> {
-    return this.#submit(() => planOrder(this.#desk, order, by))
+    // Orders about single devices are judged by what they name; who is new is nobody's to say beforehand.
+    const isWide = 'new_devices' in order.subject
+    return this.#submit(() => planOrder(this.#desk, order, by), isWide ? by.asker : undefined)
   }
 
-  lift(selector: Selector, by: By): Promise<Ordered> {
-    return this.#submit(() => planLift(this.#desk, selector, by))
+  async lift(selector: Selector, by: By): Promise<Ordered> {
+    const rule = this.#ledger.state.rules.get(selector.ruleId ?? '')
+    const done = await this.#submit(() => planLift(this.#desk, selector, by), by.asker)
+    const subject = selector.subject ?? rule?.subject
+    if (subject === undefined) return done
+    const ids = targetsOf(subject, this.#ledger.state).slice(0, MAX_POLICIES)
+    const still_held = stillHeld(rule ?? selector, subject, this.#desk, this.#holder)
+    return {
+      ...done,
+      policies: { ...done.policies, ...this.#policiesOf(ids) },
+      ...(still_held === undefined ? {} : { still_held }),
+    }
   }
 
   undo(which: { seq?: number; toMs?: number }, by: By): Promise<Ordered> {
-    return this.#submit(() => planUndo(this.#desk, which, by))
+    return this.#submit(() => planUndo(this.#desk, which, by), by.asker)
   }
 
   panic(by: By): Promise<Ordered> {
     return this.#submit(() => planPanic(this.#desk, by))
   }
 
-  confirm(ruleId: string, by: By): Promise<Ordered> {
-    return this.#submit(() => planConfirm(this.#desk, ruleId, by))
+  confirm(what: { ruleId: string } | { groupId: string }, by: By): Promise<Ordered> {
+    return this.#submit(() =>
+      'ruleId' in what
+        ? planConfirm(this.#desk, what.ruleId, by)
+        : planGroupConfirm(this.#desk, what.groupId, by),
+    )
   }
 
   accept(deviceId: string, accepted: boolean, by: By): Promise<Ordered> {
-    return this.#submit(() => planAccept(this.#desk, deviceId, accepted, by))
+    return this.#submit(() => planAccept(this.#desk, deviceId, accepted, by), by.asker)
   }
 
   setGroup(group: Group, by: By): Promise<Ordered> {
-    return this.#submit(() => planGroup(this.#desk, group, by))
+    return this.#submit(() => planGroup(this.#desk, group, by), by.asker)
   }
 
   removeGroup(id: string, by: By): Promise<Ordered> {
@@ -167,12 +179,17 @@ export class Policy implements PolicyDesk {
     return this.#ready
   }
 
+  /** Devices whose level is `observe`; another set whenever that changes. */
+  get observed(): ReadonlySet<string> {
+    return this.#holder.observed
+  }
+
   rules(): RuleView[] {
     return viewsOf(this.#ledger.state, this.#holder)
   }
 
   groups(): Group[] {
-    return [...this.#ledger.state.groups.values()]
+    return [...this.#ledger.state.groups.values()].map((group) => this.#told(group))
   }
 
   policyOf(deviceId: string): DevicePolicy {
@@ -232,7 +249,7 @@ export class Policy implements PolicyDesk {
     const stepped = this.#timers.follow()
     if (stepped) this.#windows.forget()
     const now = this.#timers.bootNow
-    const next = this.#windows.next(this.#ledger.state.rules.values())
+    const next = this.#windows.next(this.#ledger.state)
     const retry = this.#isIncomplete() && now - this.#triedMs >= RETRY_MS
     const due = this.#nextMs <= now || this.#isTurned()
     if (stepped || retry || due || this.#switch.isOn !== this.#wasOff) {
@@ -249,11 +266,11 @@ export class Policy implements PolicyDesk {
     clearTimeout(this.#timer)
     if (!this.#started) return
     const now = this.#timers.bootNow
-    const { rules } = this.#ledger.state
-    const next = this.#windows.next(rules.values()) ?? Number.POSITIVE_INFINITY
+    const { state } = this.#ledger
+    const next = this.#windows.next(state) ?? Number.POSITIVE_INFINITY
     this.#nextMs = this.#isTurned() ? now : next
     const watches =
-      [...rules.values()].some(({ schedule }) => schedule !== undefined) ||
+      [...state.rules.values()].some(({ schedule }) => schedule !== undefined) ||
       Number.isFinite(this.#nextMs) ||
       this.#isIncomplete()
     if (!watches) return
@@ -308,20 +325,34 @@ export class Policy implements PolicyDesk {
     this.#arm()
   }
 
-  async #submit(plan: () => Plan | undefined): Promise<Ordered> {
+  /** `asker`: whose own device the change must not close, beyond what the plan itself checks. */
+  async #submit(plan: () => Plan | undefined, asker?: string): Promise<Ordered> {
     if (!this.#started) {
       throw new PolicyError('unavailable', 'The agent is just starting or stopping: try again.')
     }
-    const { taken, notStored } = await this.#rounds.submit(plan)
+    const { taken, notStored } = await this.#rounds.submit(() => {
+      const planned = plan()
+      if (planned !== undefined) checkAsker(this.#desk, planned.change, asker)
+      return planned
+    })
     if (taken === undefined) return { rules: [], policies: {} }
     const { change } = taken.plan
     const rules = change.added.length > 0 ? change.added : change.removed
     const ids = devicesOf(this.#desk, taken.plan, MAX_POLICIES)
     return {
       rules: rules.map((rule) => this.#holder.view(rule)),
-      policies: Object.fromEntries(ids.map((id) => [id, this.#holder.policyOf(id)])),
+      policies: this.#policiesOf(ids),
+      ...(change.groups && { groups: change.groups.after.map((one) => this.#told(one)) }),
       journal_seq: taken.entry.seq,
       ...(notStored === undefined ? {} : { not_stored: notStored }),
     }
+  }
+
+  #told(group: StandingGroup): Group {
+    return publicGroup(group, this.#timers)
+  }
+
+  #policiesOf(ids: readonly string[]): Record<string, DevicePolicy> {
+    return Object.fromEntries(ids.map((id) => [id, this.#holder.policyOf(id)]))
   }
 }

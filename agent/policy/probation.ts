@@ -2,11 +2,14 @@
 import type { By } from './contract.ts'
 import { PolicyError } from './contract.ts'
 import { dueNow } from './due.ts'
+import type { StandingGroup } from './groups.ts'
+import { settledMembers } from './groups.ts'
 import type { Desk, Plan } from './plan.ts'
 import { planBy, SYSTEM_VERBS } from './plan.ts'
 import type { StandingRule } from './rules.ts'
 import { rulesText } from './sentences.ts'
 import type { PolicyState } from './state.ts'
+import type { StoredEntry } from './stored.ts'
 import type { Timers } from './timers.ts'
 import { planUndoOf } from './undo.ts'
 
@@ -31,7 +34,7 @@ export function renewed(state: PolicyState, deviceId: string, timers: Timers): S
 
 /** One plan for all that ends, one for each order that is rolled back. Carried out in this order, they do not collide. */
 export function dueChanges(desk: Desk, take: (plan: Plan) => void): void {
-  const { expired, quiet, unconfirmed } = dueNow(desk.state.rules.values(), desk.timers)
+  const { expired, quiet, unconfirmed, unconfirmedGroups } = dueNow(desk.state, desk.timers)
   if (expired.length > 0) {
     take(
       planBy(bySystem('its time is over'), {
@@ -51,24 +54,51 @@ export function dueChanges(desk: Desk, take: (plan: Plan) => void): void {
     )
   }
   for (const rule of unconfirmed) if (desk.state.rules.has(rule.id)) take(planRollBack(desk, rule))
+  for (const group of unconfirmedGroups) take(planGroupRollBack(desk, group))
 }
+
+const UNCONFIRMED = bySystem('nobody confirmed it in time')
 
 /** What was before the order comes back, where nothing was ordered since; else the rule alone goes. */
 function planRollBack(desk: Desk, rule: StandingRule): Plan {
-  const by = bySystem('nobody confirmed it in time')
   const told = {
     verb: SYSTEM_VERBS.unconfirmed,
     sentence: rulesText([rule], desk, (text) => `Rolled back: ${text}`),
   }
-  const entry = rule.seq === undefined ? undefined : desk.journal.get(rule.seq)
-  if (entry !== undefined && entry.added.length === 1) {
-    try {
-      return { ...planUndoOf(desk, entry, by), ...told }
-    } catch (error) {
-      if (!(error instanceof PolicyError)) throw error
-    }
+  const before = planBefore(desk, rule.seq, ({ added }) => added.length === 1)
+  return {
+    ...(before ?? planBy(UNCONFIRMED, { change: { added: [], removed: [rule] }, ...told })),
+    ...told,
   }
-  return planBy(by, { change: { added: [], removed: [rule] }, ...told })
+}
+
+/** The group becomes what it was before, where nothing was ordered since; else those who joined leave it. */
+function planGroupRollBack(desk: Desk, group: StandingGroup): Plan {
+  const { joining, ...rest } = group
+  const told = {
+    verb: SYSTEM_VERBS.unconfirmed,
+    sentence: `Rolled back: group ${group.name} has ${group.device_ids.length} devices.`,
+  }
+  const after = { ...rest, device_ids: settledMembers(group) }
+  const change = { added: [], removed: [], groups: { before: [group], after: [after] } }
+  const before = planBefore(desk, joining?.seq, ({ added }) => added.length === 0)
+  return { ...(before ?? planBy(UNCONFIRMED, { change, ...told })), ...told }
+}
+
+/** The change of an entry taken back by the box, if that can be done and the entry is of this kind. */
+function planBefore(
+  desk: Desk,
+  seq: number | undefined,
+  isRight: (entry: StoredEntry) => boolean,
+): Plan | undefined {
+  const entry = seq === undefined ? undefined : desk.journal.get(seq)
+  if (entry === undefined || !isRight(entry)) return undefined
+  try {
+    return planUndoOf(desk, entry, UNCONFIRMED)
+  } catch (error) {
+    if (error instanceof PolicyError) return undefined
+    throw error
+  }
 }
 
 /** The file `DISABLE` came or went. */

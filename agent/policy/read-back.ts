@@ -1,11 +1,12 @@
 // What is told of rules and devices: what is ordered beside what the kernel says that it has. Pure.
-import type { DevicePolicy, Restriction, RuleView } from '../../protocol/policy.ts'
+import type { DevicePolicy, Level, Restriction, RuleView } from '../../protocol/policy.ts'
 import type { ActualDevice } from '../enforce/contract.ts'
+import type { DesiredLevel } from './desired.ts'
 import { isWhole } from './match.ts'
 import type { Outcome, Resolved } from './resolve.ts'
 import { levelOfRule } from './resolve.ts'
 import type { StandingRule } from './rules.ts'
-import { isStricter, publicRule } from './rules.ts'
+import { covers, publicRule } from './rules.ts'
 import type { Timers } from './timers.ts'
 
 /** What both are told by. */
@@ -57,7 +58,7 @@ function isHeld(rule: StandingRule, deviceId: string, { actual, resolved }: Read
   if (level === 'observe') return true
   const has = actual.get(deviceId)
   if (has?.spared !== undefined && isWide(rule)) return true
-  if (level !== undefined) return has?.level === level || isAtLeast(has, level)
+  if (level !== undefined) return levelsIn(has).some((one) => covers(one, level))
   if (rule.restriction !== undefined) return has?.restrictions.has(rule.restriction) ?? false
   if (rule.match === undefined || isWhole(rule.match)) return true
   return has?.rules.has(rule.id) ?? false
@@ -68,8 +69,9 @@ function isWide({ subject }: StandingRule): boolean {
   return 'everyone' in subject || 'new_devices' in subject
 }
 
-function isAtLeast(has: ActualDevice | undefined, level: NonNullable<Outcome['level']>['level']) {
-  return has?.level !== undefined && isStricter(has.level, level)
+/** The levels that the kernel has of a device, the strictest first. */
+function levelsIn(has: ActualDevice | undefined): readonly Level[] {
+  return has?.level === undefined ? [] : [has.level, ...(has.further ?? [])]
 }
 
 /** A device's message stays small, however much is ordered about it. */
@@ -87,21 +89,23 @@ export function devicePolicy(
   const has = actual.get(deviceId)
   const everyone = resolved.desired.everyone.map(({ ruleId }) => ruleId)
   const rules = [...(outcome?.rules ?? []), ...everyone]
-  const ordered = outcome?.level
-  const wide = ordered && ruleOf(ordered.ruleId)
-  const isSpared = has?.spared !== undefined && wide !== undefined && isWide(wide)
-  const isNone = ordered !== undefined && (isSpared || isOver(ordered.ruleId, readings))
-  const desired = isNone ? undefined : ordered
-  const level = levelNow(outcome, has, readings)
+  const due = levelsDue(outcome, timers).filter(({ ruleId }) => {
+    const rule = ruleOf(ruleId)
+    return has?.spared === undefined || rule === undefined || !isWide(rule)
+  })
+  const [desired] = due
+  const levels = levelsNow({ outcome, due, has, readings })
   const restrictions = (outcome?.restrictions ?? []).filter((one) => has?.restrictions.has(one))
   const problem =
     readings.off !== undefined && (desired !== undefined || rules.length > 0)
       ? readings.off
-      : problemOf({ outcome, desired, rules, level, restrictions, has, readings, ruleOf })
+      : problemOf({ outcome, due, rules, levels, restrictions, has, readings, ruleOf })
+  const [level, also] = levels
   return {
     accepted,
     ...(desired === undefined ? {} : { desired_level: desired.level }),
     ...(level === undefined ? {} : { level }),
+    ...(isBeside(level, also) ? { also_level: also } : {}),
     ...(desired?.untilBootMs === undefined
       ? {}
       : { level_until_ms: timers.wallAt(desired.untilBootMs) }),
@@ -115,36 +119,61 @@ export function devicePolicy(
   }
 }
 
-function levelNow(outcome: Outcome | undefined, has: ActualDevice | undefined, readings: Readings) {
-  if (readings.off !== undefined) return has?.level
-  const desired = outcome?.level
-  if (desired === undefined || has?.level !== undefined) return has?.level
+/** Those that are ordered and whose time is not over: the kernel lets go at that moment, what stands follows a little later. */
+function levelsDue(outcome: Outcome | undefined, timers: Timers): readonly DesiredLevel[] {
+  return (outcome?.levels ?? []).filter(
+    ({ untilBootMs }) => untilBootMs === undefined || untilBootMs > timers.bootNow,
+  )
+}
+
+function levelsNow(of: {
+  outcome: Outcome | undefined
+  due: readonly DesiredLevel[]
+  has: ActualDevice | undefined
+  readings: Readings
+}): readonly Level[] {
+  const { outcome, due, has, readings } = of
+  const held = levelsIn(has)
+  if (readings.off !== undefined || held.length > 0) return held
   // Nothing in the kernel says that a device is observed, nor which of the unknown ones are held as such.
-  const heldAsUnknown = outcome?.listed === false && !readings.failed.has(desired.ruleId)
-  return desired.level === 'observe' || heldAsUnknown ? desired.level : undefined
+  const untold = due.filter(
+    ({ level, ruleId }) =>
+      level === 'observe' || (outcome?.listed === false && !readings.failed.has(ruleId)),
+  )
+  return untold.map(({ level }) => level)
+}
+
+/** `internet_only` beside `local_only`: what one leaves open the other closes. */
+function isBeside(level: Level | undefined, also: Level | undefined): also is Level {
+  return level !== undefined && also !== undefined && !covers(level, also)
+}
+
+function levelProblem(due: readonly DesiredLevel[], held: readonly Level[]): string | undefined {
+  const missing = due.find(({ level }) => !held.some((one) => covers(one, level)))
+  if (missing !== undefined) {
+    return `Level ${missing.level} is ordered, the kernel has ${held.join(' and ') || 'none'}.`
+  }
+  const much = held.find((one) => !due.some(({ level }) => covers(level, one)))
+  return much === undefined ? undefined : `The kernel still holds level ${much}.`
 }
 
 function problemOf(of: {
   outcome: Outcome | undefined
-  desired: Outcome['level']
+  due: readonly DesiredLevel[]
   rules: readonly string[]
-  level: string | undefined
+  levels: readonly Level[]
   restrictions: readonly Restriction[]
   has: ActualDevice | undefined
   readings: Readings
   ruleOf: (id: string) => StandingRule | undefined
 }): string | undefined {
-  const { outcome, rules, level, restrictions, has, readings, ruleOf } = of
-  const refused = [...rules, ...(outcome?.level ? [outcome.level.ruleId] : [])]
+  const { outcome, due, rules, levels, restrictions, has, readings, ruleOf } = of
+  const refused = [...rules, ...(outcome?.levels ?? []).map(({ ruleId }) => ruleId)]
     .map((id) => readings.failed.get(id))
     .find((sentence) => sentence !== undefined)
   if (refused !== undefined) return refused
-  const desired = of.desired?.level
-  if (desired !== level) {
-    return desired === undefined
-      ? `The kernel still holds level ${level}.`
-      : `Level ${desired} is ordered, the kernel has ${level ?? 'none'}.`
-  }
+  const wrong = levelProblem(due, levels)
+  if (wrong !== undefined) return wrong
   if (restrictions.length !== (outcome?.restrictions.length ?? 0)) {
     return 'The kernel does not have every restriction that is ordered.'
   }

@@ -1,12 +1,15 @@
 // Rules, groups, accepted devices, windows and the time → what the kernel shall hold now. Pure.
 //
-// Of several levels the strictest holds, with one exception: `allow` of a whole device (or group) takes it out of what is
+// Of several levels each closes what it closes: the stricter of each column of their table holds. With one exception: `allow` of a whole device (or group) takes it out of what is
 // ordered more widely: of groups, of new devices, of everyone. Exceptions that name the other side pass through everything.
 import type { Level, Restriction } from '../../protocol/policy.ts'
-import type { Desired, DesiredDevice, DesiredMatch } from './desired.ts'
+import { LEVELS } from '../../protocol/policy.ts'
+import type { Desired, DesiredDevice, DesiredLevel, DesiredMatch } from './desired.ts'
+import { levelsOf } from './desired.ts'
+import type { StandingGroup } from './groups.ts'
 import { cidrOf, isWhole, protocolNumber } from './match.ts'
 import type { StandingRule } from './rules.ts'
-import { isStricter } from './rules.ts'
+import { covers } from './rules.ts'
 import type { PolicyState } from './state.ts'
 
 /** What policy has to know of a device. */
@@ -18,8 +21,6 @@ export interface PolicyDevice {
   shared?: boolean
   /** Text from the network. */
   name?: string
-  /** Something that others depend on: an access point, a NAS. What is ordered about it has to be confirmed. */
-  infrastructure?: boolean
 }
 
 /** Whether a rule holds at this moment; `idle` says in a sentence why it does not. */
@@ -27,7 +28,8 @@ export type Holding = { idle: string } | { untilBootMs?: number }
 
 /** What is ordered of one device. */
 export interface Outcome {
-  level?: { level: Level; ruleId: string; untilBootMs?: number }
+  /** Those that hold, the strictest first; see `DesiredDevice`. */
+  levels: readonly DesiredLevel[]
   /** Block and allow rules. */
   rules: readonly string[]
   restrictions: readonly Restriction[]
@@ -71,7 +73,7 @@ export function resolve(
 ): Resolved {
   const expected = new Map<string, Expected>()
   const sides = sortBySubject(state, holding, expected)
-  const unknown = levelOf([...sides.fresh, ...sides.everyone])
+  const unknown = closingOf([...sides.fresh, ...sides.everyone])
   const outcomes = new Map<string, Outcome>()
   const listed: DesiredDevice[] = []
   const free: string[] = []
@@ -99,7 +101,7 @@ export function resolve(
     desired: {
       devices: listed,
       everyone: sides.everyoneMatches.map(matchOf),
-      unknown: unknown && { level: { level: unknown.level, ruleId: unknown.ruleId }, free },
+      unknown: unknown.length === 0 ? undefined : { ...asDesired(unknown), free },
     },
     outcomes,
     expected,
@@ -128,21 +130,43 @@ function sortBySubject(
     const held: Held = { ...rule, untilBootMs: now.untilBootMs }
     const { subject } = rule
     if ('device_id' in subject) push(sides.device, subject.device_id, held)
-    else if ('group_id' in subject) {
-      for (const id of state.groups.get(subject.group_id)?.device_ids ?? []) {
-        push(sides.groupsOf, id, held)
-      }
-    } else if ('new_devices' in subject) sides.fresh.push(held)
+    else if ('group_id' in subject) pushMembers(sides, state.groups.get(subject.group_id), held)
+    else if ('new_devices' in subject) sides.fresh.push(held)
     else if (held.match !== undefined && !isWhole(held.match)) sides.everyoneMatches.push(held)
     else sides.everyone.push(held)
   }
   return sides
 }
 
+/** Of those whose joining has to be confirmed the kernel lets go by then. */
+function pushMembers({ groupsOf }: Sides, group: StandingGroup | undefined, rule: Held): void {
+  const { device_ids = [], joining } = group ?? {}
+  const joined = new Set(joining?.device_ids)
+  const never = Number.POSITIVE_INFINITY
+  const end = Math.min(joining?.confirm.boot_ms ?? never, rule.untilBootMs ?? never)
+  for (const id of device_ids) {
+    push(groupsOf, id, joined.has(id) ? { ...rule, untilBootMs: end } : rule)
+  }
+}
+
 function push(map: Map<string, Held[]>, id: string, rule: Held): void {
   const list = map.get(id)
   if (list) list.push(rule)
   else map.set(id, [rule])
+}
+
+/** What is ordered of one device at whatever time: its levels, and the rules that are exceptions from them. */
+export function heldAtAnyTime(
+  deviceId: string,
+  state: PolicyState,
+): { levels: readonly Level[]; exceptions: ReadonlySet<string> } {
+  const sides = sortBySubject(state, () => ({}), new Map())
+  const rules = rulesOf(deviceId, state, sides)
+  const exceptions = [...rules, ...sides.everyoneMatches].filter(({ action }) => action === 'allow')
+  return {
+    levels: closingOf(rules).map(({ level }) => level),
+    exceptions: new Set(exceptions.map(({ id }) => id)),
+  }
 }
 
 /** From the widest (0) to the narrowest. */
@@ -172,7 +196,7 @@ function exemptRank(rules: readonly StandingRule[]): number {
 }
 
 function entryOf(device: PolicyDevice, rules: readonly Held[], sides: Sides): DesiredDevice {
-  const level = levelOf(rules)
+  const levels = closingOf(rules)
   const restrictions: DesiredDevice['restrictions'] = {}
   for (const { id, restriction, untilBootMs } of rules) {
     if (restriction === undefined) continue
@@ -182,7 +206,7 @@ function entryOf(device: PolicyDevice, rules: readonly Held[], sides: Sides): De
     }
   }
   const matches = rules.filter(({ match }) => match !== undefined && !isWhole(match)).map(matchOf)
-  const held = level !== undefined || Object.keys(restrictions).length > 0
+  const held = levels.length > 0 || Object.keys(restrictions).length > 0
   const exemption = rules.find((rule) => isExemption(rule) && rankOf(rule) > 0)
   if (exemption !== undefined && !held && !matches.some(({ action }) => action === 'block')) {
     // Out of what is blocked for everyone; not where something of its own is closed, which these would open.
@@ -198,23 +222,39 @@ function entryOf(device: PolicyDevice, rules: readonly Held[], sides: Sides): De
     deviceId: device.id,
     ...(device.mac === undefined || device.shared ? {} : { mac: device.mac }),
     ips: device.ips,
-    ...(level === undefined ? {} : { level }),
+    ...asDesired(levels),
     restrictions,
     matches,
   }
 }
 
-/** The strictest; of two that are alike the one that lasts longer. */
-function levelOf(rules: readonly Held[]): NonNullable<Outcome['level']> | undefined {
-  let strictest: NonNullable<Outcome['level']> | undefined
+function asDesired([level, ...further]: readonly DesiredLevel[]): Pick<
+  DesiredDevice,
+  'level' | 'further'
+> {
+  if (level === undefined) return {}
+  return further.length === 0 ? { level } : { level, further }
+}
+
+/** The levels that hold, the strictest first: of those that are alike the one that lasts longest, and none that another covers to its end. */
+function closingOf(rules: readonly Held[]): DesiredLevel[] {
+  const longest = new Map<Level, DesiredLevel>()
   for (const rule of rules) {
     const level = levelOfRule(rule)
     if (level === undefined) continue
-    const stricter = strictest === undefined || isStricter(level, strictest.level)
-    const longer = level === strictest?.level && endsLater(rule.untilBootMs, strictest?.untilBootMs)
-    if (stricter || longer) strictest = withEnd({ level, ruleId: rule.id }, rule.untilBootMs)
+    const known = longest.get(level)
+    if (known === undefined || endsLater(rule.untilBootMs, known.untilBootMs)) {
+      longest.set(level, withEnd({ level, ruleId: rule.id }, rule.untilBootMs))
+    }
   }
-  return strictest
+  const found = LEVELS.toReversed().flatMap((level) => longest.get(level) ?? [])
+  return found.filter(({ level, untilBootMs }, at) => {
+    if (level === 'observe') return at === 0
+    const stricter = found.slice(0, at)
+    return !stricter.some(
+      (one) => covers(one.level, level) && !endsLater(untilBootMs, one.untilBootMs),
+    )
+  })
 }
 
 /** The level that a rule asks for; a block of a whole device is one, too. */
@@ -251,10 +291,12 @@ function isEmpty({ level, restrictions, matches }: DesiredDevice): boolean {
   return level === undefined && matches.length === 0 && Object.keys(restrictions).length === 0
 }
 
-function isOnly(entry: DesiredDevice, unknown: Outcome['level']): boolean {
+function isOnly(entry: DesiredDevice, unknown: readonly DesiredLevel[]): boolean {
+  const levels = levelsOf(entry)
   return (
-    unknown !== undefined &&
-    entry.level?.ruleId === unknown.ruleId &&
+    levels.length === unknown.length &&
+    levels.every(({ ruleId }, n) => ruleId === unknown[n]?.ruleId) &&
+    levels.length > 0 &&
     entry.matches.length === 0 &&
     Object.keys(entry.restrictions).length === 0
   )
@@ -262,7 +304,7 @@ function isOnly(entry: DesiredDevice, unknown: Outcome['level']): boolean {
 
 function outcomeOf(entry: DesiredDevice, rules: readonly Held[]): Omit<Outcome, 'listed'> {
   return {
-    ...(entry.level === undefined ? {} : { level: entry.level }),
+    levels: levelsOf(entry),
     rules: rules.filter(({ match }) => match !== undefined).map(({ id }) => id),
     restrictions: Object.keys(entry.restrictions).sort() as Restriction[],
   }
@@ -271,7 +313,7 @@ function outcomeOf(entry: DesiredDevice, rules: readonly Held[]): Omit<Outcome, 
 function whyNowhere(
   rule: StandingRule,
   state: PolicyState,
-  unknown: Outcome['level'],
+  unknown: readonly DesiredLevel[],
 ): string | undefined {
   const { subject } = rule
   if ('group_id' in subject) {
@@ -283,7 +325,7 @@ function whyNowhere(
   }
   if ('everyone' in subject || 'new_devices' in subject) {
     const level = levelOfRule(rule)
-    return level !== undefined && unknown === undefined ? 'No device is affected.' : undefined
+    return level !== undefined && unknown.length === 0 ? 'No device is affected.' : undefined
   }
   return undefined
 }

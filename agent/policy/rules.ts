@@ -5,6 +5,7 @@ import { LEVELS } from '../../protocol/policy.ts'
 import { DEVICE_ID } from '../../protocol/topics.ts'
 import type { By, Order, Selector, Term } from './contract.ts'
 import { PolicyError } from './contract.ts'
+import type { StandingGroup } from './groups.ts'
 import { canonicalMatch } from './match.ts'
 import { canonicalSchedule } from './schedule.ts'
 import type { Deadline, Timers } from './timers.ts'
@@ -120,11 +121,20 @@ function whatOf(order: Order): Pick<Rule, 'match' | 'level' | 'restriction'> {
   }
 }
 
-/** One for a rule that always holds, another for one of a schedule: a pause does not take the night's windows away. */
-function ruleKey(rule: Omit<StandingRule, 'key'>): string {
+/** What a rule says, and of whom; not when. */
+function contentOf(rule: Omit<StandingRule, 'key'>): string {
   const what = rule.level ?? rule.restriction ?? JSON.stringify(rule.match)
-  const when = rule.schedule === undefined ? 'always' : 'scheduled'
-  return `${rule.action} ${subjectKey(rule.subject)} ${when} ${what}`
+  return `${rule.action} ${subjectKey(rule.subject)} ${what}`
+}
+
+/**
+ * One for a rule that lasts, one for a rule that ends by itself, one for windows: a pause takes neither what stands under it
+ * nor the night's windows away. What a detector orders is a rule of its own, so that it shortens nothing that others ordered.
+ */
+function ruleKey(rule: Omit<StandingRule, 'key'>): string {
+  const when = rule.schedule !== undefined ? 'scheduled' : isLasting(rule) ? 'lasting' : 'timed'
+  const who = rule.actor.kind === 'detector' ? 'detector' : 'others'
+  return `${when} ${who} ${contentOf(rule)}`
 }
 
 function checkTerm({ forS, schedule, probationS, confirmS }: Term): void {
@@ -143,23 +153,31 @@ function checkTerm({ forS, schedule, probationS, confirmS }: Term): void {
 }
 
 /** Whether it holds until somebody takes it away. */
-export function isLasting({ until, probation, schedule }: StandingRule): boolean {
+export function isLasting({
+  until,
+  probation,
+  schedule,
+}: Pick<StandingRule, 'until' | 'probation' | 'schedule'>): boolean {
   return until === undefined && probation === undefined && schedule === undefined
 }
 
 /**
- * Whether `order` takes `standing` away though its key is another: a level that is ordered to last replaces the levels that
- * were ordered of the same subject, but one for a while is laid over them, and what a detector orders leaves them alone.
+ * Whether `order` takes `standing` away though its key is another: what is ordered to last replaces what was ordered for a
+ * while of the same, and a level that is to last every level of the same subject. What is ordered for a while is laid over
+ * what stands, and what a detector orders leaves all else alone.
  */
 export function supersedes(order: StandingRule, standing: StandingRule): boolean {
-  return (
-    order.action === 'quarantine' &&
-    standing.action === 'quarantine' &&
-    standing.schedule === undefined &&
-    isLasting(order) &&
-    order.actor.kind !== 'detector' &&
-    standing.key !== order.key
-  )
+  if (standing.key === order.key || standing.schedule !== undefined) return false
+  if (!isLasting(order) || order.actor.kind === 'detector') return false
+  const bothLevels = order.action === 'quarantine' && standing.action === 'quarantine'
+  return bothLevels || contentOf(order) === contentOf(standing)
+}
+
+/** What a detector orders again ends no earlier than what it ordered before: `before` has the same key. */
+export function notShorter(order: StandingRule, before: StandingRule | undefined): StandingRule {
+  if (order.actor.kind !== 'detector' || order.until === undefined) return order
+  const end = before?.until
+  return end !== undefined && end.boot_ms > order.until.boot_ms ? { ...order, until: end } : order
 }
 
 /** A test for the rules that a selector takes away. Throws a `PolicyError` where it has no key. */
@@ -179,7 +197,7 @@ export function selects(selector: Selector): (rule: StandingRule) => boolean {
 }
 
 /** A group in its only form. Throws a `PolicyError` that says what is wrong with it. */
-export function canonicalGroup({ id, name, device_ids }: Group): Group {
+export function canonicalGroup({ id, name, device_ids }: Group): StandingGroup {
   if (!GROUP_ID.test(id)) {
     throw new PolicyError('refused', 'The id of a group is 1 to 32 of a-z, 0-9, _ and -.')
   }
@@ -190,9 +208,12 @@ export function canonicalGroup({ id, name, device_ids }: Group): Group {
   return { id, name: cleanText(name, 64) || id, device_ids: members }
 }
 
-/** The stricter of two levels. */
-export function isStricter(a: Level, b: Level): boolean {
-  return LEVELS.indexOf(a) > LEVELS.indexOf(b)
+/**
+ * Whether a device at level `a` is closed wherever `b` closes it. `internet_only` and `local_only` close different sides:
+ * neither covers the other.
+ */
+export function covers(a: Level, b: Level): boolean {
+  return a === b || a === 'full' || b === 'observe'
 }
 
 /** The rule as others see it. */

@@ -1,5 +1,5 @@
 // What stands: rules, groups, accepted devices. Changes are data, so that each can be taken back.
-import type { Group } from '../../protocol/policy.ts'
+import type { StandingGroup } from './groups.ts'
 import type { StandingRule } from './rules.ts'
 import { subjectKey } from './rules.ts'
 
@@ -8,7 +8,7 @@ export interface Change {
   added: readonly StandingRule[]
   removed: readonly StandingRule[]
   /** Only groups that change; absent in one of both: it was not there. */
-  groups?: { before: readonly Group[]; after: readonly Group[] }
+  groups?: { before: readonly StandingGroup[]; after: readonly StandingGroup[] }
   accepted?: readonly { device_id: string; before: boolean; after: boolean }[]
   /** The first default policy comes (or goes again); these devices were there and count as accepted. */
   closing?: { after: boolean; device_ids: readonly string[] }
@@ -36,7 +36,7 @@ export class PolicyState {
   readonly #rules = new Map<string, StandingRule>()
   readonly #byKey = new Map<string, string>()
   readonly #bySubject = new Map<string, Set<string>>()
-  readonly #groups = new Map<string, Group>()
+  readonly #groups = new Map<string, StandingGroup>()
   readonly #accepted = new Map<string, boolean>()
   /** In how many groups a device is. */
   readonly #memberships = new Map<string, number>()
@@ -48,7 +48,7 @@ export class PolicyState {
     return this.#rules
   }
 
-  get groups(): ReadonlyMap<string, Group> {
+  get groups(): ReadonlyMap<string, StandingGroup> {
     return this.#groups
   }
 
@@ -60,6 +60,16 @@ export class PolicyState {
   /** Rules times the devices that they name. */
   get weight(): number {
     return this.#weight
+  }
+
+  /** The same, to be changed without consequences. */
+  copy(): PolicyState {
+    const same = new PolicyState()
+    for (const group of this.#groups.values()) same.putGroup(group.id, group)
+    for (const rule of this.#rules.values()) same.put(rule)
+    for (const [id, accepted] of this.#accepted) same.say(id, accepted)
+    same.closed = this.closed
+    return same
   }
 
   isAccepted(deviceId: string): boolean {
@@ -116,7 +126,7 @@ export class PolicyState {
     if (about?.size === 0) this.#bySubject.delete(subject)
   }
 
-  putGroup(id: string, group: Group | undefined): void {
+  putGroup(id: string, group: StandingGroup | undefined): void {
     const about = this.#bySubject.get(`group:${id}`)?.size ?? 0
     const before = this.#groups.get(id)?.device_ids ?? []
     const after = group?.device_ids ?? []

@@ -1,16 +1,20 @@
 // What the store keeps, and how it is read back: every record is checked, for a damaged file must not become a wrong rule.
-import type { Group, JournalEntry } from '../../protocol/policy.ts'
+import type { JournalEntry } from '../../protocol/policy.ts'
 import { LEVELS } from '../../protocol/policy.ts'
 import { DEVICE_ID } from '../../protocol/topics.ts'
+import type { StandingGroup } from './groups.ts'
 import type { StandingRule } from './rules.ts'
 import { GROUP_ID } from './rules.ts'
 import type { Change } from './state.ts'
 import type { Deadline, Mark } from './timers.ts'
 
-/** An entry with rules as they are kept. */
-export interface StoredEntry extends Omit<JournalEntry, 'added' | 'removed'> {
+/** An entry with rules and groups as they are kept. */
+export interface StoredEntry
+  extends Omit<JournalEntry, 'added' | 'removed' | 'groups_before' | 'groups_after'> {
   added: readonly StandingRule[]
   removed: readonly StandingRule[]
+  groups_before?: readonly StandingGroup[]
+  groups_after?: readonly StandingGroup[]
   closing?: Change['closing']
   /** Entries that it took back. */
   undid?: readonly number[]
@@ -40,7 +44,7 @@ export interface StoreState {
 
 export interface Stored {
   rules: StandingRule[]
-  groups: Group[]
+  groups: StandingGroup[]
   devices: RememberedDevice[]
   state: StoreState
 }
@@ -50,7 +54,7 @@ export const EMPTY_STATE: StoreState = { revision: 0, seq: 0, closed: false }
 /** What a write changes; undefined: it goes. */
 export interface Pending {
   rules: Map<string, StandingRule | undefined>
-  groups: Map<string, Group | undefined>
+  groups: Map<string, StandingGroup | undefined>
   devices: Map<string, RememberedDevice | undefined>
   entries: Map<number, StoredEntry | undefined>
   /** `undone_by` of entries that are stored. */
@@ -150,7 +154,9 @@ export function isGroup(value: Any): boolean {
     GROUP_ID.test(value?.id ?? '') &&
     typeof value.name === 'string' &&
     Array.isArray(value.device_ids) &&
-    value.device_ids.every((id: unknown) => typeof id === 'string' && DEVICE_ID.test(id))
+    value.device_ids.every((id: unknown) => typeof id === 'string' && DEVICE_ID.test(id)) &&
+    (value.joining === undefined ||
+      (Array.isArray(value.joining.device_ids) && isDeadline(value.joining.confirm)))
   )
 }
 

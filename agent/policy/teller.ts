@@ -1,6 +1,7 @@
 // Tells others what changed: rules and devices at most ten times a second, entries and events as they come.
 import type { DevicePolicy, RuleView } from '../../protocol/policy.ts'
 import type { PolicyEvents } from './contract.ts'
+import { publicGroup } from './groups.ts'
 import type { Holder } from './holder.ts'
 import { publicEntry } from './journal.ts'
 import type { Taken } from './ledger.ts'
@@ -58,6 +59,7 @@ export class Teller {
       if (plan.verb !== 'confirm') this.#tellEach('rule_applied', added, '')
       if (plan.verb === SYSTEM_VERBS.unconfirmed) {
         this.#tellEach('rolled_back', gone, 'Nobody confirmed it: ')
+        if (groups) this.#events.onEvent({ kind: 'rolled_back', sentence: plan.sentence })
       } else if (plan.actor.kind === 'system') this.#tellEach('rule_expired', gone, 'It is over: ')
       else this.#tellEach('rule_removed', gone, 'No longer: ')
     }
@@ -92,7 +94,7 @@ export class Teller {
   #tell(): void {
     this.#toldMs = performance.now()
     const { state } = this.#words
-    if (this.#groupsChanged) this.#events.onGroups([...state.groups.values()])
+    if (this.#groupsChanged) this.#tellGroups()
     this.#groupsChanged = false
     const views = viewsOf(state, this.#holder)
     const text = JSON.stringify(views)
@@ -101,6 +103,11 @@ export class Teller {
     this.#tellFailed(views)
     const devices = this.#changedDevices()
     if (devices.length > 0) this.#events.onDevices(devices)
+  }
+
+  #tellGroups(): void {
+    const { state, timers } = this.#words
+    this.#events.onGroups([...state.groups.values()].map((group) => publicGroup(group, timers)))
   }
 
   #tellFailed(views: readonly RuleView[]): void {

@@ -41,31 +41,72 @@ export interface Mark {
   synchronised: boolean
 }
 
+/** What is known of the clock on the wall besides what it shows. */
+export interface WallFacts {
+  /** Whether the kernel says that somebody keeps it right; undefined: it does not tell. */
+  kernelSays: boolean | undefined
+  /** Whether systemd-timesyncd says so; undefined: it is not there. */
+  timesyncdSays: boolean | undefined
+  /** It is right though nobody keeps it so: `trust_clock` of the configuration. */
+  trusted: boolean
+  wallMs: number
+  bootMs: number
+}
+
 /**
- * This box's clocks. The wall is believed once systemd-timesyncd says so, or where that is absent (another NTP client, a
- * container) or has waited a quarter of an hour in vain, if it is not earlier than this program.
+ * Whether the wall can be believed: somebody keeps it right. Where nobody did for a quarter of an hour, or neither of both
+ * tells, then if it is not earlier than this program.
  */
-export function boxTime(): BoxTime {
+export function isBelieved(facts: WallFacts): boolean {
+  const { kernelSays, timesyncdSays, trusted, wallMs, bootMs } = facts
+  if (trusted || kernelSays === true || timesyncdSays === true) return true
+  const isUntold = kernelSays === undefined && timesyncdSays === undefined
+  return wallMs >= BUILT_MS && (isUntold || bootMs >= SYNC_PATIENCE_MS)
+}
+
+/** This box's clocks; see `WallFacts`. */
+export function boxTime(
+  kernelSays: () => boolean | undefined = () => undefined,
+  trusted = false,
+): BoxTime {
   return {
     wall: wallClock,
     bootMs,
     bootId: readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim(),
     synchronised: () =>
-      existsSync(`${TIMESYNC}/synchronized`) ||
-      (Date.now() >= BUILT_MS && (!existsSync(TIMESYNC) || bootMs() >= SYNC_PATIENCE_MS)),
+      isBelieved({
+        kernelSays: kernelSays(),
+        timesyncdSays: existsSync(TIMESYNC) ? existsSync(`${TIMESYNC}/synchronized`) : undefined,
+        trusted,
+        wallMs: Date.now(),
+        bootMs: bootMs(),
+      }),
   }
 }
 
 /** Deadlines by a box's clocks. */
 export class Timers {
   readonly #time: BoxTime
+  /** Another one after each boot, also where the box has one id for several. */
+  #bootId: string
   /** What the wall is ahead of boot time, held still while it only drifts. */
   #offsetMs = 0
   #trusted = false
 
   constructor(time: BoxTime) {
     this.#time = time
+    this.#bootId = time.bootId
     this.follow()
+  }
+
+  /**
+   * Looks at what an earlier run wrote last. A container (LXC) begins its uptime anew and keeps the boot id of its host: an
+   * uptime below the one that was written is of another boot.
+   */
+  begin(mark: Mark | undefined): void {
+    const [id, count = '0'] = mark?.boot_id.split('+') ?? []
+    if (mark === undefined || id !== this.#time.bootId) return
+    this.#bootId = mark.boot_ms > this.bootNow ? `${id}+${Number(count) + 1}` : mark.boot_id
   }
 
   get bootNow(): number {
@@ -93,7 +134,7 @@ export class Timers {
 
   mark(): Mark {
     return {
-      boot_id: this.#time.bootId,
+      boot_id: this.#bootId,
       boot_ms: this.bootNow,
       wall_ms: this.wallNow,
       synchronised: this.#trusted,
@@ -106,7 +147,7 @@ export class Timers {
   }
 
   #at(bootMs: number): Deadline {
-    return { boot_id: this.#time.bootId, boot_ms: bootMs, wall_ms: bootMs + this.#offsetMs }
+    return { boot_id: this.#bootId, boot_ms: bootMs, wall_ms: bootMs + this.#offsetMs }
   }
 
   /** Milliseconds left; negative once it has passed. For deadlines of this boot. */
@@ -121,7 +162,7 @@ export class Timers {
 
   /** What the wall will show at a deadline. */
   wallOf(deadline: Deadline): number {
-    return deadline.boot_id === this.#time.bootId
+    return deadline.boot_id === this.#bootId
       ? this.wallAt(deadline.boot_ms)
       : Math.round(deadline.wall_ms)
   }
@@ -136,8 +177,7 @@ export class Timers {
    * now and could when the mark was written; else by what was left at the mark.
    */
   carryOver(deadline: Deadline, mark: Mark | undefined): Deadline {
-    const { bootId } = this.#time
-    if (deadline.boot_id === bootId) return deadline
+    if (deadline.boot_id === this.#bootId) return deadline
     const known = mark?.boot_id === deadline.boot_id ? mark : undefined
     const pending = deadline.wall_pending === true
     const wallEnd =

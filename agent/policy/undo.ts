@@ -1,15 +1,19 @@
 // Taking changes back: the last one, one of them, or everything since a time. What would have ended by now stays away.
-import type { Group } from '../../protocol/policy.ts'
+import { checkOn, checkRule } from './checks.ts'
 import type { By } from './contract.ts'
 import { PolicyError } from './contract.ts'
+import type { StandingGroup } from './groups.ts'
+import { isSameGroup } from './groups.ts'
 import type { Desk, Plan } from './plan.ts'
-import { checkOn, checkRule, planBy, SYSTEM_VERBS } from './plan.ts'
+import { planBy, SYSTEM_VERBS } from './plan.ts'
 import type { StandingRule } from './rules.ts'
 import { MAX_RULES } from './rules.ts'
-import type { Change } from './state.ts'
+import { checkSafeChange, checkSafeEntry } from './safe-changes.ts'
+import type { Change, PolicyState } from './state.ts'
 import { inverseOf } from './state.ts'
 import type { StoredEntry } from './stored.ts'
 import { isRule } from './stored.ts'
+import type { Timers } from './timers.ts'
 
 /** Entries that are looked through for the last one. */
 const MAX_LOOK = 10_000
@@ -26,25 +30,44 @@ export function planUndo(
   { seq, toMs }: { seq?: number; toMs?: number },
   by: By,
 ): Plan | undefined {
-  if (toMs !== undefined) return planBackTo(desk, toMs, by)
-  if (seq === undefined) return planUndoOf(desk, lastEntry(desk), by)
+  const plan =
+    toMs === undefined ? planUndoOf(desk, entryOf(desk, seq), by) : planBackTo(desk, toMs, by)
+  if (plan !== undefined && by.safeOnly) checkSafeChange(plan.change)
+  return plan
+}
+
+/** The entry of this number, else the last one. */
+function entryOf(desk: Desk, seq: number | undefined): StoredEntry {
+  if (seq === undefined) return lastEntry(desk)
   const entry = desk.journal.get(seq)
   if (entry === undefined) throw new PolicyError('not_found', 'The journal has no such entry.')
-  return planUndoOf(desk, entry, by)
+  return entry
 }
 
 /** The last one that somebody did, which is not undone and of which something is left. */
-function lastEntry({ journal, state }: Desk): StoredEntry {
+function lastEntry({ journal, state, timers }: Desk): StoredEntry {
   let looked = 0
   for (const entry of journal.newestFirst()) {
     if (++looked > MAX_LOOK) break
     if (entry.actor.kind === 'system' || entry.undone_by !== undefined) continue
     if (entry.verb === 'undo' || entry.verb === 'confirm') continue
-    const onlyAdded = !entry.removed.length && !entry.groups_before && !entry.accepted
-    const isLeft = entry.added.some(({ id }) => state.rules.has(id))
-    if (isLeft || !onlyAdded) return entry
+    if (isLeft(entry, state, timers)) return entry
   }
   throw conflict('There is nothing to undo.')
+}
+
+/** Whether taking it back would change anything: something of it stands, or would come back and is not over. */
+function isLeft(entry: StoredEntry, state: PolicyState, timers: Timers): boolean {
+  const { added, removed, groups_before, accepted, closing } = entry
+  const comesBack = ({ until }: StandingRule): boolean =>
+    until === undefined || timers.left(timers.carryOver(until, undefined)) > 0
+  return (
+    groups_before !== undefined ||
+    accepted !== undefined ||
+    closing !== undefined ||
+    added.some(({ id }) => state.rules.has(id)) ||
+    removed.filter(isRule).some(comesBack)
+  )
 }
 
 /** The change of one entry, taken back. */
@@ -54,6 +77,7 @@ export function planUndoOf(desk: Desk, entry: StoredEntry, by: By): Plan {
   if (FINAL.includes(entry.verb)) {
     throw conflict(`Entry ${seq} can't be undone: what is over stays over.`)
   }
+  if (by.safeOnly) checkSafeEntry(entry)
   const change = restored(desk, inverseOf(changeOf(entry)), by)
   const standing = change.removed.filter(({ id }) => desk.state.rules.has(id))
   checkReplaced(desk, change, seq)
@@ -138,7 +162,7 @@ function checkReplaced({ state }: Desk, { added, removed }: Change, seq: number)
 function checkGroups({ state }: Desk, { groups, accepted, removed }: Change, seq: number): void {
   for (const { id } of [...(groups?.before ?? []), ...(groups?.after ?? [])]) {
     const expected = groups?.before.find((group) => group.id === id)
-    if (JSON.stringify(state.groups.get(id)) !== JSON.stringify(expected)) {
+    if (!isSameGroup(state.groups.get(id), expected)) {
       throw conflict(`Entry ${seq} can't be undone: group ${id} was changed since.`)
     }
     const goes = !groups?.after.some((group) => group.id === id)
@@ -177,7 +201,9 @@ function planBackTo(desk: Desk, toMs: number, by: By): Plan | undefined {
     for (const group of back.groups?.after ?? []) groups.set(group.id, group)
     for (const { device_id, after } of back.accepted ?? []) accepted.set(device_id, after)
     if (back.closing) closing = back.closing
-    if (entry.undone_by === undefined && !FINAL.includes(entry.verb)) undid.push(entry.seq)
+    if (entry.undone_by !== undefined || FINAL.includes(entry.verb)) continue
+    if (by.safeOnly) checkSafeEntry(entry)
+    undid.push(entry.seq)
   }
   if (!reached && oldest > 1 && oldest !== Number.POSITIVE_INFINITY) {
     throw conflict('The journal does not go back so far.')
@@ -215,11 +241,10 @@ function isSame(a: StandingRule, b: StandingRule | undefined): boolean {
 }
 
 function difference(
-  now: ReadonlyMap<string, Group>,
-  then: ReadonlyMap<string, Group>,
+  now: ReadonlyMap<string, StandingGroup>,
+  then: ReadonlyMap<string, StandingGroup>,
 ): Change['groups'] {
-  const differs = (id: string): boolean =>
-    JSON.stringify(now.get(id)) !== JSON.stringify(then.get(id))
+  const differs = (id: string): boolean => !isSameGroup(now.get(id), then.get(id))
   const before = [...now.values()].filter(({ id }) => differs(id))
   const after = [...then.values()].filter(({ id }) => differs(id))
   return before.length + after.length === 0 ? undefined : { before, after }

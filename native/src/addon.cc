@@ -1,6 +1,7 @@
 #include "addon.h"
 
 #include "capture-object.h"
+#include "clock-sync.h"
 #include "device-listener.h"
 #include "dns-gate-object.h"
 #include "first-packets-object.h"
@@ -130,6 +131,13 @@ Napi::Value flow_lines(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), answer);
 }
 
+/** True, false, or undefined where the kernel does not tell. */
+Napi::Value kernel_clock(const Napi::CallbackInfo& info) {
+  const std::optional<bool> synchronised = clock_synchronised();
+  if (!synchronised) return info.Env().Undefined();
+  return Napi::Boolean::New(info.Env(), *synchronised);
+}
+
 /** Address, port, interface → the descriptor, or `{errno, call}`. Checked in ../listen.ts. */
 Napi::Value listen_of_device(const Napi::CallbackInfo& info) {
   const DeviceListener listener =
@@ -159,6 +167,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("Nft", NftObject::define(env));
   exports.Set("NftWatch", NftWatchObject::define(env));
   exports.Set("layout", layout_object(env));
+  exports.Set("clockSynchronised", Napi::Function::New<kernel_clock>(env));
   exports.Set("flowLines", Napi::Function::New<flow_lines>(env));
   exports.Set("listenOnDevice", Napi::Function::New<listen_of_device>(env));
   exports.Set("tryInterface", Napi::Function::New<try_interface>(env));

@@ -17,6 +17,10 @@ export function incidentText(incident: Incident, device: string, i18n: I18n): In
     const text = connectionRate(params, device, i18n)
     if (text !== undefined) return { text, isForeign: false }
   }
+  if (kind === 'anomaly' && params.level === 'observe') {
+    const text = observed(params, device, i18n)
+    if (text !== undefined) return { text, isForeign: false }
+  }
   const told = shownSentence(sentence)
   if (told !== '') return { text: told, isForeign: true }
   return {
@@ -53,5 +57,22 @@ function connectionRate(
     length: lengthText(window_s, i18n),
     max_connections: i18n.number(max_connections),
     max_remotes: i18n.number(max_remotes),
+  })
+}
+
+function observed(params: Incident['params'], device: string, i18n: I18n): string | undefined {
+  const { connections, remotes, since_ms } = params
+  if (
+    typeof connections !== 'number' ||
+    typeof remotes !== 'number' ||
+    typeof since_ms !== 'number'
+  ) {
+    return undefined
+  }
+  return i18n.t('incident_observed', {
+    device,
+    connections: i18n.count('connections_n', connections),
+    remotes: i18n.count('remotes_n', remotes),
+    since: i18n.moment(since_ms),
   })
 }

@@ -34,6 +34,7 @@ export interface Ordered {
   rules?: readonly RuleView[]
   policies?: Readonly<Record<string, DevicePolicy>>
   not_stored?: string
+  still_held?: string
 }
 
 /** What orders need. */
@@ -78,7 +79,8 @@ export class OrderDesk {
       const result = await this.#parts.send(order.verb, order.args, patience)
       this.#parts.onTaken?.(order, result)
       await this.#seen(order, result as Ordered, signal)
-      const warning = (result as Ordered | null)?.not_stored
+      const { not_stored, still_held } = (result as Ordered | null) ?? {}
+      const warning = not_stored ?? still_held
       const isDone = warning === undefined
       this.#set(
         order.key,
@@ -159,11 +161,13 @@ export function shows(state: PanelState, { rules = [], policies = {} }: Ordered)
 
 function marksOf(policy: DevicePolicy | undefined): string {
   if (policy === undefined) return ''
-  const { accepted, desired_level, level, rules, restrictions, in_force, level_reason } = policy
+  const { accepted, desired_level, level, also_level } = policy
+  const { rules, restrictions, in_force, level_reason } = policy
   return JSON.stringify([
     accepted,
     desired_level,
     level,
+    also_level,
     level_reason,
     [...rules].sort(),
     [...restrictions].sort(),

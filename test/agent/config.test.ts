@@ -18,6 +18,7 @@ const VALUES: Record<string, unknown> = {
   broker: 'mqtts://broker.example.net',
   http: '[::1]:8080',
   token: 'sixteen-characters-long',
+  trust_clock: true,
   log: 'debug',
   'mqtt.username': 'someone',
   'mqtt.password': '123, 4',
@@ -109,6 +110,7 @@ describe('the configuration', () => {
     assert.deepEqual(config, {
       agent: 'home',
       mode: 'auto',
+      trust_clock: false,
       interfaces: [],
       lan: [],
       files: [],

@@ -1,6 +1,7 @@
 // Nothing of a quarantined device passes while the real agent is killed in the midst of orders, while its rules are written
-// anew, and while it stands still. HOMESPIN_LAB_KILLS=100 and HOMESPIN_LAB_STOP_S=60 for the whole measurement.
+// anew, and while it stands still.
 import assert from 'node:assert/strict'
+import { count } from '../full.ts'
 import type { LabAgent } from './agent-process.ts'
 import { agentInHome, HTTP_PORT } from './agent-process.ts'
 import { Home } from './home.ts'
@@ -10,14 +11,14 @@ import { Probe, percentile } from './probing.ts'
 import { requires, sleep, until } from './process.ts'
 import type { Tap } from './tap.ts'
 
-const KILLS = Number(process.env.HOMESPIN_LAB_KILLS ?? 3)
-const RELOADS = Math.max(12, KILLS)
-const STOP_S = Number(process.env.HOMESPIN_LAB_STOP_S ?? 3)
+const KILLS = count('LAB_KILLS', 3, 100)
+const RELOADS = count('LAB_RELOADS', 12, 100)
+const STOP_S = count('LAB_STOP_S', 3, 60)
 const REMOTE4 = '203.0.113.9'
 const REMOTE6 = '2001:db8:113::9'
 
 describe('lab: a quarantined device', function () {
-  this.timeout(60_000 + KILLS * 6000 + STOP_S * 2000)
+  this.timeout(60_000 + KILLS * 6000 + RELOADS * 2000 + STOP_S * 2000)
   const home = new Home({ position: 'two_armed', devices: 2 })
   const [device, other] = [home.device(0), home.device(1)]
   const probes: Probe[] = []

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import type { Ordered } from '../../agent/policy/contract.ts'
 import type { Level } from '../../protocol/policy.ts'
 import { below } from '../figure.ts'
+import { count } from '../full.ts'
 import type { LabAgent } from './agent-process.ts'
 import { agentInHome, HTTP_PORT, runHomespin } from './agent-process.ts'
 import { Home } from './home.ts'
@@ -13,11 +14,12 @@ import type { Tap } from './tap.ts'
 
 const REMOTE4 = '203.0.113.9'
 const REMOTE6 = '2001:db8:113::9'
-const ROUNDS = Number(process.env.HOMESPIN_LAB_ROUNDS ?? 12)
-const KILLS = Number(process.env.HOMESPIN_LAB_KILLS ?? 4)
+const ROUNDS = count('LAB_ROUNDS', 12, 100)
+const DOWNLOADS = count('LAB_DOWNLOADS', 5, 40)
+const KILLS = count('LAB_KILLS', 4, 100)
 
 describe('lab: acting on a router', function () {
-  this.timeout(120_000)
+  this.timeout(120_000 + ROUNDS * 5000 + DOWNLOADS * 3000 + KILLS * 3000)
   const home = new Home({ position: 'two_armed', devices: 3 })
   const probes: Probe[] = []
   let agent: LabAgent
@@ -77,32 +79,56 @@ describe('lab: acting on a router', function () {
   it('stops and releases at once, and never says what a packet disproves', async () => {
     const stops: number[] = []
     const releases: number[] = []
+    const late: number[] = []
+    // What the device's topic claims last, and when that was heard.
+    let claim: { ms: number; isShut: boolean } | undefined
+    tap.onDevice = ({ id: of, policy }) => {
+      if (of !== id || policy === undefined) return
+      const isShut = policy.level !== undefined
+      if (isShut !== claim?.isShut) claim = { ms: Date.now(), isShut }
+    }
+    const claimed = (isShut: boolean): Promise<number> =>
+      until(`a topic that says ${isShut ? 'shut' : 'free'}`, () =>
+        claim?.isShut === isShut ? claim.ms : undefined,
+      )
     for (let round = 0; round < ROUNDS; round++) {
       await sink.read()
       const asked = Date.now()
       const { policies } = await quarantine(round % 2 === 0 ? 'full' : 'local_only')
       const answered = Date.now()
       assert.equal(policies[id]?.in_force, true)
+      const said = await claimed(true)
       await sleep(150)
       const { times } = await sink.read()
       stops.push((times.at(-1) ?? asked) - asked)
-      const after = times.filter((time) => time > answered)
-      assert.equal(after.length, 0, `${after.length} packets sent after the answer`)
+      for (const [what, ms] of [
+        ['the answer', answered],
+        ['the topic said so', said],
+      ] as const) {
+        const after = times.filter((time) => time > ms)
+        assert.equal(after.length, 0, `${after.length} packets sent after ${what}`)
+      }
       const freed = Date.now()
       await release()
       releases.push(
         (await until('traffic again', async () => (await sink.read()).times[0])) - freed,
       )
+      const free = await claimed(false)
+      const passes = async (): Promise<number | undefined> =>
+        (await sink.read()).times.find((time) => time >= free)
+      late.push((await until('what is sent after the topic said free', passes)) - free)
     }
+    tap.onDevice = undefined
     const p95 = { stop: percentile(stops, 0.95), release: percentile(releases, 0.95) }
     below('order to effect p95', p95.stop, 150)
     below('release p95', p95.release, 500)
+    below('shut though said to be free', Math.max(...late), 50)
   })
 
   it('cuts a running download', async () => {
     const device = home.device(1)
     const lasts: number[] = []
-    for (let round = 0; round < 5; round++) {
+    for (let round = 0; round < DOWNLOADS; round++) {
       const download = probe('dev2', 'download', REMOTE4)
       await until('bytes', async () => ((await download.read()).count > 20 ? true : undefined))
       const asked = Date.now()

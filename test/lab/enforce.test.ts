@@ -6,10 +6,11 @@ import type { Desired, DesiredDevice, DesiredMatch } from '../../agent/policy/de
 import { generation } from '../agent/enforce/generation.ts'
 import type { Enforcer } from '../agent/enforce/small-home.ts'
 import { DEVICE, GATEWAY_MAC, quarantined, SmallHome, WAN } from '../agent/enforce/small-home.ts'
+import { count } from '../full.ts'
 import { requires, sleep, until } from './process.ts'
 
-/** Orders a second times seconds; HOMESPIN_ENFORCE_ROUNDS=100: 10 000 in 10 s. */
-const SECONDS = Number(process.env.HOMESPIN_ENFORCE_ROUNDS ?? 0) >= 100 ? 10 : 2
+/** Of a thousand orders each. */
+const SECONDS = count('ENFORCE_SECONDS', 2, 10)
 const FULL = quarantined({ level: 'full', ruleId: 'r1' })
 
 function blocking(matches: readonly Partial<DesiredMatch>[]): Desired {
@@ -187,6 +188,20 @@ describe('the enforcement on a kernel', function () {
     const news = enforcer.changes.slice(told).filter(({ kind }) => kind === 'tampering')
     assert.deepEqual(news, [])
     await home.nft('delete table inet other\n')
+  })
+
+  it('lets go of devices that nobody knows at the time of their level, by the kernel alone', async () => {
+    const until_ = bootMs() + 3000
+    const level = { level: 'full', ruleId: 'r1', untilBootMs: until_ } as const
+    await enforcer.apply({ devices: [], everyone: [], unknown: { level, free: [] } })
+    assert.equal(await home.reaches(), false)
+    enforcer.program.signal('SIGSTOP')
+    try {
+      await sleep(Math.max(0, until_ - bootMs()) + 50)
+      assert.equal(await home.reaches(), true)
+    } finally {
+      enforcer.program.signal('SIGCONT')
+    }
   })
 
   it('counts what was dropped, by rule', async () => {

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
+import { count } from '../full.ts'
 import type { Mosquitto } from '../nodes/mosquitto.ts'
 import { freePort, startMosquitto } from '../nodes/mosquitto.ts'
 import { LabAgent, runHomespin } from './agent-process.ts'
@@ -10,8 +11,8 @@ import { makeFolder, removeFolder } from './folders.ts'
 import { requires, sleep, until } from './process.ts'
 import { Tap } from './tap.ts'
 
-/** How long the broker is away. `HOMESPIN_LAB_OUTAGE_S=60` is the minute of the requirement. */
-const OUTAGE_MS = Number(process.env.HOMESPIN_LAB_OUTAGE_S ?? 12) * 1000
+/** How long the broker is away. */
+const OUTAGE_MS = count('LAB_OUTAGE_S', 12, 60) * 1000
 
 const DEMO = ['--mode', 'demo', '--http', 'off']
 

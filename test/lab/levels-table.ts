@@ -1,13 +1,20 @@
 // What must come of each conversation at each level, as the design's table says; and how it is tried with real packets.
 import type { Level } from '../../protocol/policy.ts'
+import { LEVELS } from '../../protocol/policy.ts'
 import type { End, LevelsHome } from './levels-home.ts'
 import { ENDS } from './levels-home.ts'
 import { DHCP_SERVER, GROUP, GROUP_PORT, PORT } from './levels-probe.ts'
 import { sleep } from './process.ts'
 
-/** `free`: nothing is ordered. */
-export type Held = Level | 'free'
-export const HELD: readonly Held[] = ['free', 'observe', 'internet_only', 'local_only', 'full']
+/** `free`: nothing is ordered. `both`: `internet_only` and `local_only` at once. */
+export type Held = Level | 'free' | 'both'
+export const HELD: readonly Held[] = ['free', ...LEVELS, 'both']
+
+/** The levels that are ordered, the strictest first. */
+export function levelsOfHeld(held: Held): readonly Level[] {
+  if (held === 'free') return []
+  return held === 'both' ? ['local_only', 'internet_only'] : [held]
+}
 
 /** What became of a datagram and of its answer. */
 export type Outcome = 'answered' | 'delivered' | 'nothing'
@@ -85,7 +92,8 @@ function oneArmed(cell: Cell, open: boolean): Outcome {
 
 export function expected(cell: Cell, held: Held, home: LevelsHome): Outcome {
   const what = cell.name.replace(/ (ipv4|ipv6|privacy)$/, '')
-  const open = held === 'free' || (OPEN[what]?.includes(held) ?? false)
+  // Of several levels, what each of them leaves open.
+  const open = levelsOfHeld(held).every((level) => OPEN[what]?.includes(level) ?? false)
   // Nobody waits for the answer to a multicast; a server's broadcast has no route back in this lab.
   if (what === 'device to multicast' || what === 'device to dhcp')
     return open ? 'delivered' : 'nothing'

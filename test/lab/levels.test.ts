@@ -8,7 +8,7 @@ import { NOTHING } from '../../agent/policy/desired.ts'
 import type { Shape } from './levels-home.ts'
 import { DEV_MAC, LevelsHome } from './levels-home.ts'
 import type { Held } from './levels-table.ts'
-import { cellsOf, expected, HELD, tryAll } from './levels-table.ts'
+import { cellsOf, expected, HELD, levelsOfHeld, tryAll } from './levels-table.ts'
 import { requires, until } from './process.ts'
 
 /** How the device is known: by its MAC, by its addresses alone, or not at all. */
@@ -65,18 +65,18 @@ const SHAPES: readonly { shape: Shape; title: string; rounds: readonly Round[] }
 ]
 
 function desiredFor(home: LevelsHome, held: Held, known: Known): Desired {
-  if (held === 'free') return NOTHING
-  const level = { level: held, ruleId: 'r1' }
+  const [level, ...further] = levelsOfHeld(held).map((each) => ({ level: each, ruleId: each }))
+  if (level === undefined) return NOTHING
   if (known === 'unknown') {
     const others = ['02:0d:e0:00:00:02', '02:0d:e0:00:00:03']
-    return { devices: [], everyone: [], unknown: { level, free: others } }
+    return { devices: [], everyone: [], unknown: { level, further, free: others } }
   }
   const { ipv4, ipv6, privacy = '' } = home.addresses('dev')
   const device: DesiredDevice = {
     deviceId: '020de0000001',
     ...(known === 'mac' ? { mac: DEV_MAC } : {}),
     ips: [ipv4, ipv6, privacy],
-    level,
+    ...{ level, further },
     restrictions: {},
     matches: [],
   }

@@ -125,6 +125,10 @@ describe('panel: orders', () => {
       kind: 'warned',
       reason: 'The disk is full.',
     })
+    const sentence = 'tv is still held: group Kids is quarantined (full). Release group kids, too.'
+    const held = new Lab(async () => ({ rules: [], policies: {}, still_held: sentence }))
+    await held.desk.give(ORDER)
+    assert.deepEqual(held.phase, { phase: 'failed', kind: 'warned', reason: sentence })
   })
 
   it('are given once, however often the button is pressed', async () => {

@@ -159,6 +159,14 @@ describe('panel: incidents in words', () => {
     )
   })
 
+  it('of a device that is observed say what it did since then', () => {
+    const seen = { level: 'observe', connections: 12, remotes: 5, since_ms: Date.now() }
+    const observed = incidentOf('i', { kind: 'anomaly', params: seen })
+    const { text, isForeign } = incidentText(observed, 'TV', en)
+    assert.match(text, /^TV is observed: since .+ it began 12 connections to 5 remotes\.$/)
+    assert.equal(isForeign, false)
+  })
+
   it('fall back to the agent’s sentence, then to the kind', () => {
     const odd = incidentOf('i', { params: { ...params, remotes: '<b>' }, sentence: 'Many\u202e.' })
     assert.deepEqual(incidentText(odd, 'TV', nl), { text: 'Many.', isForeign: true })

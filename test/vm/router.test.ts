@@ -1,18 +1,19 @@
 // A real router, a whole Debian with its package installed: what is blocked stays blocked over reboots and power cuts, from
-// the first packet that a device can send. HOMESPIN_VM_REBOOTS and HOMESPIN_VM_CUTS say how often, 2 unless given.
+// the first packet that a device can send.
 import assert from 'node:assert/strict'
 import { renameSync } from 'node:fs'
 import { join } from 'node:path'
 import { buildDeb } from '../../packaging/build-deb.ts'
 import type { Capability } from '../../protocol/messages.ts'
 import type { DevicePolicy } from '../../protocol/policy.ts'
+import { count } from '../full.ts'
 import { sleep, until } from '../lab/process.ts'
 import type { Machine } from './machine.ts'
 import type { Made } from './made.ts'
 import { makeMachine } from './made.ts'
 
-const REBOOTS = Number(process.env.HOMESPIN_VM_REBOOTS ?? 2)
-const CUTS = Number(process.env.HOMESPIN_VM_CUTS ?? 2)
+const REBOOTS = count('VM_REBOOTS', 2, 20)
+const CUTS = count('VM_CUTS', 2, 10)
 const SOCKET = '/var/lib/homespin/run/agent.sock'
 /** Held all the time; the other one is free. */
 const HELD = { id: '020de0000001', addresses: ['192.0.2.11', '2001:db8:1::11', '2001:db8:1::d:11'] }

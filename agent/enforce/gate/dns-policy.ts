@@ -1,6 +1,7 @@
 // What of a `Desired` the DNS gate has to know: names by device and for everybody. Plain data in, plain data out.
 import type { DnsPolicy, GatedDevice, GateSet } from '../../../native/dns-gate.ts'
-import type { Desired, DesiredDevice, DesiredMatch } from '../../policy/desired.ts'
+import type { Desired, DesiredDevice, DesiredLevel, DesiredMatch } from '../../policy/desired.ts'
+import { levelsOf } from '../../policy/desired.ts'
 import type { SetSpec } from '../tables/sets.ts'
 import { ENCRYPTED_RESOLVER_NAMES } from './encrypted-resolvers.ts'
 
@@ -50,15 +51,20 @@ function listsOf(names: string[]): string[][] {
   return names.length === 0 ? [] : [names]
 }
 
+/** Why only names of the home are answered, if so. */
+function localOnly(of: Desired['unknown'] | DesiredDevice): DesiredLevel | undefined {
+  return levelsOf(of ?? {}).find(({ level }) => level === 'local_only')
+}
+
 function gatedDevice(device: DesiredDevice): GatedDevice {
-  const { mac, ips, level, restrictions, matches } = device
+  const { mac, ips, restrictions, matches } = device
   return {
     mac,
     ips,
     block: listsOf(namesOf(matches, 'block')),
     allow: listsOf(namesOf(matches, 'allow')),
     allowList: restrictions.allow_list !== undefined,
-    localOnly: level?.level === 'local_only',
+    localOnly: localOnly(device) !== undefined,
     noDnsNoConnect: restrictions.no_dns_no_connect !== undefined,
     canary: restrictions.no_encrypted_dns !== undefined,
   }
@@ -88,7 +94,7 @@ export function macOf(text: string): string | undefined {
 export function dnsPolicyOf(desired: Desired, around: GateSurroundings): DnsPolicy | undefined {
   const block = listsOf(namesOf(desired.everyone, 'block'))
   const allow = listsOf(namesOf(desired.everyone, 'allow'))
-  const strict = desired.unknown?.level?.level === 'local_only'
+  const strict = localOnly(desired.unknown) !== undefined
   const named = block.length + allow.length > 0
   const devices = desired.devices.map(gatedDevice).filter((device) => strict || says(device))
   if (strict) {
@@ -127,11 +133,12 @@ export function ruleOfName(
     .filter(({ action, domain }) => action === 'block' && fits(name, domain))
     .toSorted((a, b) => (b.domain?.length ?? 0) - (a.domain?.length ?? 0))[0]
   if (found) return found.ruleId
-  if (device?.level?.level === 'local_only') return device.level.ruleId
+  const local = localOnly(device)
+  if (local !== undefined) return local.ruleId
   const isEncrypted =
     name === 'use-application-dns.net' || ENCRYPTED_RESOLVER_NAMES.some((each) => fits(name, each))
   if (device?.restrictions.no_encrypted_dns && isEncrypted) {
     return device.restrictions.no_encrypted_dns.ruleId
   }
-  return device === undefined ? desired.unknown?.level?.ruleId : undefined
+  return device === undefined ? localOnly(desired.unknown)?.ruleId : undefined
 }

@@ -15,6 +15,17 @@ export interface Trouble {
   passing?: true
 }
 
+/** Of what is over by itself; undefined: nothing is the matter. */
+export function passing(reason: string | undefined): Trouble | undefined {
+  return reason === undefined ? undefined : { reason, passing: true }
+}
+
+/** A kernel that refuses at the start is not asked again; a router that is away is. */
+export function troubleOf(error: unknown): Trouble {
+  const reason = (error as Error).message
+  return (error as { code?: unknown }).code === 'AWAY' ? { reason, passing: true } : { reason }
+}
+
 function none(trouble: Trouble): Record<string, Capability> {
   return { enforce: { ok: false, ...trouble }, levels: { ok: false, ...trouble, values: [] } }
 }

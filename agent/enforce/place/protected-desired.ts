@@ -1,7 +1,8 @@
 // The last look at what is desired before it becomes elements: whatever way it came here, nothing protected goes on to the
 // kernel, nor what this place can't hold.
 import type { Level } from '../../../protocol/policy.ts'
-import type { Desired, DesiredDevice, DesiredMatch } from '../../policy/desired.ts'
+import type { Desired, DesiredDevice, DesiredLevel, DesiredMatch } from '../../policy/desired.ts'
+import { levelsOf } from '../../policy/desired.ts'
 import type { ProtectedList } from './protected.ts'
 
 /** What may go on, and which rules may not, each with a sentence. */
@@ -31,11 +32,11 @@ function isWhole({ prefix, domain, protocol, ports }: DesiredMatch): boolean {
   return [prefix, domain, protocol, ports].every((part) => part === undefined)
 }
 
-function rulesOf({ level, restrictions, matches }: DesiredDevice): string[] {
+function rulesOf(device: DesiredDevice): string[] {
   return [
-    ...(level === undefined ? [] : [level.ruleId]),
-    ...Object.values(restrictions).map(({ ruleId }) => ruleId),
-    ...matches.map(({ ruleId }) => ruleId),
+    ...levelsOf(device).map(({ ruleId }) => ruleId),
+    ...Object.values(device.restrictions).map(({ ruleId }) => ruleId),
+    ...device.matches.map(({ ruleId }) => ruleId),
   ]
 }
 
@@ -44,7 +45,7 @@ export function rulesOfDesired({ devices, everyone, unknown }: Desired): string[
   return [
     ...devices.flatMap(rulesOf),
     ...everyone.map(({ ruleId }) => ruleId),
-    ...(unknown?.level === undefined ? [] : [unknown.level.ruleId]),
+    ...levelsOf(unknown ?? {}).map(({ ruleId }) => ruleId),
   ]
 }
 
@@ -53,13 +54,25 @@ export function admit(desired: Desired, list: ProtectedList, levels: ReadonlySet
   const failed = new Map<string, string>()
   const spared = new Map<string, string>()
   const free: string[] = []
-  const forUnknown = desired.unknown?.level?.ruleId
-  const cannot = (level: Level): string => `Level ${level} can't be held here.`
+  const forUnknown = new Set(levelsOf(desired.unknown ?? {}).map(({ ruleId }) => ruleId))
+  /** Those of its levels that can be held here. */
+  const admitLevels = (
+    of: Pick<DesiredDevice, 'level' | 'further'>,
+  ): Pick<DesiredDevice, 'level' | 'further'> => {
+    const held: DesiredLevel[] = []
+    for (const one of levelsOf(of)) {
+      if (levels.has(one.level)) held.push(one)
+      else failed.set(one.ruleId, `Level ${one.level} can't be held here.`)
+    }
+    const [level, ...further] = held
+    if (level === undefined) return {}
+    return further.length === 0 ? { level } : { level, further }
+  }
   const devices = desired.devices.flatMap((device): DesiredDevice[] => {
     const what = list.deviceIs(device)
     if (what !== undefined) {
       const sentence = `Device ${device.deviceId} is ${what} and can't be shut off.`
-      for (const rule of rulesOf(device)) if (rule !== forUnknown) failed.set(rule, sentence)
+      for (const rule of rulesOf(device)) if (!forUnknown.has(rule)) failed.set(rule, sentence)
       // Without an entry of its own it would be held as an unknown one.
       free.push(device.mac ?? device.deviceId)
       spared.set(device.deviceId, sentence)
@@ -68,18 +81,13 @@ export function admit(desired: Desired, list: ProtectedList, levels: ReadonlySet
     // An address of a protected machine is never matched as a device's, though it says that it has it.
     const ips = device.ips.filter((ip) => !list.isMachine(ip))
     const matches = admitMatches(device.matches, true, list, failed)
-    const { level, ...rest } = device
-    const held = level !== undefined && levels.has(level.level)
-    if (level !== undefined && !held) failed.set(level.ruleId, cannot(level.level))
-    return [{ ...rest, ips, matches, ...(held ? { level } : {}) }]
+    const { level: _, further: __, ...rest } = device
+    return [{ ...rest, ips, matches, ...admitLevels(device) }]
   })
   const everyone = admitMatches(desired.everyone, false, list, failed)
-  const admitted = (unknown: Desired['unknown']): Admitted => {
-    const known = unknown && { ...unknown, free: [...unknown.free, ...free] }
-    return { desired: { devices, everyone, unknown: known }, failed, spared }
+  const unknown = desired.unknown && {
+    ...admitLevels(desired.unknown),
+    free: [...desired.unknown.free, ...free],
   }
-  const { unknown } = desired
-  if (unknown?.level === undefined || levels.has(unknown.level.level)) return admitted(unknown)
-  failed.set(unknown.level.ruleId, cannot(unknown.level.level))
-  return admitted({ free: unknown.free })
+  return { desired: { devices, everyone, unknown }, failed, spared }
 }

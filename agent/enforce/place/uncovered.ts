@@ -1,4 +1,5 @@
 // What of a device's orders this place leaves open, in sentences for people: by how the box stands, and by what was seen.
+import type { Capability } from '../../../protocol/messages.ts'
 import type { DesiredDevice } from '../../policy/desired.ts'
 import { offloadUncovered } from './offload.ts'
 import type { Place } from './place.ts'
@@ -12,14 +13,14 @@ function isShut({ level, restrictions, matches }: DesiredDevice): boolean {
 }
 
 /** Whether what it asks names for matters: at `local_only` nothing of the internet is open anyway. */
-export function needsNames({ restrictions, matches }: DesiredDevice): boolean {
+function needsNames({ restrictions, matches }: DesiredDevice): boolean {
   const { allow_list, no_dns_no_connect } = restrictions
   const byName = matches.some(({ domain }) => domain !== undefined)
   return byName || allow_list !== undefined || no_dns_no_connect !== undefined
 }
 
 /** Whether browsers have to be told by DNS not to go round it (the canary name use-application-dns.net). */
-export function needsCanary({ restrictions }: DesiredDevice): boolean {
+function needsCanary({ restrictions }: DesiredDevice): boolean {
   return restrictions.no_encrypted_dns !== undefined
 }
 
@@ -54,6 +55,15 @@ function closesHome(place: Place, { level, matches }: DesiredDevice): boolean {
     ({ action, prefix }) => action === 'block' && prefix !== undefined && home(prefix),
   )
   return closed || blocks
+}
+
+/** Of orders on names where the gate does not serve. */
+export function uncoveredNames(
+  gate: Capability | undefined,
+  device: DesiredDevice,
+): string | undefined {
+  const isNeeded = needsNames(device) || needsCanary(device)
+  return gate?.ok === false && isNeeded ? `Names are not gated: ${gate.reason}` : undefined
 }
 
 /** What is open for a device though ordered, by where this box stands; undefined: nothing. */

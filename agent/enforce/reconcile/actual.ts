@@ -1,6 +1,7 @@
 // What the kernel has of each device, out of what was read back: never out of what was ordered.
 import type { Restriction } from '../../../protocol/policy.ts'
 import type { DesiredDevice } from '../../policy/desired.ts'
+import { levelsOf } from '../../policy/desired.ts'
 import type { ActualDevice } from '../contract.ts'
 import type { HeldSets } from './reconciler-diff.ts'
 import { isOver, missing } from './reconciler-diff.ts'
@@ -59,7 +60,7 @@ export function actualOf(
 }
 
 function actualDevice(
-  { level, restrictions, matches }: DesiredDevice,
+  device: DesiredDevice,
   holds: (rule: string) => boolean,
   bootMs: number,
 ): ActualDevice {
@@ -70,10 +71,16 @@ function actualDevice(
     rules.add(one.ruleId)
     return true
   }
-  for (const match of matches) isThere(match)
-  for (const [name, one] of Object.entries(restrictions)) {
+  for (const match of device.matches) isThere(match)
+  for (const [name, one] of Object.entries(device.restrictions)) {
     if (isThere(one)) there.add(name as Restriction)
   }
-  const hasLevel = level !== undefined && isThere(level)
-  return { rules, restrictions: there, ...(hasLevel ? { level: level.level } : {}) }
+  const levels = levelsOf(device).filter(isThere)
+  const [level, ...further] = levels.map((one) => one.level)
+  return {
+    rules,
+    restrictions: there,
+    ...(level === undefined ? {} : { level }),
+    ...(further.length === 0 ? {} : { further }),
+  }
 }

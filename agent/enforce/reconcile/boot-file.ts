@@ -7,6 +7,7 @@ import { dirname } from 'node:path'
 import { syncFolder, writeDurably } from '../../durable.ts'
 import type { Log } from '../../log.ts'
 import type { Desired } from '../../policy/desired.ts'
+import { levelsOf } from '../../policy/desired.ts'
 import type { ElementNow } from '../kernel/kernel.ts'
 import { runProgram } from '../kernel/program.ts'
 import type { Place } from '../place/place.ts'
@@ -41,12 +42,15 @@ interface Kept {
 }
 
 /** Whether anything of it changes by itself. */
-function moves({ desired: { devices, everyone } }: Kept): boolean {
+function moves({ desired: { devices, everyone, unknown } }: Kept): boolean {
   const matches = [...everyone, ...devices.flatMap((device) => device.matches)]
   return (
     matches.some(({ domain, untilBootMs }) => domain !== undefined || untilBootMs !== undefined) ||
-    devices.some(({ level, restrictions }) =>
-      [level, ...Object.values(restrictions)].some((order) => order?.untilBootMs !== undefined),
+    levelsOf(unknown ?? {}).some(({ untilBootMs }) => untilBootMs !== undefined) ||
+    devices.some((device) =>
+      [...levelsOf(device), ...Object.values(device.restrictions)].some(
+        ({ untilBootMs }) => untilBootMs !== undefined,
+      ),
     )
   )
 }

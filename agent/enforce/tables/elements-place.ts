@@ -1,5 +1,6 @@
 // Elements that follow from the place itself, and switches: interfaces on which more than single devices are held.
-import type { Desired, DesiredDevice } from '../../policy/desired.ts'
+import type { Desired, DesiredDevice, DesiredLevel } from '../../policy/desired.ts'
+import { levelsOf } from '../../policy/desired.ts'
 import { ENCRYPTED_RESOLVER_ADDRESSES } from '../gate/encrypted-resolvers.ts'
 import type { Place } from '../place/place.ts'
 import { disjoint } from './elements-boxes.ts'
@@ -60,14 +61,24 @@ function interfacesOf(family: Family, place: Place): readonly string[] {
 function generalRules({ devices, everyone, unknown }: Desired, place: Place): string[] {
   const byAddress = devices.filter(({ mac }) => mac === undefined || !place.features.egress)
   return [
-    ...byAddress.flatMap(({ level, restrictions, matches }) => [
-      ...(level ? [level.ruleId] : []),
-      ...Object.values(restrictions).map(({ ruleId }) => ruleId),
-      ...matches.map(({ ruleId }) => ruleId),
+    ...byAddress.flatMap((device) => [
+      ...levelsOf(device).map(({ ruleId }) => ruleId),
+      ...Object.values(device.restrictions).map(({ ruleId }) => ruleId),
+      ...device.matches.map(({ ruleId }) => ruleId),
     ]),
     ...everyone.map(({ ruleId }) => ruleId),
-    ...(unknown?.level ? [unknown.level.ruleId] : []),
+    ...levelsOf(unknown ?? {}).map(({ ruleId }) => ruleId),
   ]
+}
+
+/** As long as any of these levels. */
+function whileAny(levels: readonly DesiredLevel[]): ElementSpec {
+  const ends = levels.map(({ untilBootMs = Number.POSITIVE_INFINITY }) => untilBootMs)
+  const untilBootMs = Math.max(...ends)
+  return {
+    ruleIds: levels.map(({ ruleId }) => ruleId),
+    ...(Number.isFinite(untilBootMs) ? { untilBootMs } : {}),
+  }
 }
 
 /** Elements of the sets that say what is home, own, infrastructure, known, and where more than single devices are held. */
@@ -78,17 +89,14 @@ export function placeElements(
   const found = new Map<SetId, Map<string, ElementSpec>>()
   const sides = sidesOf(place)
   const { unknown, everyone } = desired
-  const level = unknown?.level
-  const add = (
-    family: Family,
-    name: string,
-    key: string,
-    ruleIds: readonly string[] = [],
-  ): void => {
+  const levels = levelsOf(unknown ?? {}).filter(({ level }) => level !== 'observe')
+  const put = (family: Family, name: string, key: string, spec: ElementSpec): void => {
     const set: SetId = `${family} ${TABLE} ${name}`
     const elements = found.get(set) ?? new Map<string, ElementSpec>()
-    found.set(set, elements.set(key, { ruleIds }))
+    found.set(set, elements.set(key, spec))
   }
+  const add = (family: Family, name: string, key: string, ruleIds: readonly string[] = []): void =>
+    put(family, name, key, { ruleIds })
   const own = single(place.own)
   const controllers = single(place.controllers)
   const home = withoutOverlap([...ALWAYS_HOME, ...place.lan, ...place.own])
@@ -100,9 +108,7 @@ export function placeElements(
     desired.devices.filter(isHeld).flatMap(({ mac }) => (mac === undefined ? [] : macText(mac))),
   )
   const free =
-    level === undefined || level.level === 'observe'
-      ? []
-      : [...known, ...infrastructure].filter((mac) => !held.has(mac))
+    levels.length === 0 ? [] : [...known, ...infrastructure].filter((mac) => !held.has(mac))
   const encrypted = desired.devices.flatMap(
     ({ restrictions }) => restrictions.no_encrypted_dns?.ruleId ?? [],
   )
@@ -131,15 +137,18 @@ export function placeElements(
   for (const { family, direction } of sides) {
     for (const name of interfacesOf(family, place)) {
       if (general.length > 0) add(family, `${direction}_guarded`, name, general)
-      if (!level || level.level === 'observe') continue
-      add(family, `${direction}_unknown`, name, [level.ruleId])
-      add(family, `${direction}_unknown_${level.level}`, name, [level.ruleId])
+      if (levels.length === 0) continue
+      put(family, `${direction}_unknown`, name, whileAny(levels))
+      for (const each of levels) {
+        put(family, `${direction}_unknown_${each.level}`, name, whileAny([each]))
+      }
     }
   }
   const named = everyone.filter(({ domain }) => domain !== undefined).map(({ ruleId }) => ruleId)
   for (const name of place.interfaces) {
     if (named.length > 0) add('inet', 'gate_all', name, named)
-    if (level?.level === 'local_only') add('inet', 'gate_unknown', name, [level.ruleId])
+    const local = levels.filter(({ level }) => level === 'local_only')
+    if (local.length > 0) put('inet', 'gate_unknown', name, whileAny(local))
   }
   return found
 }

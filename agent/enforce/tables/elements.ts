@@ -1,6 +1,7 @@
 // What is desired, as elements of sets. Pure: the same desire at the same place gives the same elements.
 import type { Restriction } from '../../../protocol/policy.ts'
 import type { Desired, DesiredDevice, DesiredMatch } from '../../policy/desired.ts'
+import { levelsOf } from '../../policy/desired.ts'
 import type { Place } from '../place/place.ts'
 import type { Span } from './elements-boxes.ts'
 import type { Claim, Part } from './elements-gathered.ts'
@@ -68,8 +69,8 @@ function purposesOf(device: DesiredDevice): Map<Purpose, Claim> {
   const note = (purpose: Purpose, order: Order): void => {
     claims.add(purpose, claimOf([order.ruleId], order.untilBootMs, device.deviceId))
   }
-  const { level, restrictions, matches } = device
-  if (level) {
+  const { restrictions, matches } = device
+  for (const level of levelsOf(device)) {
     note(level.level, level)
     if (level.level !== 'observe') note('held', level)
     // At local_only the gate answers local names only.

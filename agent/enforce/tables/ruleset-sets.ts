@@ -159,7 +159,7 @@ function sideSets(side: Side, place: Place): SetSpec[] {
   }
   found.push(spec(family, `${direction}_guarded`, 'ifname'))
   for (const level of ['', '_internet_only', '_local_only', '_full']) {
-    found.push(spec(family, `${direction}_unknown${level}`, 'ifname'))
+    found.push(spec(family, `${direction}_unknown${level}`, 'ifname', { timeout: true }))
   }
   return found
 }
@@ -208,7 +208,8 @@ function extraSets(family: Family): SetSpec[] {
   if (family === 'inet') {
     // Where what begins outside is asked about too, a device is known by its addresses.
     for (const v of VERSIONS) found.push(spec(family, `asked${v}`, ADDRESS[v]))
-    found.push(spec(family, 'gate_all', 'ifname'), spec(family, 'gate_unknown', 'ifname'))
+    found.push(spec(family, 'gate_all', 'ifname'))
+    found.push(spec(family, 'gate_unknown', 'ifname', { timeout: true }))
     // The threads behind the queues say again and again that they are there.
     found.push(spec(family, SERVED, 'ifname', dynamic))
     return found

@@ -1,6 +1,6 @@
 import { css, html, LitElement, nothing } from 'lit'
 import { repeat } from 'lit/directives/repeat.js'
-import type { RuleView } from '../../../protocol/policy.ts'
+import type { Group, RuleView } from '../../../protocol/policy.ts'
 import type { Scene } from '../acting.ts'
 import { shownName, shownRemote } from '../display-name.ts'
 import type { Order } from '../orders.ts'
@@ -10,7 +10,7 @@ import { leftText, whatText, whomText } from '../rule-text.ts'
 import { sharedStyles } from '../styles.ts'
 import { actStyles } from './act-styles.ts'
 import { orderButton, orderFault } from './order-control.ts'
-import { confirmation, removal } from './rule-row.ts'
+import { confirmation, groupConfirmation, removal } from './rule-row.ts'
 
 const MAX_CONNECTIONS = 8
 const MAX_RISKY = 5
@@ -65,13 +65,15 @@ export class HomespinNotices extends LitElement {
   ]
 
   override updated(): void {
-    this.hidden = this.#risky().length + this.#waiting().length === 0
+    const { length } = [...this.#risky(), ...this.#joining(), ...this.#waiting()]
+    this.hidden = length === 0
   }
 
   override render() {
     const held = this.#waiting()
     return html`
       ${this.#risky().map((rule) => this.#rule(rule))}
+      ${this.#joining().map((group) => this.#group(group))}
       ${held.length === 0 ? nothing : this.#held(held)}
     `
   }
@@ -80,6 +82,14 @@ export class HomespinNotices extends LitElement {
   #risky(): RuleView[] {
     const { state, nowMs } = this.scene
     return (state.policy.rules ?? [])
+      .filter(({ confirm_until_ms: until }) => until !== undefined && until > nowMs - AFTER_MS)
+      .slice(0, MAX_RISKY)
+  }
+
+  /** Groups whose new members leave them again unless somebody confirms them. */
+  #joining(): Group[] {
+    const { state, nowMs } = this.scene
+    return (state.policy.groups ?? [])
       .filter(({ confirm_until_ms: until }) => until !== undefined && until > nowMs - AFTER_MS)
       .slice(0, MAX_RISKY)
   }
@@ -114,6 +124,32 @@ export class HomespinNotices extends LitElement {
             ${orderFault(scene, confirm.key)} ${orderFault(scene, remove.key)}
           </section>
         `
+  }
+
+  #group(group: Group) {
+    const { scene } = this
+    const { i18n, nowMs, mayAct } = scene
+    const { id, joining = [], confirm_until_ms = 0 } = group
+    const confirm = groupConfirmation(group)
+    const devices = i18n.count('devices_n', joining.length)
+    return html`
+      <section class="card" role="alert">
+        <div class="row">
+          <p class="text">
+            <bdi>${i18n.t('confirm_joining', { devices, group: shownName(group.name, id).text })}</bdi>
+            <span class="clock" role="timer" aria-live="off">${leftText(confirm_until_ms, nowMs, i18n)}</span>
+          </p>
+          ${
+            mayAct
+              ? html`<div class="acts">
+                  ${orderButton(scene, confirm, i18n.t('confirm'), { look: 'primary' })}
+                </div>`
+              : nothing
+          }
+        </div>
+        ${orderFault(scene, confirm.key)}
+      </section>
+    `
   }
 
   #held(held: readonly Held[]) {

@@ -4,6 +4,7 @@ import type { Scene } from '../acting.ts'
 import { levelsOf } from '../acting.ts'
 import { shownName, shownSentence } from '../display-name.ts'
 import { select } from '../events.ts'
+import type { I18n } from '../i18n.ts'
 import { evidenceText, incidentText } from '../incident-text.ts'
 import type { Order } from '../orders.ts'
 import { lengthText } from '../rule-text.ts'
@@ -96,33 +97,37 @@ export function evidenceList({ i18n }: Pick<Scene, 'i18n'>, evidence: readonly E
   return html`
     <dl class="evidence" aria-label=${i18n.t('evidence')}>
       ${evidence.slice(0, 10).map((one) => {
-        const { observed, threshold, usual } = one
-        const top = Math.max(observed, threshold, 1)
+        const { observed, threshold } = one
         return html`
           <div>
             <dt class="muted">${evidenceText(one, i18n)}</dt>
             <dd>
               <strong>${i18n.number(observed)}</strong>
-              <meter
-                min="0"
-                max=${top}
-                high=${threshold}
-                optimum="0"
-                .value=${observed}
-                aria-label=${evidenceText(one, i18n)}
-              ></meter>
-              <span class="muted">
-                ${i18n.t('threshold', { n: i18n.number(threshold) })}${
-                  usual === undefined
-                    ? nothing
-                    : html`, ${i18n.t('usual', { n: i18n.number(usual) })}`
-                }
-              </span>
+              ${threshold === 0 ? nothing : limitOf(one, i18n)}
             </dd>
           </div>
         `
       })}
     </dl>
+  `
+}
+
+function limitOf(one: Evidence, i18n: I18n) {
+  const { observed, threshold, usual } = one
+  return html`
+    <meter
+      min="0"
+      max=${Math.max(observed, threshold, 1)}
+      high=${threshold}
+      optimum="0"
+      .value=${observed}
+      aria-label=${evidenceText(one, i18n)}
+    ></meter>
+    <span class="muted">
+      ${i18n.t('threshold', { n: i18n.number(threshold) })}${
+        usual === undefined ? nothing : html`, ${i18n.t('usual', { n: i18n.number(usual) })}`
+      }
+    </span>
   `
 }
 

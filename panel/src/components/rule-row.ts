@@ -1,5 +1,5 @@
 import { css, html, nothing } from 'lit'
-import type { RuleView } from '../../../protocol/policy.ts'
+import type { Group, RuleView } from '../../../protocol/policy.ts'
 import type { Scene } from '../acting.ts'
 import { shownName, shownSentence } from '../display-name.ts'
 import type { Order } from '../orders.ts'
@@ -74,6 +74,17 @@ export function confirmation(rule: RuleView): Order {
     isSeen: ({ policy }) =>
       policy.rules?.every((one) => one.id !== rule.id || one.confirm_until_ms === undefined) ??
       false,
+  }
+}
+
+/** The order that keeps members of a group that would have to leave it again. */
+export function groupConfirmation({ id }: Group): Order {
+  return {
+    key: `confirm:group:${id}`,
+    verb: 'confirm',
+    args: { group: id },
+    isSeen: ({ policy }) =>
+      policy.groups?.every((one) => one.id !== id || one.confirm_until_ms === undefined) ?? false,
   }
 }
 

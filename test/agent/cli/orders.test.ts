@@ -69,6 +69,19 @@ describe('orders on the command line', function () {
     assert.deepEqual([again.code, again.out], [0, 'nothing had to be changed\n'])
   })
 
+  it('ends with 1 where what was released is still held, and says by what', async () => {
+    home.desk.stillHeld =
+      'camera is still held: group Kids is quarantined (full). Release group kids, too.'
+    for (const argv of [
+      ['release', 'camera'],
+      ['unblock', 'camera'],
+    ]) {
+      const { code, err } = await run(...argv)
+      assert.equal(code, 1)
+      assert.equal(err, `homespin: ${home.desk.stillHeld}\n`)
+    }
+  })
+
   it('says everything that the methods take', async () => {
     const last = (): unknown => home.desk.calls.at(-1)?.order
     await run(
@@ -110,6 +123,8 @@ describe('orders on the command line', function () {
     assert.deepEqual(home.desk.groups(), [
       { id: 'kids', name: 'Kids', device_ids: ['020de0000003'] },
     ])
+    assert.equal((await run('confirm', '--group', 'kids')).code, 0)
+    assert.equal((await run('confirm')).code, 2)
     assert.equal((await run('device-rename', CAMERA, 'front door')).out, 'done\n')
     assert.equal(home.inventory.get(CAMERA)?.name, 'front door')
     assert.equal((await run('verdict', 'c-1', 'drop', '--remember', '1h')).code, 0)
@@ -169,7 +184,7 @@ describe('orders on the command line', function () {
     [['block', CAMERA, '--time-zone', 'UTC'], /--time-zone is about a --window/],
     [['block', CAMERA, '--port', '80'], /a port needs protocol/],
     [['quarantine', CAMERA, '--level', 'total'], /--level: /],
-    [['confirm'], /confirm needs RULE/],
+    [['confirm'], /give exactly one of rule, group/],
     [['undo', 'x'], /SEQ: /],
     [['undo', '--to', 'yesterday'], /--to: expected a time/],
     [['verdict', 'c-1'], /needs CONNECTION VERDICT/],

@@ -28,7 +28,7 @@ describe('reverse firewall', () => {
   let events: string[]
   let orders: { order: Order; by: By }[]
   let evidence: string[]
-  let refuse: string | undefined
+  let fault: Error | undefined
   let limits: Limits
   let desk: IncidentDesk
   let firewall: ReverseFirewall
@@ -39,7 +39,7 @@ describe('reverse firewall', () => {
     events = []
     orders = []
     evidence = []
-    refuse = undefined
+    fault = undefined
     limits = LIMITS
     open()
   })
@@ -58,6 +58,7 @@ describe('reverse firewall', () => {
       tell: (incident) => told.push(incident),
       event: (event) => events.push(event.kind),
       closed: (incident) => firewall.closed(incident),
+      stays: () => false,
     })
     desk.start()
     firewall = new ReverseFirewall({
@@ -70,7 +71,7 @@ describe('reverse firewall', () => {
           : undefined,
       order: async (order, by): Promise<Ordered> => {
         orders.push({ order, by })
-        if (refuse !== undefined) throw new PolicyError('refused', refuse)
+        if (fault !== undefined) throw fault
         return { rules: [{ id: 'r1' } as never], policies: {} }
       },
       evidence: (id) => evidence.push(id),
@@ -121,7 +122,7 @@ describe('reverse firewall', () => {
     connect(200)
     firewall.tick(1000, 1)
     await new Promise(setImmediate)
-    desk.released(DEVICE, 2)
+    desk.released(DEVICE, [], 2)
     connect(20)
     firewall.tick(2000, 3)
     assert.equal(desk.open().length, 0)
@@ -152,12 +153,64 @@ describe('reverse firewall', () => {
   })
 
   it('says in the incident why a device could not be quarantined', async () => {
-    refuse = 'this is the gateway'
-    connect(200)
-    firewall.tick(1000, 1)
-    await new Promise(setImmediate)
+    fault = new PolicyError('refused', 'this is the gateway')
+    await goesOn(1, 200)
     assert.equal(desk.open()[0]?.action_failed, 'this is the gateway')
     assert.equal(desk.open()[0]?.action, undefined)
+    assert.equal(orders.length, 1, 'what is refused is not ordered again')
+  })
+
+  /** It goes on over its limits for so many seconds. */
+  async function goesOn(from: number, seconds: number): Promise<void> {
+    for (let s = from; s < from + seconds; s++) {
+      connect(200)
+      firewall.tick(s * 1000, s * 1000)
+      await new Promise(setImmediate)
+    }
+  }
+
+  it('orders again what failed, with growing pauses, and then says that it holds', async () => {
+    fault = new Error('the agent is just starting')
+    await goesOn(1, 130)
+    // After 1, 2, 4 … and then every 60 s.
+    assert.equal(orders.length, 8)
+    assert.equal(desk.open()[0]?.action_failed, 'the agent is just starting')
+    fault = undefined
+    await goesOn(131, 60)
+    assert.equal(orders.length, 9)
+    assert.deepEqual(desk.open()[0]?.action, { level: 'local_only', rule_id: 'r1' })
+    assert.equal(desk.open()[0]?.action_failed, undefined)
+  })
+
+  it('acts on an incident of an earlier run, and on one that was only told when the policy was another', async () => {
+    limits = { ...LIMITS, policy: 'notify' }
+    await goesOn(1, 3)
+    assert.equal(orders.length, 0)
+    limits = LIMITS
+    await goesOn(4, 3)
+    assert.equal(orders.length, 1)
+    desk.close(desk.open()[0]?.id ?? '', 'person', 7000)
+    limits = { ...LIMITS, policy: 'notify' }
+    await goesOn(8, 3)
+    store.stop()
+    open()
+    limits = LIMITS
+    await goesOn(11, 3)
+    assert.equal(orders.length, 2)
+    assert.equal(desk.open().length, 1)
+  })
+
+  it('quarantines also where too many incidents are open for another', async () => {
+    for (let n = 0; n < 500; n++) {
+      const device = { id: (n + 1).toString(16).padStart(12, '0'), name: '', ips: [] }
+      const finding = { kind: 'beacon', severity: 'low', device, sentence: '', params: {} } as const
+      desk.report({ ...finding, evidence: [] }, 1)
+    }
+    await goesOn(1, 100)
+    assert.equal(desk.leftOut, 100)
+    assert.equal(orders.length, 1, 'it holds for ten minutes')
+    await goesOn(101, 510)
+    assert.equal(orders.length, 2)
   })
 
   it('keeps open incidents over a restart, and closes them when quiet, resolved or released', async () => {
@@ -171,9 +224,11 @@ describe('reverse firewall', () => {
       desk.open().map((incident) => [incident.id, incident.action?.rule_id]),
       [[id, 'r1']],
     )
-    desk.released('020de0000002', 5)
+    desk.released('020de0000002', [], 5)
     assert.equal(desk.open().length, 1)
-    desk.released(DEVICE, 5)
+    desk.released(DEVICE, ['local_only'], 5)
+    assert.equal(desk.open().length, 1, 'somebody ordered the same to last')
+    desk.released(DEVICE, ['internet_only'], 5)
     assert.equal(desk.open().length, 0)
     assert.equal(store.find({ limit: 10 })[0]?.closed_by, 'released')
     assert.equal(desk.close(id, 'person', 6), false)

@@ -150,7 +150,18 @@ describe('REST', function () {
       const operation = json.paths[pathOf(method)][method.role === 'view' ? 'get' : 'post']
       assert.equal(operation.operationId, method.name)
       assert.equal(operation['x-role'], method.role)
+      const { schema } = operation.responses[200].content['application/json']
+      const name = schema.$ref.replace('#/components/schemas/', '')
+      assert.equal(name, method.result, method.name)
+      assert.equal(json.components.schemas[String(name)]?.type, 'object', name)
     }
+    // Every reference leads somewhere, and what was said of limits and pauses is what they answer.
+    for (const [, name = ''] of JSON.stringify(json).matchAll(/"#\/components\/schemas\/([^"]+)"/g))
+      assert.ok(json.components.schemas[decodeURIComponent(name)], name)
+    const { schemas } = json.components
+    assert.ok(schemas.LimitList.properties.exceptions)
+    assert.ok(schemas.PauseMinutes.properties.minutes)
+    assert.ok(schemas.Ordered.properties.policies)
     const { schema } = json.paths['/api/block'].post.requestBody.content['application/json']
     assert.equal(schema.additionalProperties, false)
     assert.ok(schema.properties.domain)

@@ -15,6 +15,8 @@ export interface DeskDouble extends PolicyDesk {
   calls: { what: string; by: By; order?: Order; selector?: Selector; group?: Group }[]
   /** Orders are refused so, if set. */
   fault: PolicyError | undefined
+  /** What goes on holding whatever is lifted. */
+  stillHeld: string | undefined
   /** How long an order takes. */
   delayMs: number
 }
@@ -60,20 +62,19 @@ export function deskDouble(now: () => number = Date.now): DeskDouble {
   const desk: DeskDouble = {
     calls: [],
     fault: undefined,
+    stillHeld: undefined,
     delayMs: 0,
     order: (order, by) => {
       const rule = ruleOf(order, by)
       const same = rules.filter((each) => sameOrder(each, rule))
       return done(order.action, by, [rule], same, { order })
     },
-    lift: (selector, by) =>
-      done(
-        'lift',
-        by,
-        [],
-        rules.filter((rule) => isSelected(rule, selector)),
-        { selector },
-      ),
+    lift: async (selector, by) => {
+      const selected = rules.filter((rule) => isSelected(rule, selector))
+      const lifted = await done('lift', by, [], selected, { selector })
+      const { stillHeld } = desk
+      return stillHeld === undefined ? lifted : { ...lifted, still_held: stillHeld }
+    },
     undo: ({ seq }, by) => {
       const entry = seq === undefined ? journal[0] : journal.find((each) => each.seq === seq)
       if (entry === undefined)
@@ -81,9 +82,9 @@ export function deskDouble(now: () => number = Date.now): DeskDouble {
       return done('undo', by, entry.removed, entry.added)
     },
     panic: (by) => done('panic', by, [], rules),
-    confirm: (ruleId, by) => {
-      if (rules.every(({ id }) => id !== ruleId))
-        return Promise.reject(new PolicyError('not_found', `there is no rule ${ruleId}`))
+    confirm: (what, by) => {
+      if ('ruleId' in what && rules.every(({ id }) => id !== what.ruleId))
+        return Promise.reject(new PolicyError('not_found', `there is no rule ${what.ruleId}`))
       return done('confirm', by, [], [])
     },
     accept: (_id, accepted, by) => done(accepted ? 'accept' : 'unaccept', by, [], []),

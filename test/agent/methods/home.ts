@@ -11,6 +11,7 @@ import type { Methods } from '../../../agent/methods/registry.ts'
 import { createRegistry } from '../../../agent/methods/registry.ts'
 import type { PolicyDesk } from '../../../agent/policy/contract.ts'
 import type { Incident } from '../../../protocol/act.ts'
+import type { Flow } from '../../../protocol/messages.ts'
 import { info } from '../mqtt/listener.ts'
 import type { DeskDouble } from './desk-double.ts'
 import { deskDouble } from './desk-double.ts'
@@ -26,6 +27,16 @@ const LIMITS: Limits = {
   policy: 'notify',
   level: 'full',
   forS: 3600,
+}
+
+/** To a remote whose name is known from DNS and from TLS. */
+const FLOW: Flow = {
+  ...{ type: 'flow', id: 'run-1', device_id: CAMERA, direction: 'outbound', protocol: 'tcp' },
+  originator: { ip: '192.0.2.11', port: 50123 },
+  responder: { ip: '203.0.113.9', port: 443 },
+  ...{ remote_name: 'api.example.com', remote_name_source: 'dns', sni: 'api.example.com' },
+  ...{ sent_bytes: 1, received_bytes: 2, sent_packets: 1, received_packets: 1 },
+  ...{ first_ms: NOW, last_ms: NOW, state: 'active' },
 }
 
 export interface Home {
@@ -89,7 +100,7 @@ export function testHome(policy?: PolicyDesk): Home {
     info: () => info('one', 1),
     devices: () => ({ devices: [], rates: [] }),
     hasDevice: (id: string) => inventory.get(id) !== undefined,
-    flows: () => ({ flows: [], total: 0 }),
+    flows: () => ({ flows: [FLOW], total: 1 }),
     history: async () => ({
       resolution: 'minute',
       from_ms: 0,
@@ -97,7 +108,11 @@ export function testHome(policy?: PolicyDesk): Home {
       points: [],
       kept_from_ms: {},
     }),
-    remotes: async () => ({ remotes: [] }),
+    remotes: async () => ({
+      remotes: ['cdn.example.net', '203.0.113.9'].map((remote) => ({
+        ...{ device_id: CAMERA, remote, sent_bytes: 1, received_bytes: 2 },
+      })),
+    }),
     nowMs: () => NOW,
   } satisfies Readable
   const change = {

@@ -1,7 +1,7 @@
 // Orders over a real mosquitto; policy itself is a double.
 import assert from 'node:assert/strict'
 import { createHmac } from 'node:crypto'
-import { appendFileSync, readFileSync } from 'node:fs'
+import { appendFileSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { mayAnswerAt } from '../../../agent/mqtt/command-answers.ts'
@@ -126,7 +126,15 @@ describe('orders by MQTT', function () {
       ['no ttl_ms', { ...good(), ttl_ms: undefined }, 'malformed'],
       ['a long life', good({ ttl_ms: 30_001 }), 'malformed'],
       ['no life', good({ ttl_ms: 0 }), 'malformed'],
-      ['an end', good({ issued_ms: Date.now() - 21_000 }), 'expired'],
+      ['an end', good({ issued_ms: Date.now() - 81_000 }), 'expired'],
+      ['a key twice', json(good()).replace('}', ',"device":"tv"}'), 'malformed'],
+      ['a key twice in disguise', json(good()).replace('}', ',"\\u0064evice":"tv"}'), 'malformed'],
+      ['an id twice', json(good()).replace('}', ',"id":"other"}'), 'malformed'],
+      [
+        'a key twice further in',
+        json(good({ by: { kind: 'flow' } })).replace('"flow"', '"flow","kind":"person"'),
+        'malformed',
+      ],
       ['a future', good({ issued_ms: Date.now() + 70_000 }), 'expired'],
       ['an unknown key', good({ colour: 'red' }), 'invalid_arguments'],
       [
@@ -192,7 +200,10 @@ describe('orders by MQTT', function () {
     await first.room.stop()
     // What a crash left of a line.
     appendFileSync(join(data, 'commands'), 'half of a li')
+    const infos = (): number => from.heard.filter(({ topic }) => topic === topics.info).length
+    const before = infos()
     const { home, synchronised } = await agent({ broker: `mqtt://127.0.0.1:${port}` }, { data })
+    await until(() => infos() > before)
     assert.equal((await order(from, 'quarantine', command)).error?.code, 'replayed')
     assert.ok((await order(from, 'quarantine', envelope({ device: CAMERA }))).ok)
     assert.match(
@@ -207,7 +218,68 @@ describe('orders by MQTT', function () {
     assert.equal(home.desk.calls.length, 2)
   })
 
-  it('that must be signed are not taken otherwise', async () => {
+  it('of a clock that is up to a minute behind are taken, once, and no later than that', async () => {
+    const { port } = await broker()
+    const { home } = await agent({ broker: `mqtt://127.0.0.1:${port}` })
+    const from = await client(port)
+    const at = (ageMs: number): Record<string, unknown> =>
+      envelope({ device: CAMERA, issued_ms: Date.now() - ageMs, ttl_ms: 2000 })
+    const slow = at(3000)
+    assert.ok((await order(from, 'quarantine', slow)).ok)
+    assert.ok((await order(from, 'quarantine', at(55_000))).ok)
+    assert.equal((await order(from, 'quarantine', at(63_000))).error?.code, 'expired')
+    assert.equal((await order(from, 'release', slow)).error?.code, 'replayed')
+    assert.equal(home.desk.calls.length, 2)
+  })
+
+  it('are answered without names of remotes where these are not published', async () => {
+    const { port } = await broker()
+    for (const names of ['true', 'false']) {
+      const { home, room } = await agent({
+        broker: `mqtt://127.0.0.1:${port}`,
+        'mqtt.publish_names': names,
+        'mqtt.commands': 'all',
+      })
+      const from = await client(port)
+      const told: string[] = []
+      for (const method of home.methods.list()) {
+        if (method.role !== 'view') continue
+        const { ok, result } = await order(from, method.name, envelope(EXAMPLES[method.name]))
+        assert.ok(ok, method.name)
+        told.push(JSON.stringify(result))
+      }
+      const text = told.join('\n')
+      assert.match(text, /203\.0\.113\.9/, 'addresses stay')
+      for (const name of ['api.example.com', 'cdn.example.net']) {
+        assert.equal(text.includes(name), names === 'true', `${name}: ${names}`)
+      }
+      await room.stop()
+    }
+  })
+
+  it('are carried out though the disk does not take their ids, which is said', async () => {
+    const { port } = await broker()
+    const data = dataFolder()
+    mkdirSync(join(data, 'commands'))
+    const { home, lines } = await agent({ broker: `mqtt://127.0.0.1:${port}` }, { data })
+    const from = await client(port)
+    const command = envelope({ device: CAMERA })
+    const answer = await order(from, 'quarantine', command)
+    assert.ok(answer.ok, JSON.stringify(answer.error))
+    assert.match(answer.not_kept ?? '', /disk does not take its id/)
+    assert.deepEqual(await order(from, 'quarantine', command), answer, 'once all the same')
+    rmSync(join(data, 'commands'), { recursive: true })
+    assert.equal((await order(from, 'release', envelope({ device: CAMERA }))).not_kept, undefined)
+    assert.equal(home.desk.calls.length, 2)
+    const kept = readFileSync(join(data, 'commands'), 'latin1')
+    assert.match(kept, /^(c\d+ [A-Za-z0-9_-]{22} \d+\n){2}$/)
+    assert.deepEqual(
+      lines.filter((line) => /ids of commands/.test(line)).map((line) => line.split(' ')[0]),
+      ['error', 'info'],
+    )
+  })
+
+  it('must be signed where that is asked for, and are not taken otherwise', async () => {
     const { port } = await broker()
     const { home } = await agent({ broker: `mqtt://127.0.0.1:${port}`, 'mqtt.command_key': KEY })
     const from = await client(port)

@@ -31,6 +31,7 @@ export interface Answered {
   ok: boolean
   result?: { rules: { level?: string }[] }
   error?: { code: string; message: string }
+  not_kept?: string
 }
 
 export const cleanUps: (() => Promise<unknown> | unknown)[] = []

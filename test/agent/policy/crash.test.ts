@@ -14,10 +14,10 @@ import {
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { count } from '../../full.ts'
 import { folder, make, onRemove, removeAll } from './desk.ts'
 
-/** More for a longer look: the issue asks for 200. */
-const TIMES = Number(process.env.HOMESPIN_TEST_CRASHES ?? 12)
+const TIMES = count('TEST_CRASHES', 12, 200)
 
 /** What an orderer said: what stands for sure, and what it had asked when it was last heard. */
 class Told {

@@ -11,7 +11,7 @@ import type {
 } from '../../../agent/enforce/contract.ts'
 import type { By, Order, PolicyEvents, Term } from '../../../agent/policy/contract.ts'
 import type { Desired, DesiredMatch } from '../../../agent/policy/desired.ts'
-import { NOTHING } from '../../../agent/policy/desired.ts'
+import { levelsOf, NOTHING } from '../../../agent/policy/desired.ts'
 import type { PolicyOptions } from '../../../agent/policy/policy.ts'
 import { Policy } from '../../../agent/policy/policy.ts'
 import type { PolicyDevice } from '../../../agent/policy/resolve.ts'
@@ -71,15 +71,17 @@ export class RecordingKernel implements Enforcement {
   actual(): ReadonlyMap<string, ActualDevice> {
     const failed = (id: string): boolean => this.fails?.(id, this.desired) !== undefined
     return new Map(
-      this.desired.devices.map(({ deviceId, level, restrictions, matches }) => [
-        deviceId,
+      this.desired.devices.map((device) => [
+        device.deviceId,
         {
-          ...(level === undefined || failed(level.ruleId) || level.level === 'observe'
-            ? {}
-            : { level: level.level }),
-          rules: new Set(matches.map(({ ruleId }) => ruleId).filter((id) => !failed(id))),
+          ...heldOf(
+            levelsOf(device).flatMap((one) =>
+              failed(one.ruleId) || one.level === 'observe' ? [] : [one.level],
+            ),
+          ),
+          rules: new Set(device.matches.map(({ ruleId }) => ruleId).filter((id) => !failed(id))),
           restrictions: new Set(
-            Object.entries(restrictions)
+            Object.entries(device.restrictions)
               .filter(([, { ruleId }]) => !failed(ruleId))
               .map(([name]) => name as Restriction),
           ),
@@ -102,12 +104,17 @@ export class RecordingKernel implements Enforcement {
   }
 }
 
+function heldOf([level, ...further]: readonly Level[]): Pick<ActualDevice, 'level' | 'further'> {
+  if (level === undefined) return {}
+  return further.length === 0 ? { level } : { level, further }
+}
+
 function ruleIdsOf({ devices, everyone, unknown }: Desired): Set<string> {
   const ids = new Set<string>(everyone.map(({ ruleId }) => ruleId))
-  if (unknown?.level) ids.add(unknown.level.ruleId)
-  for (const { level, restrictions, matches } of devices) {
-    if (level) ids.add(level.ruleId)
-    for (const { ruleId } of [...Object.values(restrictions), ...matches]) ids.add(ruleId)
+  for (const { ruleId } of levelsOf(unknown ?? {})) ids.add(ruleId)
+  for (const device of devices) {
+    const orders = [...levelsOf(device), ...Object.values(device.restrictions), ...device.matches]
+    for (const { ruleId } of orders) ids.add(ruleId)
   }
   return ids
 }

@@ -1,10 +1,14 @@
 import assert from 'node:assert/strict'
 import type { Level } from '../../../protocol/policy.ts'
 import { LEVELS } from '../../../protocol/policy.ts'
+import { count } from '../../full.ts'
 import type { Made } from './desk.ts'
 import { block, id, ME, make, quarantine, removeAll } from './desk.ts'
 
-/** What stands, as simply as it can be said: by device and by what is ordered, with when it ends. */
+/**
+ * What stands, as simply as it can be said: by device, by what is ordered, and by whether it ends, with when it ends. What
+ * lasts takes the place of what ends; what ends is laid over what lasts.
+ */
 interface Model {
   blocks: Map<string, number>
   levels: Map<string, number>
@@ -24,7 +28,7 @@ describe('Policy: against a model', function () {
   afterEach(removeAll)
 
   it('random orders, lifts, undos, ends and restarts', async function () {
-    const runs = Number(process.env.HOMESPIN_TEST_MODELS ?? 6)
+    const runs = count('TEST_MODELS', 6, 60)
     this.timeout(30_000 + runs * 10_000)
     for (let run = 0; run < runs; run++) {
       const seed = Math.floor(Math.random() * 1e9)
@@ -63,17 +67,22 @@ describe('Policy: against a model', function () {
       const forS = random() < 0.4 ? 1 + pick(7200) : undefined
       const end = forS === undefined ? Number.POSITIVE_INFINITY : time.boot + forS * 1000
       const term = forS === undefined ? {} : { forS }
+      const kind = forS === undefined ? 'lasting' : 'timed'
+      const put = (map: Map<string, number>, key: string): void => {
+        if (kind === 'lasting') map.delete(`${key} timed`)
+        map.set(`${key} ${kind}`, end)
+      }
       const dice = random()
       if (dice < 0.25) {
         await change(
           `block ${device} ${endpoint} ${forS}`,
-          ({ blocks }) => blocks.set(`${id(device)} ${endpoint}`, end),
+          ({ blocks }) => put(blocks, `${id(device)} ${endpoint}`),
           policy.order(block(device, { endpoint }, term), ME),
         )
       } else if (dice < 0.32) {
         await change(
           `block group ${endpoint} ${forS}`,
-          ({ blocks }) => blocks.set(`g ${endpoint}`, end),
+          ({ blocks }) => put(blocks, `g ${endpoint}`),
           policy.order(
             {
               ...block(device, { endpoint }, { ...term, confirmS: 0 }),
@@ -86,8 +95,10 @@ describe('Policy: against a model', function () {
         await change(
           `quarantine ${device} ${level} ${forS}`,
           ({ levels }) => {
-            if (forS === undefined) for (const one of LEVELS) levels.delete(`${id(device)} ${one}`)
-            levels.set(`${id(device)} ${level}`, end)
+            for (const key of kind === 'lasting' ? levels.keys() : []) {
+              if (key.startsWith(id(device))) levels.delete(key)
+            }
+            put(levels, `${id(device)} ${level}`)
           },
           policy.order(quarantine(device, level, term), ME),
         )
@@ -170,7 +181,9 @@ describe('Policy: against a model', function () {
         .map(({ prefix, untilBootMs }) => `${prefix} ${untilBootMs ?? Number.POSITIVE_INFINITY}`)
         .sort()
       assert.deepEqual(found, wanted, say())
-      const levels = LEVELS.filter((level) => model.levels.has(`${id(n)} ${level}`))
+      const levels = LEVELS.filter((level) =>
+        ['lasting', 'timed'].some((kind) => model.levels.has(`${id(n)} ${level} ${kind}`)),
+      )
       assert.equal(kernel.level(id(n)), levels.at(-1), say())
       assert.equal(policy.policyOf(id(n)).desired_level, levels.at(-1), say())
       assert.equal(policy.policyOf(id(n)).in_force, true, say())

@@ -120,7 +120,8 @@ describe('Policy: orders', function () {
     await assert.rejects(policy.setGroup(withGateway, ME), code('refused', /gateway/))
     await assert.rejects(policy.removeGroup('kids', ME), code('conflict', /1 rules/))
     await assert.rejects(policy.lift({}, ME), code('refused', /panic/))
-    await assert.rejects(policy.confirm('nobody', ME), code('not_found'))
+    await assert.rejects(policy.confirm({ ruleId: 'nobody' }, ME), code('not_found'))
+    await assert.rejects(policy.confirm({ groupId: 'nobody' }, ME), code('not_found'))
     const term = { forS: 5, schedule: { time_zone: 'UTC', windows: [] } }
     await assert.rejects(policy.order(block(1, NINE, term), ME), code('refused', /not both/))
     await assert.rejects(policy.order(block(1, NINE, { forS: 1e9 }), ME), code('refused', /366/))

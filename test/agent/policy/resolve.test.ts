@@ -27,6 +27,7 @@ describe('Policy: what the kernel shall hold', function () {
     assert.deepEqual(levels(), ['local_only', 'local_only', 'internet_only'])
     await policy.order(exempt({ device_id: id(1) }), ME)
     assert.deepEqual(levels(), ['observe', 'local_only', 'internet_only'])
+    assert.deepEqual([...policy.observed], [id(1)])
     await policy.order(exempt({ device_id: id(3) }), ME)
     assert.deepEqual(levels(), ['observe', 'local_only', undefined])
     assert.deepEqual(kernel.desired.unknown?.free, [id(3)])
@@ -115,6 +116,68 @@ describe('Policy: what the kernel shall hold', function () {
     const { policy, kernel } = await first.again(() => first.devices.delete(id(2)))
     assert.equal(policy.policyOf(id(2)).accepted, true)
     assert.deepEqual(kernel.desired.unknown?.free.toSorted(), [id(1), id(2)])
+  })
+
+  it('internet_only and local_only together: what one leaves open the other closes', async () => {
+    const { policy, kernel, time, settle } = await make()
+    await policy.setGroup({ id: 'kids', name: 'Kids', device_ids: [id(1)] }, ME)
+    await policy.order(level({ group_id: 'kids' }, 'internet_only'), ME)
+    const [inner] = policy.rules()
+    const { rules } = await policy.order(quarantine(1, 'local_only', { forS: 60 }), ME)
+    assert.deepEqual(kernel.device(id(1))?.level, {
+      level: 'local_only',
+      ruleId: rules[0]?.id,
+      untilBootMs: time.boot + 60_000,
+    })
+    assert.deepEqual(kernel.device(id(1))?.further, [{ level: 'internet_only', ruleId: inner?.id }])
+    const told = (): unknown[] => {
+      const { level: held, also_level, desired_level, in_force } = policy.policyOf(id(1))
+      return [desired_level, held, also_level, in_force]
+    }
+    assert.deepEqual(told(), ['local_only', 'local_only', 'internet_only', true])
+    kernel.fails = (rule) => (rule === inner?.id ? 'no' : undefined)
+    await new Promise((resolve) => setImmediate(resolve))
+    assert.equal(policy.policyOf(id(1)).in_force, false)
+    assert.match(policy.policyOf(id(1)).problem ?? '', /Level internet_only is ordered/)
+    kernel.fails = undefined
+    time.pass(60_000)
+    await settle()
+    assert.deepEqual(told(), ['internet_only', 'internet_only', undefined, true])
+    // Of everybody, and so of those that nobody knows.
+    await policy.order(level({ everyone: true }, 'internet_only'), ME)
+    await policy.order(level({ new_devices: true }, 'local_only'), ME)
+    const levels = [kernel.desired.unknown?.level, ...(kernel.desired.unknown?.further ?? [])]
+    assert.deepEqual(
+      levels.map((each) => each?.level),
+      ['local_only', 'internet_only'],
+    )
+  })
+
+  it('what outlasts a stricter level is in the kernel beside it; what is covered to its end is not', async () => {
+    const { policy, kernel } = await make()
+    await policy.order(quarantine(1, 'local_only'), ME)
+    await policy.order(quarantine(1, 'internet_only', { forS: 30 }), ME)
+    await policy.order(quarantine(1, 'full', { forS: 60 }), ME)
+    const { level: first, further } = kernel.device(id(1)) ?? {}
+    assert.deepEqual(
+      [first, ...(further ?? [])].map((each) => each?.level),
+      ['full', 'local_only'],
+    )
+    assert.equal(policy.policyOf(id(1)).also_level, undefined)
+    assert.ok(policy.rules().every(({ state }) => state === 'active'))
+  })
+
+  it('what is ordered of new devices for a while ends in the kernel, too', async () => {
+    const { policy, kernel, time } = await make()
+    await policy.order(
+      { ...level({ new_devices: true }, 'full'), term: { forS: 600, confirmS: 0 } },
+      ME,
+    )
+    assert.equal(kernel.desired.unknown?.level?.untilBootMs, time.boot + 600_000)
+    const unconfirmed = { ...level({ everyone: true }, 'full'), term: {} }
+    await policy.order(unconfirmed, ME)
+    await policy.lift({ subject: { new_devices: true } }, ME)
+    assert.equal(kernel.desired.unknown?.level?.untilBootMs, time.boot + 60_000)
   })
 
   it('a flood of new devices does not fill the kernel, and all are told as held', async () => {

@@ -115,6 +115,36 @@ describe('Policy: what the store survives', function () {
     })
   }
 
+  it('a record that is damaged comes back from the copy, however long ago that was written', async () => {
+    let made = await make()
+    const { dir, time } = made
+    await made.policy.setGroup({ id: 'g', name: 'g', device_ids: [id(1)] }, ME)
+    await made.policy.order(quarantine(1, 'full'), ME)
+    await made.policy.order(quarantine(2, 'full', { forS: 864_000 }), ME)
+    // The clocks are noted, and nothing is changed.
+    for (let n = 0; n < 3; n++) {
+      time.pass(61_000)
+      await made.settle()
+      made = await made.again()
+    }
+    await made.policy.stop()
+    const db = new DatabaseSync(join(dir, 'policy.db'))
+    db.exec("UPDATE rule SET record = 'x'; UPDATE home_group SET record = '{}'")
+    db.close()
+    const next = await make({ dir, time })
+    assert.deepEqual(
+      [1, 2].map((n) => next.kernel.level(id(n))),
+      ['full', 'full'],
+    )
+    assert.equal(next.policy.groups().length, 1)
+    assert.match(next.lines.join('\n'), /3 records .* can't be read.*recovered/s)
+    await next.policy.stop()
+    rmSync(join(dir, 'policy.json'))
+    const last = await make({ dir, time })
+    assert.equal(last.policy.rules().length, 2)
+    assert.equal(last.lines.length, 0)
+  })
+
   it('a copy that is garbage is passed over', async () => {
     for (const text of [
       '',

@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict'
+import type { Term } from '../../../agent/policy/contract.ts'
 import { NOTHING } from '../../../agent/policy/desired.ts'
+import type { WallFacts } from '../../../agent/policy/timers.ts'
+import { isBelieved } from '../../../agent/policy/timers.ts'
 import type { Schedule } from '../../../protocol/policy.ts'
 import { until } from '../mqtt/listener.ts'
-import { block, device, id, ME, make, quarantine, removeAll, setTime } from './desk.ts'
+import { block, id, ME, make, quarantine, removeAll, setTime } from './desk.ts'
 
 const MINUTE = 60_000
 const YEAR = 366 * 86_400_000
@@ -49,6 +52,24 @@ describe('Policy: time', function () {
     )
     assert.equal(policy.policyOf(id(1)).problem, undefined)
     assert.equal(policy.policyOf(id(2)).problem, undefined)
+  })
+
+  it('the clock on the wall is believed where somebody keeps it right, else after a while', () => {
+    const wallMs = Date.UTC(2026, 5, 1)
+    const believed = (facts: Partial<WallFacts>): boolean =>
+      isBelieved({
+        ...{ kernelSays: false, timesyncdSays: undefined, trusted: false, wallMs, bootMs: MINUTE },
+        ...facts,
+      })
+    assert.equal(believed({}), false, 'a date alone is no proof')
+    assert.equal(believed({ kernelSays: true, wallMs: 0 }), true)
+    assert.equal(believed({ timesyncdSays: true }), true)
+    assert.equal(believed({ timesyncdSays: false }), false)
+    assert.equal(believed({ trusted: true }), true)
+    assert.equal(believed({ bootMs: 15 * MINUTE }), true)
+    assert.equal(believed({ bootMs: 15 * MINUTE, wallMs: 0 }), false)
+    assert.equal(believed({ kernelSays: undefined }), true, 'as far as it can be known')
+    assert.equal(believed({ kernelSays: undefined, timesyncdSays: false }), false)
   })
 
   it('by itself, without being asked', async () => {
@@ -129,6 +150,31 @@ describe('Policy: time', function () {
     await third.settle()
     assert.equal(kernel.device(id(1))?.level?.untilBootMs, time.boot + 15 * MINUTE)
     await settle()
+  })
+
+  it('an uptime that begins anew under one boot id is another boot', async () => {
+    const first = await make()
+    const { time } = first
+    time.boot = 10 * 86_400_000
+    await first.policy.order(quarantine(1, 'full', { forS: 3600 }), ME)
+    await first.policy.order(quarantine(2, 'full', { forS: 3600 }), ME)
+    await first.policy.lift({ subject: { device_id: id(2) } }, ME)
+    time.pass(10 * MINUTE)
+    const restarted = (): void => {
+      time.boot = 5000
+      time.wallMs += 20 * MINUTE
+    }
+    const second = await first.again(restarted)
+    assert.equal(second.kernel.device(id(1))?.level?.untilBootMs, time.boot + 30 * MINUTE)
+    assert.equal(second.policy.rules()[0]?.until_ms, time.wallMs + 30 * MINUTE)
+    // What comes back from the journal has the same end.
+    await second.policy.undo({ seq: 3 }, ME)
+    assert.equal(second.kernel.device(id(2))?.level?.untilBootMs, time.boot + 30 * MINUTE)
+    time.pass(2 * MINUTE)
+    const third = await second.again()
+    assert.equal(third.kernel.device(id(1))?.level?.untilBootMs, time.boot + 28 * MINUTE)
+    const fourth = await third.again(restarted)
+    assert.equal(fourth.kernel.device(id(1))?.level?.untilBootMs, time.boot + 8 * MINUTE)
   })
 
   it('what was ordered under a wrong clock keeps what was left over a reboot', async () => {
@@ -213,6 +259,61 @@ describe('Policy: time', function () {
     assert.equal(policy.rules().length, 3)
   })
 
+  it('what is ordered for a while never ends what lasts, and lifting takes both', async () => {
+    const { policy, kernel, time, settle } = await make()
+    const level = (): unknown => kernel.level(id(1))
+    for (const order of [
+      (term: Term) => quarantine(1, 'full', term),
+      (term: Term) => block(1, {}, term),
+    ]) {
+      await policy.order(order({}), ME)
+      await policy.order(order({ forS: 60 }), { ...ME, reason: 'a while' })
+      assert.equal(policy.rules().length, 2)
+      time.pass(60_000)
+      await settle()
+      assert.equal(level(), 'full')
+      assert.equal(policy.policyOf(id(1)).in_force, true)
+      await policy.order(order({ forS: 60 }), ME)
+      // The same for a while: its end is the new one.
+      await policy.order(order({ forS: 90 }), ME)
+      assert.equal(policy.rules().length, 2)
+      const { rules } = await policy.lift({ subject: { device_id: id(1) } }, ME)
+      assert.equal(rules.length, 2)
+      assert.equal(level(), undefined)
+    }
+    await policy.order(block(1, NINE, { forS: 60 }), ME)
+    await policy.order(block(1, NINE), ME)
+    assert.equal(policy.rules().length, 1)
+    assert.equal(kernel.matches(id(1))[0]?.untilBootMs, undefined)
+    await policy.undo({}, ME)
+    assert.equal(kernel.matches(id(1))[0]?.untilBootMs, time.boot + 60_000)
+  })
+
+  it('what a detector orders shortens nothing, not even what it ordered itself', async () => {
+    const { policy, kernel, time, settle } = await make()
+    const detector = { ...ME, actor: { kind: 'detector', via: 'detector' } } as const
+    const end = (): unknown => kernel.device(id(1))?.level?.untilBootMs
+    const hours = (n: number): Term => ({ forS: n * 3600 })
+    await policy.order(quarantine(1, 'full', hours(24)), ME)
+    await policy.order(quarantine(1, 'full', hours(1)), detector)
+    assert.equal(end(), time.boot + 24 * 3_600_000)
+    time.pass(3_600_000)
+    await settle()
+    assert.equal(kernel.level(id(1)), 'full')
+    await policy.panic(ME)
+    await policy.order(quarantine(1, 'full', hours(2)), detector)
+    await policy.order(quarantine(1, 'full', hours(1)), detector)
+    assert.equal(end(), time.boot + 2 * 3_600_000)
+    await policy.order(quarantine(1, 'full', hours(3)), detector)
+    assert.equal(end(), time.boot + 3 * 3_600_000)
+    assert.equal(policy.rules().length, 1)
+    // What others order for a while lies beside it; what they order to last takes its place.
+    await policy.order(quarantine(1, 'full', hours(1)), ME)
+    assert.equal(end(), time.boot + 3 * 3_600_000)
+    await policy.order(quarantine(1, 'full'), ME)
+    assert.equal(policy.rules().length, 1)
+  })
+
   it('a probation ends when it was quiet for so long; evidence begins it anew, over a restart too', async () => {
     const first = await make()
     const { time } = first
@@ -232,74 +333,5 @@ describe('Policy: time', function () {
     assert.equal(kernel.level(id(1)), undefined)
     assert.equal(kernel.level(id(2)), undefined)
     assert.equal(policy.journal(undefined, 1).entries[0]?.verb, 'probation-end')
-  })
-
-  it('what is risky is rolled back unless it is confirmed, to what was before', async () => {
-    const known = [
-      ...Array.from({ length: 10 }, (_, n) => device(n + 1)),
-      device(11, { shared: true }),
-      device(12, { infrastructure: true }),
-    ]
-    const { policy, kernel, time, settle, told } = await make({ known })
-    await policy.setGroup({ id: 'few', name: 'few', device_ids: [1, 2, 3].map(id) }, ME)
-    await policy.setGroup({ id: 'many', name: 'many', device_ids: [1, 2, 3, 4].map(id) }, ME)
-    const on = (subject: object) => ({ ...quarantine(1, 'local_only'), subject }) as never
-    const isRisky = async (order: Parameters<typeof policy.order>[0]): Promise<boolean> => {
-      const { rules, journal_seq } = await policy.order(order, ME)
-      await policy.undo({ seq: journal_seq as number }, ME)
-      return rules[0]?.confirm_until_ms === time.wallMs + 60_000
-    }
-    assert.equal(await isRisky(on({ everyone: true })), true)
-    assert.equal(await isRisky(on({ group_id: 'many' })), true)
-    assert.equal(await isRisky(on({ group_id: 'few' })), false)
-    assert.equal(await isRisky(on({ device_id: id(11) })), true)
-    assert.equal(await isRisky(on({ device_id: id(12) })), true)
-    assert.equal(await isRisky(on({ device_id: id(1) })), false)
-    assert.equal(await isRisky({ ...block(1, NINE), subject: { everyone: true } }), true)
-    assert.equal(
-      await isRisky({ ...block(1, NINE), action: 'allow', subject: { everyone: true } }),
-      false,
-    )
-    assert.equal(await isRisky({ ...quarantine(1, 'observe'), subject: { everyone: true } }), false)
-
-    await policy.order(
-      { ...quarantine(1, 'internet_only', { confirmS: 0 }), subject: { everyone: true } },
-      ME,
-    )
-    const { rules } = await policy.order(
-      { ...quarantine(1, 'full'), subject: { everyone: true } },
-      ME,
-    )
-    assert.equal(kernel.level(id(5)), 'full')
-    assert.equal(kernel.device(id(5))?.level?.untilBootMs, time.boot + 60_000)
-    time.pass(58_000)
-    await settle()
-    assert.equal(kernel.level(id(5)), 'full')
-    time.pass(2_000)
-    await settle()
-    assert.equal(kernel.level(id(5)), 'internet_only')
-    const [entry] = policy.journal(undefined, 1).entries
-    assert.deepEqual([entry?.verb, entry?.actor.kind], ['roll-back', 'system'])
-    assert.ok(told.events.some(({ kind }) => kind === 'rolled_back'))
-    await assert.rejects(policy.confirm(rules[0]?.id as string, ME), { code: 'not_found' })
-
-    const again = await policy.order({ ...quarantine(1, 'full'), subject: { everyone: true } }, ME)
-    const confirmed = await policy.confirm(again.rules[0]?.id as string, ME)
-    assert.equal(confirmed.rules[0]?.confirm_until_ms, undefined)
-    time.pass(YEAR)
-    await settle()
-    assert.equal(kernel.level(id(5)), 'full')
-    await assert.rejects(policy.confirm(again.rules[0]?.id as string, ME), { code: 'conflict' })
-    // Undo takes back the order, not the word that confirmed it.
-    await policy.undo({}, ME)
-    assert.equal(kernel.level(id(5)), 'internet_only')
-  })
-
-  it('an order that nobody could confirm because the agent was dead is rolled back at its start', async () => {
-    const first = await make()
-    await first.policy.order({ ...quarantine(1, 'full'), subject: { everyone: true } }, ME)
-    const { kernel, policy } = await first.again(() => first.time.pass(61_000))
-    assert.equal(kernel.level(id(1)), undefined)
-    assert.equal(policy.rules().length, 0)
   })
 })

@@ -15,7 +15,7 @@ describe('Policy: the journal and undo', function () {
       reason: 'it is\u0000late',
     } as const
     await policy.order(quarantine(1, 'internet_only'), ME)
-    const { rules } = await policy.order(quarantine(1, 'local_only'), by)
+    const { rules } = await policy.order(quarantine(1, 'local_only', { forS: 60 }), by)
     await policy.order(quarantine(1, 'local_only', { forS: 90 }), by)
     const { entries, total } = policy.journal(undefined, 1)
     assert.equal(total, 3)
@@ -114,6 +114,18 @@ describe('Policy: the journal and undo', function () {
     })
   })
 
+  it('passes over what has nothing left that could be taken back', async () => {
+    const { policy, kernel, time, settle } = await make()
+    await policy.order(block(2, NINE), ME)
+    await policy.order(quarantine(1, 'full', { forS: 60 }), ME)
+    await policy.lift({ action: 'quarantine', subject: { device_id: id(1) } }, ME)
+    time.pass(61_000)
+    await settle()
+    await policy.undo({}, ME)
+    assert.deepEqual(kernel.matches(id(2)), [])
+    await assert.rejects(policy.undo({}, ME), { code: 'conflict', message: /nothing to undo/ })
+  })
+
   it('groups and acceptance are undone, unless they changed since', async () => {
     const { policy } = await make()
     await policy.setGroup({ id: 'g', name: 'one', device_ids: [id(1)] }, ME)
@@ -190,5 +202,45 @@ describe('Policy: the journal and undo', function () {
     // The first default policy was undone, too: everybody counts as accepted again.
     next.devices.set(id(50), device(50))
     assert.equal(next.policy.policyOf(id(50)).accepted, true)
+  })
+
+  it('who may give the safe orders alone takes back no more than these do', async () => {
+    const { policy } = await make()
+    const safe = {
+      actor: { kind: 'automation', via: 'mqtt' },
+      reason: '',
+      safeOnly: true,
+    } as const
+    const refused = { code: 'refused', message: /more than the safe orders/ }
+    const restrict = {
+      action: 'restrict',
+      restriction: 'allow_list',
+      subject: { device_id: id(1) },
+      term: {},
+    } as const
+    await policy.order(restrict, ME)
+    await policy.setGroup({ id: 'g', name: 'g', device_ids: [id(1)] }, ME)
+    await policy.order(block(2, NINE), safe)
+    await assert.rejects(policy.undo({ toMs: 0 }, safe), refused)
+    await assert.rejects(policy.undo({ seq: 1 }, safe), refused)
+    await assert.rejects(policy.undo({ seq: 2 }, safe), refused)
+    // What they did themselves, and what others did by the same orders.
+    await policy.undo({}, safe)
+    await assert.rejects(policy.undo({}, safe), refused)
+    await policy.order(quarantine(3, 'full'), ME)
+    await policy.undo({}, safe)
+    await policy.lift({ action: 'restrict', subject: { device_id: id(1) } }, ME)
+    await assert.rejects(policy.undo({}, safe), refused)
+    await policy.order(quarantine(3, 'full'), ME)
+    await policy.panic(ME)
+    await assert.rejects(policy.undo({}, safe), refused)
+    assert.equal(policy.groups().length, 1)
+    // The same for what waits to be confirmed.
+    const risky = await policy.order({ ...restrict, subject: { everyone: true } }, ME)
+    const ruleId = risky.rules[0]?.id as string
+    await assert.rejects(policy.confirm({ ruleId }, safe), refused)
+    await policy.confirm({ ruleId }, ME)
+    const all = await policy.order({ ...quarantine(1, 'full'), subject: { everyone: true } }, safe)
+    await policy.confirm({ ruleId: all.rules[0]?.id as string }, safe)
   })
 })
