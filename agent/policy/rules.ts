@@ -120,11 +120,20 @@ function whatOf(order: Order): Pick<Rule, 'match' | 'level' | 'restriction'> {
   }
 }
 
-/** One for a rule that always holds, another for one of a schedule: a pause does not take the night's windows away. */
+/**
+ * One for a rule that always holds, another for one of a schedule: a pause does not take the night's windows away. A level
+ * that ends by itself has its own, too: what lasts is never replaced by it, and stands when it has ended.
+ */
 function ruleKey(rule: Omit<StandingRule, 'key'>): string {
   const what = rule.level ?? rule.restriction ?? JSON.stringify(rule.match)
-  const when = rule.schedule === undefined ? 'always' : 'scheduled'
-  return `${rule.action} ${subjectKey(rule.subject)} ${when} ${what}`
+  return `${rule.action} ${subjectKey(rule.subject)} ${whenOf(rule)} ${what}`
+}
+
+function whenOf({ action, schedule, until, probation }: Omit<StandingRule, 'key'>): string {
+  if (schedule !== undefined) return 'scheduled'
+  if (action !== 'quarantine') return 'always'
+  if (until !== undefined) return 'while'
+  return probation === undefined ? 'always' : 'quiet'
 }
 
 function checkTerm({ forS, schedule, probationS, confirmS }: Term): void {

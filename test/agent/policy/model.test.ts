@@ -86,8 +86,9 @@ describe('Policy: against a model', function () {
         await change(
           `quarantine ${device} ${level} ${forS}`,
           ({ levels }) => {
-            if (forS === undefined) for (const one of LEVELS) levels.delete(`${id(device)} ${one}`)
-            levels.set(`${id(device)} ${level}`, end)
+            const about = [...levels.keys()].filter((key) => key.startsWith(id(device)))
+            if (forS === undefined) for (const key of about) levels.delete(key)
+            levels.set(`${id(device)} ${level}${forS === undefined ? '' : ' for a while'}`, end)
           },
           policy.order(quarantine(device, level, term), ME),
         )
@@ -170,7 +171,9 @@ describe('Policy: against a model', function () {
         .map(({ prefix, untilBootMs }) => `${prefix} ${untilBootMs ?? Number.POSITIVE_INFINITY}`)
         .sort()
       assert.deepEqual(found, wanted, say())
-      const levels = LEVELS.filter((level) => model.levels.has(`${id(n)} ${level}`))
+      const levels = LEVELS.filter((level) =>
+        ['', ' for a while'].some((when) => model.levels.has(`${id(n)} ${level}${when}`)),
+      )
       assert.equal(kernel.level(id(n)), levels.at(-1), say())
       assert.equal(policy.policyOf(id(n)).desired_level, levels.at(-1), say())
       assert.equal(policy.policyOf(id(n)).in_force, true, say())

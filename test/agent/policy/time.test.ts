@@ -213,6 +213,32 @@ describe('Policy: time', function () {
     assert.equal(policy.rules().length, 3)
   })
 
+  it('a pause at the level that lasts ends, and what lasts does not', async () => {
+    const { policy, kernel, time, settle } = await make()
+    const detector = { ...ME, actor: { kind: 'detector', via: 'detector' } } as const
+    // In either order; and whoever ordered what lasts, with a probation or without.
+    for (const [by, term] of [
+      [ME, {}],
+      [detector, {}],
+      [detector, { probationS: 3600 }],
+    ] as const) {
+      for (const isFirst of [true, false]) {
+        if (isFirst) await policy.order(quarantine(1, 'full', term), by)
+        await policy.order(quarantine(1, 'full', { forS: 60 }), ME)
+        if (!isFirst) await policy.order(quarantine(1, 'full', term), by)
+        time.pass(60_000)
+        await settle()
+        assert.equal(kernel.level(id(1)), 'full', `${by.actor.kind} ${isFirst}`)
+        await policy.lift({ action: 'quarantine' }, ME)
+        assert.equal(kernel.level(id(1)), undefined)
+      }
+    }
+    // Two for a while are one.
+    await policy.order(quarantine(1, 'full', { forS: 60 }), ME)
+    await policy.order(quarantine(1, 'full', { forS: 30 }), ME)
+    assert.equal(policy.rules().length, 1)
+  })
+
   it('a probation ends when it was quiet for so long; evidence begins it anew, over a restart too', async () => {
     const first = await make()
     const { time } = first

@@ -15,7 +15,7 @@ describe('Policy: the journal and undo', function () {
       reason: 'it is\u0000late',
     } as const
     await policy.order(quarantine(1, 'internet_only'), ME)
-    const { rules } = await policy.order(quarantine(1, 'local_only'), by)
+    const { rules } = await policy.order(quarantine(1, 'local_only', { forS: 600 }), by)
     await policy.order(quarantine(1, 'local_only', { forS: 90 }), by)
     const { entries, total } = policy.journal(undefined, 1)
     assert.equal(total, 3)
