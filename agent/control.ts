@@ -229,10 +229,21 @@ export class Control {
         })
         const isOver = kind === 'rule_removed' || kind === 'rule_expired'
         if (isOver && rule?.action === 'quarantine' && 'device_id' in rule.subject) {
-          this.#incidents.released(rule.subject.device_id, nowMs())
+          const id = rule.subject.device_id
+          if (!this.#isQuarantined(id)) this.#incidents.released(id, nowMs())
         }
       },
     }
+  }
+
+  /** Whether any other quarantine of this device stands. */
+  #isQuarantined(deviceId: string): boolean {
+    return this.policy
+      .rules()
+      .some(
+        ({ action, subject }) =>
+          action === 'quarantine' && 'device_id' in subject && subject.device_id === deviceId,
+      )
   }
 
   #tellCapabilities(): void {

@@ -150,6 +150,7 @@ export const isDevicePolicy = hasShape({
   level: isAbsentOr(isOneOf(...LEVELS)),
   level_until_ms: isAbsentOr(isCount),
   level_reason: isAbsentOr(isText(4096)),
+  level_rule_id: isAbsentOr(isWord),
   rules: isListOf(isWord, 4096),
   restrictions: isListOf(isWord, 64),
   in_force: isFlag,

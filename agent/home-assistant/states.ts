@@ -49,6 +49,7 @@ export function controlState(
             desired: policy.desired_level ?? OPEN,
             in_force: policy.in_force,
             ...(policy.level_reason ? { reason: plain(policy.level_reason, 200) } : {}),
+            ...(policy.level_rule_id === undefined ? {} : { rule_id: policy.level_rule_id }),
             ...(policy.level_until_ms === undefined ? {} : { until_ms: policy.level_until_ms }),
             ...(policy.problem === undefined ? {} : { problem: plain(policy.problem, 300) }),
             ...(policy.uncovered === undefined ? {} : { uncovered: plain(policy.uncovered, 300) }),

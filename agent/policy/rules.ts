@@ -129,10 +129,11 @@ function ruleKey(rule: Omit<StandingRule, 'key'>): string {
   return `${rule.action} ${subjectKey(rule.subject)} ${whenOf(rule)} ${what}`
 }
 
-function whenOf({ action, schedule, until, probation }: Omit<StandingRule, 'key'>): string {
+function whenOf({ action, schedule, until, probation, actor }: Omit<StandingRule, 'key'>): string {
   if (schedule !== undefined) return 'scheduled'
   if (action !== 'quarantine') return 'always'
-  if (until !== undefined) return 'while'
+  // An hour for an incident does not cut the night short.
+  if (until !== undefined) return actor.kind === 'detector' ? 'detected' : 'while'
   return probation === undefined ? 'always' : 'quiet'
 }
 

@@ -66,6 +66,18 @@ describe('blueprints in Home Assistant', function () {
     await core.untilState(entity_id, ({ state }) => state !== 'unavailable')
   }
 
+  const bedtime = (service: string): Promise<unknown> =>
+    core.act('input_boolean', service, 'input_boolean.bedtime')
+
+  /** Shuts a device off besides; gives the rule. */
+  async function hold(device: { id: string } | undefined, term: object = {}): Promise<string> {
+    const args = { device: device?.id, level: 'full', reason: 'a test', ...term }
+    const { result, error } = await ha.http.rpc('quarantine', args)
+    assert.equal(error, undefined)
+    await ha.untilShown('quarantine', 'full', device?.id)
+    return result?.rules[0]?.id ?? ''
+  }
+
   /** Whether datagrams of a device arrive outside. */
   async function isSending(where: string): Promise<boolean> {
     await sink.read()
@@ -172,40 +184,92 @@ describe('blueprints in Home Assistant', function () {
   it('pause: internet goes and comes with a schedule', async () => {
     const switches = [await ha.entity('internet', tablet?.id)]
     await ha.automate('pause_internet', { switches, schedules: ['input_boolean.bedtime'] })
-    await core.act('input_boolean', 'turn_on', 'input_boolean.bedtime')
-    await ha.untilShown('internet', 'off', tablet?.id)
+    await bedtime('turn_on')
+    const { attributes } = await ha.untilShown('internet', 'off', tablet?.id)
+    assert.equal(attributes.reason, 'paused by automation.pause-internet')
     assert.equal(await isSending('dev3'), false)
-    await core.act('input_boolean', 'turn_off', 'input_boolean.bedtime')
+    await bedtime('turn_off')
     await ha.untilShown('internet', 'on', tablet?.id)
     assert.equal(await isSending('dev3'), true)
-    // What is shut off further is not opened by it.
-    await core.act('input_boolean', 'turn_on', 'input_boolean.bedtime')
+    // What is shut off further is not opened by it, and once that has ended neither is this pause left.
+    await bedtime('turn_on')
     await ha.untilShown('internet', 'off', tablet?.id)
-    const quarantine = await ha.entity('quarantine', tablet?.id)
-    await core.act('select', 'select_option', quarantine, { option: 'full' })
-    await ha.untilShown('quarantine', 'full', tablet?.id)
-    await core.act('input_boolean', 'turn_off', 'input_boolean.bedtime')
+    const rule = await hold(tablet, { for: '1h' })
+    await bedtime('turn_off')
     await sleep(2000)
     await ha.untilShown('quarantine', 'full', tablet?.id)
+    await ha.http.rpc('release', { rule })
+    await ha.untilShown('internet', 'on', tablet?.id)
+  })
+
+  it('pause: one that ended while the agent was away ends when it is back', async () => {
+    await bedtime('turn_on')
+    await ha.untilShown('internet', 'off', tablet?.id)
+    await ha.agent.program.stop('SIGKILL')
+    await ha.untilShown('internet', 'unavailable', tablet?.id)
+    await bedtime('turn_off')
+    await sleep(1000)
+    ha.agent.program.start()
+    await ha.untilShown('internet', 'on', tablet?.id, 60_000)
+    assert.equal(await isSending('dev3'), true)
     await ha.end('pause_internet')
   })
 
-  it('night: devices are shut off between two times', async () => {
-    const quarantines = [await ha.entity('quarantine', tablet?.id)]
+  it('pause: internet goes with the last one who is at home, and comes with the first', async () => {
+    const people = ['device_tracker.anna', 'device_tracker.ben']
+    const is = async (who: string | undefined, state: string): Promise<void> => {
+      await core.setState(String(who), state)
+    }
+    for (const who of people) await is(who, 'home')
+    const switches = [await ha.entity('internet', tablet?.id)]
+    await ha.automate('pause_internet', { switches, people })
+    await is(people[0], 'not_home')
+    await sleep(1500)
+    await ha.untilShown('internet', 'on', tablet?.id)
+    // A phone whose place nobody knows is not away.
+    await is(people[0], 'unknown')
+    await is(people[1], 'unknown')
+    await is(people[0], 'not_home')
+    await ha.untilShown('internet', 'off', tablet?.id)
+    assert.equal(await isSending('dev3'), false)
+    await is(people[1], 'home')
+    await ha.untilShown('internet', 'on', tablet?.id)
+    assert.equal(await isSending('dev3'), true)
+    await ha.end('pause_internet')
+  })
+
+  it('night: it ends without agent and Home Assistant, and an incident does not end with it', async () => {
+    const both = [tablet, lamp]
+    const quarantines = await Promise.all(both.map((one) => ha.entity('quarantine', one?.id)))
     const at = (inS: number): string =>
       new Date(Date.now() + inS * 1000).toLocaleTimeString('en-GB', {
         timeZone: 'Europe/Amsterdam',
       })
+    await hold(lamp)
+    const endMs = Date.now() + 60_000
     await ha.automate('quarantine_at_night', {
       quarantines,
       from: at(5),
-      to: at(14),
+      to: at(60),
       level: 'full',
     })
-    await ha.untilShown('quarantine', 'full', tablet?.id)
+    const { attributes } = await ha.untilShown('quarantine', 'full', tablet?.id)
+    assert.equal(attributes.reason, 'at night')
+    assert.ok(Math.abs(Number(attributes.until_ms) - endMs) < 2000, `${attributes.until_ms}`)
     assert.equal(await isSending('dev3'), false)
+    await core.stopCore()
+    await ha.agent.program.stop('SIGKILL')
+    assert.equal(await isSending('dev3'), false)
+    assert.ok(Date.now() < endMs, 'this machine is too slow for a night so short')
+    await until('the morning', async () => ((await isSending('dev3')) ? true : undefined), 90_000)
+    assert.ok(Date.now() > endMs - 1000)
+    assert.equal(await isSending('dev2'), false)
+    ha.agent.program.start()
+    await core.startCore()
     await ha.untilShown('quarantine', 'open', tablet?.id, 60_000)
-    assert.equal(await isSending('dev3'), true)
+    const { attributes: held } = await ha.untilShown('quarantine', 'full', lamp?.id)
+    assert.equal(held.reason, 'a test')
+    assert.equal(held.until_ms, undefined)
     await ha.end('quarantine_at_night')
   })
 

@@ -233,6 +233,13 @@ describe('Policy: time', function () {
         assert.equal(kernel.level(id(1)), undefined)
       }
     }
+    // A detector's hour does not cut short what was ordered for the night.
+    await policy.order(quarantine(1, 'full', { forS: 3600 }), ME)
+    await policy.order(quarantine(1, 'full', { forS: 60 }), detector)
+    time.pass(60_000)
+    await settle()
+    assert.equal(kernel.level(id(1)), 'full')
+    await policy.lift({ action: 'quarantine' }, ME)
     // Two for a while are one.
     await policy.order(quarantine(1, 'full', { forS: 60 }), ME)
     await policy.order(quarantine(1, 'full', { forS: 30 }), ME)
