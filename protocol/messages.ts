@@ -167,6 +167,8 @@ export interface Capability {
   ok: boolean
   /** One sentence: what was found and, where not ok, what would help. */
   reason: string
+  /** Only where not ok: it was there and is expected to come back by itself, as when a router is started anew. */
+  passing?: boolean
   /** What of it can be had: for `levels` the levels of quarantine that this mode holds. */
   values?: string[]
 }

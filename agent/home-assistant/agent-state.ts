@@ -39,15 +39,24 @@ export function agentState(info: Info, facts: AgentFacts): string {
   })
 }
 
-/** What Home Assistant may control here: what this mode can hold, as far as orders are taken from it. */
+/**
+ * What Home Assistant may control here: what this mode can hold, as far as orders are taken from it. `last`: levels that could
+ * be held before; during a fault that passes, these are still there to be controlled, later.
+ */
 export function controlsOf(
   info: Info,
   orders: { commands: 'none' | 'safe' | 'all'; isSigned: boolean; haControls: string },
+  last: readonly string[] = [],
 ): Controls {
   const taken = orders.commands !== 'none' && (!orders.isSigned || orders.haControls === 'unsigned')
-  if (!taken) return { levels: [], orders: false }
+  if (!taken) return { levels: [], away: false, orders: false }
   const { enforce, levels } = info.capabilities
-  return { levels: enforce?.ok && levels?.ok ? (levels.values ?? []) : [], orders: true }
+  const canHold = enforce?.ok === true && levels?.ok === true
+  if (canHold) return { levels: levels.values ?? [], away: false, orders: true }
+  const fault = enforce?.ok === true ? levels : enforce
+  return fault?.passing === true && last.length > 0
+    ? { levels: last, away: true, orders: true }
+    : { levels: [], away: false, orders: true }
 }
 
 /** The level that new devices are held to, or none. `options`: those that there are. */

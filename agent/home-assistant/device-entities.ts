@@ -10,7 +10,15 @@ import {
 } from '../../protocol/home-assistant.ts'
 import type { Device } from '../../protocol/messages.ts'
 import type { Announcer, Component, Controls } from './component.ts'
-import { attributes, command, levelOptions, originOf, withIds } from './component.ts'
+import {
+  attributes,
+  available,
+  command,
+  controllable,
+  levelOptions,
+  originOf,
+  withIds,
+} from './component.ts'
 import { plain } from './plain.ts'
 import { nameOf } from './states.ts'
 
@@ -49,7 +57,7 @@ export function devicePayload(
       via_device: identifierOf(by.agent),
     },
     origin: originOf(by),
-    availability_topic: by.topics.status,
+    ...available(by),
     qos: 1,
     components: withIds(identifier, components, DEVICE_ENTITIES),
   })
@@ -70,6 +78,7 @@ function deviceComponents(
         icon: 'mdi:web',
         state_topic: control,
         value_template: '{{ value_json.internet }}',
+        ...controllable(by),
         ...attributes(control),
         ...command(
           by,
@@ -93,6 +102,7 @@ function deviceComponents(
       pause: {
         name: 'Pause',
         icon: 'mdi:timer-pause-outline',
+        ...controllable(by),
         ...command(by, 'pause', DEVICE),
       },
     }),
@@ -103,6 +113,7 @@ function deviceComponents(
         state_topic: control,
         value_template: '{{ value_json.quarantine }}',
         options: levelOptions(controls),
+        ...controllable(by),
         ...attributes(control),
         ...command(by, 'quarantine', `${DEVICE},"level":"{{ value }}"`),
       },

@@ -61,7 +61,7 @@ export class Discovery {
   readonly #shown = new Map<string, DeviceShown>()
   /** Topics with what an earlier run left there, and when they were found. */
   readonly #leftovers = new Map<string, number>()
-  #controls: Controls = { levels: [], orders: false }
+  #controls: Controls = { levels: [], away: false, orders: false }
   #timer: NodeJS.Timeout | undefined
   #birth: NodeJS.Timeout | undefined
   #agentDeleted = false
@@ -172,9 +172,10 @@ export class Discovery {
   }
 
   info(info: Info): void {
-    const controls = this.#controlsNow(info)
-    if (JSON.stringify(controls) !== JSON.stringify(this.#controls)) {
-      this.#controls = controls
+    const before = this.#controls
+    this.#controls = this.#controlsNow(info)
+    const { levels, orders } = this.#controls
+    if (before.orders !== orders || before.levels.join() !== levels.join()) {
       this.#announceAgent()
       for (const shown of this.#shown.values()) {
         shown.renew()
@@ -276,7 +277,9 @@ export class Discovery {
     ].filter((one) => one !== undefined)
     const defaultPolicy = defaultPolicyOf(rules(), levelOptions(this.#controls))
     const facts = { devices: this.#count(), defaultPolicy, problems }
-    this.#own.set(this.#by.topics.homeAssistantAgent('state'), agentState(info(), facts))
+    const { topics } = this.#by
+    this.#own.set(topics.homeAssistantAgent('state'), agentState(info(), facts))
+    this.#own.set(topics.homeAssistantAgent('controls'), this.#controls.away ? 'offline' : 'online')
   }
 
   #count(): number {
@@ -286,9 +289,12 @@ export class Discovery {
   }
 
   #controlsNow(info: Info): Controls {
-    const { commands, command_key, ha_controls } = this.#parts.config.mqtt
+    const { config, memory } = this.#parts
+    const { commands, command_key, ha_controls } = config.mqtt
     const orders = { commands, isSigned: command_key !== undefined, haControls: ha_controls }
-    return controlsOf(info, orders)
+    const controls = controlsOf(info, orders, memory.levels)
+    if (controls.orders) memory.setLevels(controls.levels)
+    return controls
   }
 
   #tick(): void {

@@ -1,7 +1,8 @@
-// What Homespin remembers of Home Assistant between two starts: whether it was heard, which devices were deleted there, and how
-// long the button Pause of each device pauses. A small file of its own.
+// What Homespin remembers of Home Assistant between two starts: whether it was heard, which controls it has, which devices were
+// deleted there, and how long the button Pause of each device pauses. A small file of its own.
 import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs'
 import { DEFAULT_PAUSE_MINUTES, MAX_PAUSE_MINUTES } from '../../protocol/home-assistant.ts'
+import { LEVELS } from '../../protocol/policy.ts'
 import { DEVICE_ID } from '../../protocol/topics.ts'
 import type { Log } from '../log.ts'
 
@@ -18,6 +19,7 @@ const MAX_REMEMBERED = 4096
 
 interface Stored {
   heard: boolean
+  levels?: string[]
   dismissed: Record<string, Dismissed>
   pause_minutes: Record<string, number>
 }
@@ -29,6 +31,7 @@ export class HomeAssistantMemory {
   readonly #dismissed = new Map<string, Dismissed>()
   readonly #pauseMinutes = new Map<string, number>()
   #heard = false
+  #levels: readonly string[] = []
   /** Called when the pause minutes of a device were set. */
   onPauseMinutes: (deviceId: string) => void = () => {}
 
@@ -56,6 +59,17 @@ export class HomeAssistantMemory {
   hear(): void {
     if (this.#heard) return
     this.#heard = true
+    this.#write()
+  }
+
+  /** The levels that could be held when that was last known. */
+  get levels(): readonly string[] {
+    return this.#levels
+  }
+
+  setLevels(levels: readonly string[]): void {
+    if (levels.join() === this.#levels.join()) return
+    this.#levels = levels
     this.#write()
   }
 
@@ -96,8 +110,9 @@ export class HomeAssistantMemory {
   }
 
   #read(stored: unknown): void {
-    const { heard, dismissed, pause_minutes } = (stored ?? {}) as Partial<Stored>
+    const { heard, levels, dismissed, pause_minutes } = (stored ?? {}) as Partial<Stored>
     this.#heard = heard === true
+    if (Array.isArray(levels)) this.#levels = LEVELS.filter((level) => levels.includes(level))
     for (const [id, how] of entriesOf(dismissed)) {
       const { gone, accepted } = (how ?? {}) as Partial<Dismissed>
       this.#dismissed.set(id, { gone: gone === true, accepted: accepted === true })
@@ -119,6 +134,7 @@ export class HomeAssistantMemory {
   #store(): void {
     const stored: Stored = {
       heard: this.#heard,
+      levels: [...this.#levels],
       dismissed: Object.fromEntries(this.#dismissed),
       pause_minutes: Object.fromEntries(this.#pauseMinutes),
     }

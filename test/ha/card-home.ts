@@ -19,6 +19,7 @@ const AGENT = 'home'
 
 const CONTROLS: Controls = {
   levels: ['observe', 'internet_only', 'local_only', 'full'],
+  away: false,
   orders: true,
 }
 
@@ -88,6 +89,7 @@ export class CardHome {
       agentPayload(this.#by, 'gateway', CONTROLS),
     )
     await this.setStatus('online')
+    await this.#retain(this.#topics.homeAssistantAgent('controls'), 'online')
     await this.#retain(
       this.#topics.homeAssistantAgent('state'),
       JSON.stringify({
