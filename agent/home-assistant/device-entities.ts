@@ -4,6 +4,7 @@ import { INCIDENT_KINDS } from '../../protocol/act.ts'
 import type { DeviceEntityKey } from '../../protocol/home-assistant.ts'
 import {
   DEVICE_ENTITIES,
+  ENABLED_ENTITIES,
   identifierOf,
   MAX_PAUSE_MINUTES,
   OPEN,
@@ -46,6 +47,10 @@ export function devicePayload(
   const identifier = identifierOf(by.agent, device.id)
   const manufacturer = facts.manufacturer ?? device.vendor
   const components = deviceComponents(by, device.id, controls)
+  for (const key of Object.keys(components) as DeviceEntityKey[]) {
+    if (ENABLED_ENTITIES.includes(key)) continue
+    components[key] = { ...components[key], enabled_by_default: false }
+  }
   return JSON.stringify({
     device: {
       identifiers: [identifier],
@@ -174,7 +179,6 @@ function trafficComponents(topic: string): Partial<Record<DeviceEntityKey, Compo
     state_class: 'measurement',
     unit_of_measurement: 'kB/s',
     suggested_display_precision: 1,
-    enabled_by_default: false,
     state_topic: topic,
     value_template: `{{ value_json.${key} / 1000 }}`,
   })

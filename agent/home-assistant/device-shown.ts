@@ -8,6 +8,8 @@ import { controlState, incidentState, trafficState } from './states.ts'
 
 /** Between two messages about a device's counters: two entities change with each, and its recorder keeps a row for both. */
 const COUNTERS_MS = 60_000
+/** Between two messages about an incident that goes on: two entities change with each of these, too. */
+const INCIDENT_MS = 60_000
 /** Between two announcements of a device: Home Assistant takes only one at a time up whole. */
 const ANNOUNCE_MS = 5000
 /** Incidents of one device that are kept in mind. */
@@ -36,6 +38,8 @@ export class DeviceShown {
   #announcedMs = Number.NEGATIVE_INFINITY
   #announceDue = true
   #summaryDue = false
+  /** What was told of incidents, without their figures, and when. */
+  #incidents = { told: '', atMs: Number.NEGATIVE_INFINITY }
 
   constructor(parts: ShownParts, device: Device) {
     this.#parts = parts
@@ -58,7 +62,7 @@ export class DeviceShown {
   tell(nowMs: number): void {
     this.control()
     this.#tellTraffic(nowMs)
-    this.tellIncidents()
+    this.tellIncidents(nowMs)
   }
 
   /** It is as it is told here now. */
@@ -98,8 +102,14 @@ export class DeviceShown {
     return incident.state === 'open' ? !known : wasOpen
   }
 
-  tellIncidents(): void {
+  /** At once where one has begun, ended or become worse; its figures alone now and then. */
+  tellIncidents(nowMs: number): void {
     const { own, topics } = this.#parts
+    const open = [...this.#open.values()].map(({ id, kind, severity }) => [id, kind, severity])
+    const told = JSON.stringify([open, this.#last?.id, this.#last?.state])
+    const { atMs } = this.#incidents
+    if (told === this.#incidents.told && nowMs - atMs < INCIDENT_MS) return
+    this.#incidents = { told, atMs: nowMs }
     const payload = incidentState([...this.#open.values()], this.#last)
     own.set(topics.homeAssistantDevice(this.#device.id, 'incident'), payload)
   }
@@ -120,6 +130,7 @@ export class DeviceShown {
     const isDue = counted === undefined || nowMs - counted.atMs >= COUNTERS_MS
     const hasChanged = counted === undefined || bytesOf(counted.device) !== bytesOf(this.#device)
     const isSlow = this.#rates.received + this.#rates.sent > 0
+    this.tellIncidents(nowMs)
     if (this.#summaryDue || (isDue && (hasChanged || isSlow))) this.#tellTraffic(nowMs)
     return hasChanged
   }

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { DEVICE_ENTITIES } from '../../../protocol/home-assistant.ts'
+import { DEVICE_ENTITIES, ENABLED_ENTITIES } from '../../../protocol/home-assistant.ts'
 import type { Device } from '../../../protocol/messages.ts'
 import type { JournalEntry } from '../../../protocol/policy.ts'
 import { incident } from '../methods/home.ts'
@@ -49,6 +49,11 @@ describe('Home Assistant', function () {
     for (const [key, component] of Object.entries<Record<string, unknown>>(components)) {
       assert.equal(component.unique_id, `homespin_home_${CAMERA.id}_${key}`)
     }
+    const enabled = Object.entries<Record<string, unknown>>(components)
+      .filter(([, { enabled_by_default }]) => enabled_by_default !== false)
+      .map(([key]) => key)
+    assert.deepEqual(enabled.toSorted(), ENABLED_ENTITIES.toSorted())
+    assert.ok(enabled.length <= 7)
     assert.deepEqual(components.quarantine.options, ['open', 'observe', 'local_only', 'full'])
     assert.deepEqual(at.last(AGENT).device.identifiers, ['homespin_home'])
     for (const topic of [CONFIG, AGENT, state('control'), 'homespin/home/ha/agent/state']) {
