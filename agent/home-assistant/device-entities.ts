@@ -34,7 +34,6 @@ const DEVICE =
 export interface RegistryFacts {
   manufacturer?: string
   model?: string
-  area?: string
 }
 
 /** The payload that announces a device. */
@@ -58,7 +57,6 @@ export function devicePayload(
       name: nameOf(device),
       ...(manufacturer === undefined ? {} : { manufacturer: plain(manufacturer, 100) }),
       ...(facts.model === undefined ? {} : { model: plain(facts.model, 100) }),
-      ...(facts.area === undefined ? {} : { suggested_area: plain(facts.area, 100) }),
       via_device: identifierOf(by.agent),
     },
     origin: originOf(by),
