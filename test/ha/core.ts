@@ -1,7 +1,7 @@
 // A real Home Assistant Core and its broker for a test: on loopback, onboarded, with the MQTT integration and two users. It runs
 // on files of its own over a file system that nothing writes to (core-make.ts), and leaves nothing behind.
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import type { AgentPlace } from '../lab/agent-process.ts'
 import { makeFolder, removeFolder } from '../lab/folders.ts'
 import { Program, requires, until } from '../lab/process.ts'
@@ -28,6 +28,8 @@ export interface CoreOptions {
   persistentBroker?: boolean
   /** Parts of configuration.yaml by their name. */
   packages?: Record<string, string>
+  /** More files of the configuration folder. */
+  files?: Record<string, string>
 }
 
 /** Core's port in a place, where it is nobody else's. */
@@ -282,7 +284,10 @@ export class Core {
     }
     for (const [name, text] of Object.entries(this.#options.packages ?? {}))
       files[`packages/${name}.yaml`] = text
-    for (const [name, text] of Object.entries(files)) writeFileSync(join(config, name), text)
+    for (const [name, text] of Object.entries({ ...files, ...this.#options.files })) {
+      mkdirSync(dirname(join(config, name)), { recursive: true })
+      writeFileSync(join(config, name), text)
+    }
   }
 
   async #run(): Promise<void> {
