@@ -6,10 +6,11 @@ import type { OwnTopics } from './own-topics.ts'
 import type { Rates, Summary } from './states.ts'
 import { controlState, incidentState, trafficState } from './states.ts'
 
-/** Between two messages about a device's counters: two entities change with each, and its recorder keeps a row for both. */
+/**
+ * Between two messages about a device's counters, and the figures of an incident that goes on: four entities change with them,
+ * and its recorder keeps a row of each.
+ */
 const COUNTERS_MS = 60_000
-/** Between two messages about an incident that goes on: two entities change with each of these, too. */
-const INCIDENT_MS = 60_000
 /** Between two announcements of a device: Home Assistant takes only one at a time up whole. */
 const ANNOUNCE_MS = 5000
 /** Incidents of one device that are kept in mind. */
@@ -38,8 +39,8 @@ export class DeviceShown {
   #announcedMs = Number.NEGATIVE_INFINITY
   #announceDue = true
   #summaryDue = false
-  /** What was told of incidents, without their figures, and when. */
-  #incidents = { told: '', atMs: Number.NEGATIVE_INFINITY }
+  /** What was told of incidents, without their figures. */
+  #toldIncidents = ''
 
   constructor(parts: ShownParts, device: Device) {
     this.#parts = parts
@@ -62,7 +63,7 @@ export class DeviceShown {
   tell(nowMs: number): void {
     this.control()
     this.#tellTraffic(nowMs)
-    this.tellIncidents(nowMs)
+    this.tellIncidents()
   }
 
   /** It is as it is told here now. */
@@ -102,14 +103,13 @@ export class DeviceShown {
     return incident.state === 'open' ? !known : wasOpen
   }
 
-  /** At once where one has begun, ended or become worse; its figures alone now and then. */
-  tellIncidents(nowMs: number): void {
+  /** Where one has begun, ended or become worse; `isDue`: also where its figures alone have changed. */
+  tellIncidents(isDue = false): void {
     const { own, topics } = this.#parts
     const open = [...this.#open.values()].map(({ id, kind, severity }) => [id, kind, severity])
     const told = JSON.stringify([open, this.#last?.id, this.#last?.state])
-    const { atMs } = this.#incidents
-    if (told === this.#incidents.told && nowMs - atMs < INCIDENT_MS) return
-    this.#incidents = { told, atMs: nowMs }
+    if (told === this.#toldIncidents && !isDue) return
+    this.#toldIncidents = told
     const payload = incidentState([...this.#open.values()], this.#last)
     own.set(topics.homeAssistantDevice(this.#device.id, 'incident'), payload)
   }
@@ -130,8 +130,9 @@ export class DeviceShown {
     const isDue = counted === undefined || nowMs - counted.atMs >= COUNTERS_MS
     const hasChanged = counted === undefined || bytesOf(counted.device) !== bytesOf(this.#device)
     const isSlow = this.#rates.received + this.#rates.sent > 0
-    this.tellIncidents(nowMs)
-    if (this.#summaryDue || (isDue && (hasChanged || isSlow))) this.#tellTraffic(nowMs)
+    const isCounting = isDue && (hasChanged || isSlow)
+    if (this.#summaryDue || isCounting) this.#tellTraffic(nowMs)
+    if (isCounting) this.tellIncidents(true)
     return hasChanged
   }
 

@@ -156,7 +156,7 @@ export class Discovery {
     const shown = this.#shown.get(incident.device_id)
     if (shown === undefined) return
     const isNews = shown.incident(incident)
-    shown.tellIncidents(performance.now())
+    shown.tellIncidents()
     if (!isNews) return
     const topic = this.#by.topics.homeAssistantDevice(incident.device_id, 'detection')
     this.#own.event(topic, detectionEvent(incident))

@@ -109,8 +109,7 @@ export class HomeAssistant implements Guest {
   }
 
   device(device: Device): void {
-    this.#registry?.name(device.id)
-    this.#discovery?.device(device)
+    this.#discovery?.device(this.#named(device))
   }
 
   forget(deviceId: string): void {
@@ -147,6 +146,14 @@ export class HomeAssistant implements Guest {
       )
     const { installBlueprints } = await import('./blueprints.ts')
     return await installBlueprints(access)
+  }
+
+  /** A device as Home Assistant calls it: what it hears first it keeps. */
+  #named(device: Device): Device {
+    this.#registry?.name(device.id)
+    const entry = this.#parts.inventory.get(device.id)
+    if (entry === undefined) return device
+    return { ...device, name: entry.name, name_source: entry.nameSource }
   }
 
   /** Whether Home Assistant is known to be there without its having said so now. */

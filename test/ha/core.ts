@@ -246,6 +246,12 @@ export class Core {
     return new Map(ours.map(({ unique_id, entity_id }) => [unique_id, entity_id]))
   }
 
+  /** Process id of Core itself: what starts it becomes it. */
+  get pid(): number {
+    if (this.#program === undefined) throw new Error('Core was not started')
+    return this.#program.pid
+  }
+
   /** All that Core logged since it was made. */
   get log(): string {
     return this.#program?.stderr ?? ''
