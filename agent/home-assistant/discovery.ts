@@ -84,6 +84,7 @@ export class Discovery {
     const { info, devices, incidents, memory } = this.#parts
     this.#controls = this.#controlsNow(info())
     this.#announceAgent()
+    this.#tellControls()
     const latest = Map.groupBy(incidents(1000), ({ device_id }) => device_id)
     for (const device of devices()) {
       if (!this.#isWanted(device)) continue
@@ -277,9 +278,14 @@ export class Discovery {
     ].filter((one) => one !== undefined)
     const defaultPolicy = defaultPolicyOf(rules(), levelOptions(this.#controls))
     const facts = { devices: this.#count(), defaultPolicy, problems }
-    const { topics } = this.#by
-    this.#own.set(topics.homeAssistantAgent('state'), agentState(info(), facts))
-    this.#own.set(topics.homeAssistantAgent('controls'), this.#controls.away ? 'offline' : 'online')
+    this.#own.set(this.#by.topics.homeAssistantAgent('state'), agentState(info(), facts))
+    this.#tellControls()
+  }
+
+  /** Before any control, too: one of which this is not known is not available. */
+  #tellControls(): void {
+    const topic = this.#by.topics.homeAssistantAgent('controls')
+    this.#own.set(topic, this.#controls.away ? 'offline' : 'online')
   }
 
   #count(): number {

@@ -32,7 +32,7 @@ describe('blueprints in Home Assistant', function () {
     await phone.start()
     await ha.meet(0, 1, 2, 3)
     sink = ha.probe('wan', 'sink')
-    await enableRate()
+    await ha.enable(player?.id ?? '', 'download_rate')
     core.complaints()
   })
   after(async () => {
@@ -42,23 +42,6 @@ describe('blueprints in Home Assistant', function () {
   afterEach(async () => {
     await ha.http.rpc('release', { all: true })
   })
-
-  /** As a person does it in the entity's settings; Core loads all of MQTT anew for it, half a minute later. */
-  async function enableRate(): Promise<void> {
-    const entity_id = await ha.entity('download_rate', player?.id)
-    const internet = await ha.entity('internet', player?.id)
-    let isUnloaded = false
-    const hear = (event: unknown): void => {
-      const { data } = event as { data: { entity_id: string; new_state?: { state: string } } }
-      isUnloaded ||= data.entity_id === internet && data.new_state?.state === 'unavailable'
-    }
-    const forget = await core.subscribe('subscribe_events', { event_type: 'state_changed' }, hear)
-    await core.call('config/entity_registry/update', { entity_id, disabled_by: null })
-    await until('MQTT to be loaded anew', () => (isUnloaded ? true : undefined), 120_000)
-    await forget()
-    await ha.untilShown('internet', 'on', player?.id)
-    await core.untilState(entity_id, ({ state }) => state !== 'unavailable')
-  }
 
   const bedtime = (service: string): Promise<unknown> =>
     core.act('input_boolean', service, 'input_boolean.bedtime')

@@ -123,6 +123,28 @@ export class HaHome {
     return await this.core.untilState(id, ({ state }) => state === value, timeoutMs)
   }
 
+  /** As a person does it in the settings of entities; Core loads all of MQTT anew for it, half a minute later. */
+  async enable(device: string, ...keys: string[]): Promise<void> {
+    const internet = await this.entity('internet', device)
+    let isUnloaded = false
+    const hear = (event: unknown): void => {
+      const { data } = event as { data: { entity_id: string; new_state?: { state: string } } }
+      isUnloaded ||= data.entity_id === internet && data.new_state?.state === 'unavailable'
+    }
+    const forget = await this.core.subscribe(
+      'subscribe_events',
+      { event_type: 'state_changed' },
+      hear,
+    )
+    const ids = await Promise.all(keys.map((key) => this.entity(key, device)))
+    for (const entity_id of ids)
+      await this.core.call('config/entity_registry/update', { entity_id, disabled_by: null })
+    await until('MQTT to be loaded anew', () => (isUnloaded ? true : undefined), 120_000)
+    await forget()
+    await this.core.untilState(internet, ({ state }) => state !== 'unavailable')
+    for (const id of ids) await this.core.untilState(id, ({ state }) => state !== 'unavailable')
+  }
+
   /** An automation from one of Homespin's blueprints, as the editor saves it. */
   async automate(blueprint: string, input: object): Promise<void> {
     const use_blueprint = { path: `homespin/${blueprint}.yaml`, input }

@@ -20,6 +20,7 @@ export async function stopTimes(
   times: number,
 ): Promise<void> {
   const internet = await ha.entity('internet', device)
+  await ha.untilShown('internet', 'on', device)
   const stops: number[] = []
   const shows: number[] = []
   for (let i = 0; i < times; i++) {
