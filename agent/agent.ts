@@ -128,6 +128,7 @@ export class Agent {
       onNeighbour: (mac, ip, ipv6) => this.#inventory.claimed(mac, ip, ipv6, clock.now()),
       onPlace: (mode, lan, visibility) => this.#board.setPlace(mode, lan, visibility),
       onBox: () => this.#room?.enforcement.boxChanged(),
+      app: parts.app !== undefined,
     })
     this.#history = new History({ ...historyOptions(config), clock, log: log.child('history') })
     this.#board = new InfoBoard({

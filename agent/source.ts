@@ -27,6 +27,8 @@ export interface SourceParts {
   onPlace: (mode: Mode, lan: readonly string[], visibility: string) => void
   /** What the kernel says of this box has changed. */
   onBox: () => void
+  /** Whoever set this up did so by the options of an app. */
+  app: boolean
 }
 
 /** Feeds the capture. */
@@ -93,10 +95,10 @@ export class Source {
   }
 
   #liveCapture(mode: 'auto' | 'gateway' | 'bridge' | 'mirror' | 'host'): LiveCapture {
-    const { config, addon, capture, locality, log, onNeighbour, onPlace, onBox } = this.#parts
+    const { config, addon, capture, locality, log, onNeighbour, onPlace, onBox, app } = this.#parts
     const { interfaces, lan, promiscuous } = config
     return new LiveCapture(
-      { mode, interfaces, lan, promiscuous },
+      { mode, interfaces, lan, promiscuous, app },
       {
         capture,
         netlink: addon.createNetlink(),
@@ -113,9 +115,9 @@ export class Source {
   }
 
   #remoteCapture(): NonNullable<Source['router']> {
-    const { config, capture, locality, log, onNeighbour, onPlace, onBox } = this.#parts
+    const { config, capture, locality, log, onNeighbour, onPlace, onBox, app } = this.#parts
     const { host = '', interfaces } = config.remote
-    const connection = new RouterConnection(targetOf(config.remote), config.data, log)
+    const connection = new RouterConnection(targetOf(config.remote, app), config.data, log)
     const wanted = {
       interfaces: interfaces.length > 0 ? interfaces : config.interfaces,
       lan: config.lan,
@@ -136,14 +138,13 @@ export class Source {
 
   async #startRemote({ capture, connection }: NonNullable<Source['router']>): Promise<Mode> {
     const { config, log, onPlace } = this.#parts
+    const tellNothing = (away = 'the router does not answer'): void => {
+      if (capture.plan === undefined) onPlace('remote', config.lan, `nothing yet: ${away}`)
+    }
     await capture.start()
-    if (capture.plan === undefined) {
-      onPlace(
-        'remote',
-        config.lan,
-        `nothing yet: ${connection.away ?? 'the router does not answer'}`,
-      )
-    } else log.info(`mode remote: ${capture.plan.visibility}`)
+    tellNothing(connection.away)
+    connection.listen((away) => away !== undefined && tellNothing(away))
+    if (capture.plan !== undefined) log.info(`mode remote: ${capture.plan.visibility}`)
     return 'remote'
   }
 

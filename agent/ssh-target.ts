@@ -12,6 +12,8 @@ export interface SshTarget {
   knownHostsFile?: string
   /** nft and tcpdump are run by `sudo -n`. */
   sudo?: boolean
+  /** It is set up by the options of an app: nobody has a shell there, and ssh has no configuration of its own. */
+  app?: boolean
 }
 
 /** A connection that others go through (ControlMaster of ssh_config(5)): one TCP connection for all. */
@@ -31,12 +33,13 @@ export interface RemoteKeys {
   sudo: boolean
 }
 
-/** The router of a configuration; paths are made absolute. */
-export function targetOf(keys: RemoteKeys): SshTarget {
+/** The router of a configuration; paths are made absolute. `app`: it came from the options of one. */
+export function targetOf(keys: RemoteKeys, app = false): SshTarget {
   const { host = '', port, identity_file, known_hosts_file, sudo } = keys
   return {
     host,
     sudo,
+    ...(app ? { app } : {}),
     ...(port === undefined ? {} : { port }),
     ...(identity_file === undefined ? {} : { identityFile: resolve(identity_file) }),
     ...(known_hosts_file === undefined ? {} : { knownHostsFile: resolve(known_hosts_file) }),
@@ -91,7 +94,7 @@ export function isSshPath(path: string): boolean {
 
 /** Arguments for `ssh` that run a program of POSIX sh there; it has no single quotes. */
 export function sshArguments(target: SshTarget, program: string, shared?: Shared): string[] {
-  const { host, port, identityFile, knownHostsFile } = target
+  const { host, port, identityFile, knownHostsFile, app } = target
   const options = [
     'BatchMode=yes',
     'StrictHostKeyChecking=yes',
@@ -112,7 +115,13 @@ export function sshArguments(target: SshTarget, program: string, shared?: Shared
   if (shared?.master === false) options.push('ProxyCommand=exit 1')
   if (knownHostsFile !== undefined) options.push(`UserKnownHostsFile=${knownHostsFile}`)
   if (identityFile !== undefined) options.push(`IdentityFile=${identityFile}`, 'IdentitiesOnly=yes')
-  const args = ['-T', ...options.flatMap((option) => ['-o', option])]
+  // What root's home or the system has for ssh is none of an app's.
+  if (app) options.push('GlobalKnownHostsFile=none', 'IdentityAgent=none', 'UpdateHostKeys=no')
+  const args = [
+    '-T',
+    ...(app ? ['-F', 'none'] : []),
+    ...options.flatMap((option) => ['-o', option]),
+  ]
   if (port !== undefined) args.push('-p', String(port))
   return [...args, '--', host, `exec sh -c '${SYSTEM_PATH}\n${program}'`]
 }
@@ -124,6 +133,7 @@ export function asRoot(target: SshTarget): string {
 
 /** What ssh complained of, in words that say what to do. `said`: its standard error. */
 export function sshFault(target: SshTarget, said: string): SshFault {
+  if (target.app) return appFault(target, said)
   const { host, port, knownHostsFile, identityFile } = target
   const name = host.slice(host.indexOf('@') + 1)
   const file = knownHostsFile ?? '~/.ssh/known_hosts'
@@ -153,12 +163,40 @@ export function sshFault(target: SshTarget, said: string): SshFault {
       `it refuses the key. Add its public half to the authorized_keys of that user there (OpenWrt: /etc/dropbear/authorized_keys); a key with a passphrase can't be used, as nobody is there to type it`,
     )
   }
-  if (/Could not resolve hostname/.test(said)) {
-    return {
-      sentence: `${reached} its name is not known; is remote.host right?`,
-      lasting: false,
-    }
-  }
+  return passingFault(target, said, 'remote.host')
+}
+
+function passingFault({ host }: SshTarget, said: string, setting: string): SshFault {
   const last = said.trim().split('\n').at(-1)?.trim().slice(0, 300)
-  return { sentence: `${reached} ${last || 'the connection ended'}`, lasting: false }
+  const why = /Could not resolve hostname/.test(said)
+    ? `its name is not known; is ${setting} right?`
+    : last || 'the connection ended'
+  return { sentence: `${host} can't be reached by SSH: ${why}`, lasting: false }
+}
+
+/** The same where options are all that a person has. */
+function appFault(target: SshTarget, said: string): SshFault {
+  const lasting = (rest: string): SshFault => ({
+    sentence: `${target.host} can't be reached by SSH: ${rest}`,
+    lasting: true,
+  })
+  if (said.includes('REMOTE HOST IDENTIFICATION HAS CHANGED')) {
+    return lasting(
+      'it shows another host key than the one in the option Host key of the router (router_host_key): somebody may be in between. If the router was set up anew, empty that option, save, and take the new key from the log',
+    )
+  }
+  if (said.includes('Host key verification failed')) {
+    return lasting(
+      "its host key is not known. The log shows it with its fingerprint: compare that with the router's own, put the key into the option Host key of the router (router_host_key), and save",
+    )
+  }
+  if (/Identity file .* not accessible|Load key|UNPROTECTED PRIVATE KEY/.test(said)) {
+    return lasting("this app's own key can't be read: see what the log says of it at the start")
+  }
+  if (said.includes('Permission denied')) {
+    return lasting(
+      "it refuses this app's key. Append the line of the log that begins with restrict to the authorized keys of that user on the router (OpenWrt: System, Administration, SSH-Keys)",
+    )
+  }
+  return passingFault(target, said, 'the option Router (SSH)')
 }

@@ -168,6 +168,7 @@ const policy = {
   level: isAbsentOr(isOneOf(...LEVELS)),
   level_until_ms: isAbsentOr(isCount),
   level_reason: isAbsentOr(isText(4096)),
+  level_rule_id: isAbsentOr(isWord),
   rules: isListOf(isWord, 128),
   more_rules: isAbsentOr(isCount),
   restrictions: isListOf(isWord, 64),

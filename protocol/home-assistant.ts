@@ -21,6 +21,17 @@ export const DEVICE_ENTITIES = {
 } as const
 export type DeviceEntityKey = keyof typeof DEVICE_ENTITIES
 
+/** Those that are enabled without anybody's doing: what most homes look at, and what the recorder keeps rows of. */
+export const ENABLED_ENTITIES: readonly DeviceEntityKey[] = [
+  'internet',
+  'quarantine',
+  'downloaded',
+  'uploaded',
+  'anomaly',
+  'last_incident',
+  'detection',
+]
+
 /** The entities of the agent, by key. */
 export const AGENT_ENTITIES = {
   status: 'binary_sensor',

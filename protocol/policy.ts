@@ -137,6 +137,8 @@ export interface DevicePolicy {
   level_until_ms?: number
   /** Why, in the words of who ordered it. */
   level_reason?: string
+  /** The rule that says so: the strictest, and of those the one that lasts longest. */
+  level_rule_id?: string
   /** Ids of the block and allow rules that hold for it, at most 100. */
   rules: string[]
   /** How many further ones there are. */

@@ -51,8 +51,11 @@ export interface Topics {
   device: (id: string) => string
   /** Filter over what is told for Home Assistant's entities. */
   homeAssistant: string
-  /** `state`: retained, QoS 1. `new_device`: events. Both of the agent's own entities. */
-  homeAssistantAgent: (part: 'state' | 'new_device') => string
+  /**
+   * `state`: retained, QoS 1. `new_device`: events. Both of the agent's own entities. `controls`: the word `online` or
+   * `offline`, retained, QoS 1: whether what can be ordered can be held now.
+   */
+  homeAssistantAgent: (part: 'state' | 'controls' | 'new_device') => string
   /** Of a device's entities: `control`, `traffic` and `incident` retained, QoS 1; `detection`: events. */
   homeAssistantDevice: (id: string, part: HomeAssistantPart) => string
 }

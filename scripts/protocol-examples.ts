@@ -147,6 +147,7 @@ const policy: DevicePolicy = {
   level: 'full',
   level_until_ms: 1790001812000,
   level_reason: 'it scans the home',
+  level_rule_id: 'mi1k3v0qab-r7',
   rules: [],
   restrictions: [],
   in_force: true,

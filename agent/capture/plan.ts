@@ -15,6 +15,8 @@ export interface Wanted {
   promiscuous: boolean
   /** Whether this box forwards IPv4 (net.ipv4.ip_forward). */
   forwards: boolean
+  /** It was asked for by the options of an app. */
+  app?: boolean
 }
 
 /** What follows. */
@@ -65,7 +67,7 @@ function withoutCopies({ mode, specs }: Plan, box: Box): InterfaceSpec[] {
 function planMode(wanted: Wanted, box: Box): Plan {
   const mode = wanted.mode === 'auto' ? modeOf(wanted, box) : wanted.mode
   const names = wanted.interfaces.length > 0 ? [...new Set(wanted.interfaces)] : choose(mode, box)
-  if (names.length === 0) throw new Error(nothingToCapture(mode, box))
+  if (names.length === 0) throw new Error(nothingToCapture(mode, box, wanted.app))
   switch (mode) {
     case 'gateway':
       return planGateway(wanted, box, names)
@@ -126,15 +128,13 @@ function choose(mode: 'gateway' | 'bridge' | 'mirror' | 'host', box: Box): strin
 }
 
 function hasAddress(box: Box, link: Link): boolean {
-  return box.addresses.some(
-    (address) => address.index === link.index && !address.ip.startsWith('fe80:'),
-  )
+  return box.addresses.some((address) => address.index === link.index && !isLinkLocal(address.ip))
 }
 
-function nothingToCapture(mode: string, box: Box): string {
+function nothingToCapture(mode: string, box: Box, app = false): string {
   const names = [...box.links.values()].filter((link) => !link.loopback).map((link) => link.name)
   const there = names.length === 0 ? 'there is none but loopback' : `there are ${names.join(', ')}`
-  return `mode ${mode} found no interface to capture: name one with --interface (${there})`
+  return `mode ${mode} found no interface to capture: name one ${app ? 'in the option Network interfaces (interfaces)' : 'with --interface'} (${there})`
 }
 
 function planGateway(wanted: Wanted, box: Box, names: readonly string[]): Plan {

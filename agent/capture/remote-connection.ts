@@ -3,10 +3,11 @@
 import type { ChildProcess } from 'node:child_process'
 import { spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, rmdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Log } from '../log.ts'
+import { SSH_SOCKETS } from '../paths.ts'
 import type { SshFault, SshTarget } from '../ssh-target.ts'
 import { checkTarget, isSshPath, sshArguments, sshFault } from '../ssh-target.ts'
 
@@ -22,6 +23,8 @@ const END_MS = 3000
 const MOST_SAID = 8192
 /** A socket's path has 107 characters at most (unix(7)), and ssh adds 17 while it makes it. */
 const LONGEST_FOLDER = 72
+/** A socket of ours, or what ssh has of it while it makes it. */
+const SOCKET_NAME = /^[0-9a-f]{8}(?:\.\w{16})?$/
 
 /** Waits for the end of its input, which comes with the end of who holds it. */
 function holder(mark: string): string {
@@ -96,7 +99,8 @@ export class RouterConnection {
       this.#connect()
     })
     if (fault === undefined) return
-    if (fault.lasting) {
+    // Nobody can start an app again as long as its page can not be looked at: it waits, and says what for.
+    if (fault.lasting && this.target.app !== true) {
       await this.stop()
       throw new Error(fault.sentence)
     }
@@ -115,7 +119,7 @@ export class RouterConnection {
       await gone
       clearTimeout(timer)
     }
-    if (this.#folder !== '') rmSync(this.#folder, { recursive: true, force: true })
+    if (this.#folder !== '') removeFolder(this.#folder)
   }
 
   /** Runs a program of POSIX sh on the router; it has no single quotes. Ends at once where the connection is gone. */
@@ -189,14 +193,29 @@ export class RouterConnection {
   }
 }
 
-/** For this user alone. */
+/** For this user alone, and for nothing but sockets: what a killed one left there goes, and nothing else. */
 function makeFolder(data: string): string {
-  const own = join(data, 'ssh')
+  const own = join(data, SSH_SOCKETS)
   if (own.length <= LONGEST_FOLDER && isSshPath(own)) {
-    rmSync(own, { recursive: true, force: true })
     mkdirSync(own, { recursive: true, mode: 0o700 })
+    removeSockets(own)
     return own
   }
   const parent = isSshPath(tmpdir()) && tmpdir().length < 40 ? tmpdir() : '/tmp'
   return mkdtempSync(join(parent, 'homespin-ssh-'))
+}
+
+function removeSockets(folder: string): void {
+  for (const name of readdirSync(folder)) {
+    if (SOCKET_NAME.test(name)) rmSync(join(folder, name), { force: true })
+  }
+}
+
+function removeFolder(folder: string): void {
+  try {
+    removeSockets(folder)
+    rmdirSync(folder)
+  } catch {
+    // It is gone, or somebody else keeps something in it.
+  }
 }

@@ -7,6 +7,7 @@ import { DatabaseSync } from 'node:sqlite'
 import type { Addon } from '../addon.ts'
 import type { Config } from '../config.ts'
 import { targetOf } from '../ssh-target.ts'
+import { supervisorAccess } from '../supervisor/access.ts'
 import { call } from './client.ts'
 import { tryKernel } from './doctor-kernel.ts'
 import { tryRouter } from './doctor-router.ts'
@@ -30,7 +31,7 @@ export async function runDoctor(config: Config, json: boolean): Promise<number> 
   tell(tryNode())
   const addon = await loadAddon(tell)
   if (config.mode === 'remote') {
-    for (const finding of await tryRouter(targetOf(config.remote))) tell(finding)
+    for (const finding of await tryRouter(targetOf(config.remote, isApp()))) tell(finding)
   } else if (addon !== undefined) {
     for (const finding of tryInterfaces(addon, config.interfaces)) tell(finding)
     tell(await tryNetlink(addon))
@@ -49,6 +50,10 @@ export async function runDoctor(config: Config, json: boolean): Promise<number> 
     )
   await out.end()
   return missing === 0 ? 0 : 1
+}
+
+function isApp(): boolean {
+  return supervisorAccess(process.env) !== undefined
 }
 
 function tryNode(): Omit<Finding, 'type'> {

@@ -2,7 +2,15 @@
 import type { AgentEntityKey } from '../../protocol/home-assistant.ts'
 import { AGENT_ENTITIES, identifierOf, VISIBILITIES } from '../../protocol/home-assistant.ts'
 import type { Announcer, Component, Controls } from './component.ts'
-import { attributes, command, levelOptions, originOf, withIds } from './component.ts'
+import {
+  attributes,
+  available,
+  command,
+  controllable,
+  levelOptions,
+  originOf,
+  withIds,
+} from './component.ts'
 
 /** The payload that announces the agent itself. `mode`: shown as its model. */
 export function agentPayload(by: Announcer, mode: string, controls: Controls): string {
@@ -28,7 +36,6 @@ function agentComponents(
 ): Partial<Record<AgentEntityKey, Component>> {
   const { topics } = by
   const state = topics.homeAssistantAgent('state')
-  const available = { availability_topic: topics.status }
   return {
     status: {
       name: 'Status',
@@ -47,7 +54,7 @@ function agentComponents(
       state_topic: state,
       value_template: '{{ value_json.visibility }}',
       ...attributes(state, 'visibility_attributes'),
-      ...available,
+      ...available(by),
     },
     devices: {
       name: 'Devices',
@@ -55,7 +62,7 @@ function agentComponents(
       state_class: 'measurement',
       state_topic: state,
       value_template: '{{ value_json.devices }}',
-      ...available,
+      ...available(by),
     },
     loss: {
       name: 'Lost packets',
@@ -65,7 +72,7 @@ function agentComponents(
       state_topic: state,
       value_template: '{{ value_json.loss }}',
       ...attributes(state, 'loss_attributes'),
-      ...available,
+      ...available(by),
     },
     problem: {
       name: 'Problem',
@@ -74,13 +81,13 @@ function agentComponents(
       state_topic: state,
       value_template: '{{ value_json.problem }}',
       ...attributes(state, 'problem_attributes'),
-      ...available,
+      ...available(by),
     },
     ...(controls.levels.length > 0 && {
       release_all: {
         name: 'Release all',
         icon: 'mdi:lock-open-outline',
-        ...available,
+        ...controllable(by),
         ...command(by, 'release', '"all":true'),
       },
       default_policy: {
@@ -90,7 +97,7 @@ function agentComponents(
         options: levelOptions(controls),
         state_topic: state,
         value_template: '{{ value_json.default_policy }}',
-        ...available,
+        ...controllable(by),
         ...command(by, 'quarantine', '"new_devices":true,"level":"{{ value }}"'),
       },
     }),
@@ -99,7 +106,7 @@ function agentComponents(
       icon: 'mdi:new-box',
       state_topic: topics.homeAssistantAgent('new_device'),
       event_types: ['new_device'],
-      ...available,
+      ...available(by),
     },
   }
 }

@@ -4,7 +4,7 @@ import { OPEN } from '../../protocol/home-assistant.ts'
 import type { Info } from '../../protocol/messages.ts'
 import type { RuleView } from '../../protocol/policy.ts'
 import type { Controls } from './component.ts'
-import { plain } from './plain.ts'
+import { fitting, plain } from './plain.ts'
 
 /** What else the agent's state is made of. */
 export interface AgentFacts {
@@ -17,6 +17,9 @@ export interface AgentFacts {
 
 /** Capabilities that are a problem where they are not there; what a mode can't do by its nature is none. */
 const WATCHED = ['rules', 'commands'] as const
+
+/** Below the 16384 bytes of attributes that Home Assistant's recorder keeps. */
+const MAX_PROBLEM_BYTES = 12_000
 
 /** State of the agent's entities. */
 export function agentState(info: Info, facts: AgentFacts): string {
@@ -34,20 +37,29 @@ export function agentState(info: Info, facts: AgentFacts): string {
     loss: loss.ring_packets + loss.name_packets,
     loss_attributes: { ...loss },
     problem: problems.length === 0 ? 'OFF' : 'ON',
-    problem_attributes: { problems: problems.slice(0, 20) },
+    problem_attributes: { problems: fitting(problems.slice(0, 20), MAX_PROBLEM_BYTES) },
     default_policy: facts.defaultPolicy,
   })
 }
 
-/** What Home Assistant may control here: what this mode can hold, as far as orders are taken from it. */
+/**
+ * What Home Assistant may control here: what this mode can hold, as far as orders are taken from it. `last`: levels that could
+ * be held before; during a fault that passes, these are still there to be controlled, later.
+ */
 export function controlsOf(
   info: Info,
   orders: { commands: 'none' | 'safe' | 'all'; isSigned: boolean; haControls: string },
+  last: readonly string[] = [],
 ): Controls {
   const taken = orders.commands !== 'none' && (!orders.isSigned || orders.haControls === 'unsigned')
-  if (!taken) return { levels: [], orders: false }
+  if (!taken) return { levels: [], away: false, orders: false }
   const { enforce, levels } = info.capabilities
-  return { levels: enforce?.ok && levels?.ok ? (levels.values ?? []) : [], orders: true }
+  const canHold = enforce?.ok === true && levels?.ok === true
+  if (canHold) return { levels: levels.values ?? [], away: false, orders: true }
+  const fault = enforce?.ok === true ? levels : enforce
+  return fault?.passing === true && last.length > 0
+    ? { levels: last, away: true, orders: true }
+    : { levels: [], away: false, orders: true }
 }
 
 /** The level that new devices are held to, or none. `options`: those that there are. */

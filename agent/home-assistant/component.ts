@@ -7,6 +7,8 @@ import type { Topics } from '../../protocol/topics.ts'
 export interface Controls {
   /** Levels that can be held here; empty: nothing is shut off here, or Home Assistant may not order it. */
   levels: readonly string[]
+  /** They can not be held for the moment. */
+  away: boolean
   /** Home Assistant may order what needs no kernel. */
   orders: boolean
 }
@@ -62,6 +64,19 @@ export function command({ topics }: Announcer, verb: string, args: string): Comp
   return {
     command_topic: topics.command(verb),
     command_template: `{"id":"${id}","issued_ms":${now},"ttl_ms":30000,${by}${args}}`,
+  }
+}
+
+/** What a whole device is available by; entities that have more to say have all of it themselves. */
+export function available({ topics }: Announcer): Component {
+  return { availability: [{ topic: topics.status }] }
+}
+
+/** What a control is available by: a short fault of the kernel does not take it out of Home Assistant. */
+export function controllable({ topics }: Announcer): Component {
+  return {
+    availability: [{ topic: topics.status }, { topic: topics.homeAssistantAgent('controls') }],
+    availability_mode: 'all',
   }
 }
 

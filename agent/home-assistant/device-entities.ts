@@ -4,13 +4,22 @@ import { INCIDENT_KINDS } from '../../protocol/act.ts'
 import type { DeviceEntityKey } from '../../protocol/home-assistant.ts'
 import {
   DEVICE_ENTITIES,
+  ENABLED_ENTITIES,
   identifierOf,
   MAX_PAUSE_MINUTES,
   OPEN,
 } from '../../protocol/home-assistant.ts'
 import type { Device } from '../../protocol/messages.ts'
 import type { Announcer, Component, Controls } from './component.ts'
-import { attributes, command, levelOptions, originOf, withIds } from './component.ts'
+import {
+  attributes,
+  available,
+  command,
+  controllable,
+  levelOptions,
+  originOf,
+  withIds,
+} from './component.ts'
 import { plain } from './plain.ts'
 import { nameOf } from './states.ts'
 
@@ -25,7 +34,6 @@ const DEVICE =
 export interface RegistryFacts {
   manufacturer?: string
   model?: string
-  area?: string
 }
 
 /** The payload that announces a device. */
@@ -38,6 +46,10 @@ export function devicePayload(
   const identifier = identifierOf(by.agent, device.id)
   const manufacturer = facts.manufacturer ?? device.vendor
   const components = deviceComponents(by, device.id, controls)
+  for (const key of Object.keys(components) as DeviceEntityKey[]) {
+    if (ENABLED_ENTITIES.includes(key)) continue
+    components[key] = { ...components[key], enabled_by_default: false }
+  }
   return JSON.stringify({
     device: {
       identifiers: [identifier],
@@ -45,11 +57,10 @@ export function devicePayload(
       name: nameOf(device),
       ...(manufacturer === undefined ? {} : { manufacturer: plain(manufacturer, 100) }),
       ...(facts.model === undefined ? {} : { model: plain(facts.model, 100) }),
-      ...(facts.area === undefined ? {} : { suggested_area: plain(facts.area, 100) }),
       via_device: identifierOf(by.agent),
     },
     origin: originOf(by),
-    availability_topic: by.topics.status,
+    ...available(by),
     qos: 1,
     components: withIds(identifier, components, DEVICE_ENTITIES),
   })
@@ -70,6 +81,7 @@ function deviceComponents(
         icon: 'mdi:web',
         state_topic: control,
         value_template: '{{ value_json.internet }}',
+        ...controllable(by),
         ...attributes(control),
         ...command(
           by,
@@ -93,6 +105,7 @@ function deviceComponents(
       pause: {
         name: 'Pause',
         icon: 'mdi:timer-pause-outline',
+        ...controllable(by),
         ...command(by, 'pause', DEVICE),
       },
     }),
@@ -103,6 +116,7 @@ function deviceComponents(
         state_topic: control,
         value_template: '{{ value_json.quarantine }}',
         options: levelOptions(controls),
+        ...controllable(by),
         ...attributes(control),
         ...command(by, 'quarantine', `${DEVICE},"level":"{{ value }}"`),
       },
@@ -163,7 +177,6 @@ function trafficComponents(topic: string): Partial<Record<DeviceEntityKey, Compo
     state_class: 'measurement',
     unit_of_measurement: 'kB/s',
     suggested_display_precision: 1,
-    enabled_by_default: false,
     state_topic: topic,
     value_template: `{{ value_json.${key} / 1000 }}`,
   })

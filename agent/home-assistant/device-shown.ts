@@ -6,7 +6,10 @@ import type { OwnTopics } from './own-topics.ts'
 import type { Rates, Summary } from './states.ts'
 import { controlState, incidentState, trafficState } from './states.ts'
 
-/** Between two messages about a device's counters: two entities change with each, and its recorder keeps a row for both. */
+/**
+ * Between two messages about a device's counters, and the figures of an incident that goes on: four entities change with them,
+ * and its recorder keeps a row of each.
+ */
 const COUNTERS_MS = 60_000
 /** Between two announcements of a device: Home Assistant takes only one at a time up whole. */
 const ANNOUNCE_MS = 5000
@@ -36,6 +39,8 @@ export class DeviceShown {
   #announcedMs = Number.NEGATIVE_INFINITY
   #announceDue = true
   #summaryDue = false
+  /** What was told of incidents, without their figures. */
+  #toldIncidents = ''
 
   constructor(parts: ShownParts, device: Device) {
     this.#parts = parts
@@ -98,8 +103,13 @@ export class DeviceShown {
     return incident.state === 'open' ? !known : wasOpen
   }
 
-  tellIncidents(): void {
+  /** Where one has begun, ended or become worse; `isDue`: also where its figures alone have changed. */
+  tellIncidents(isDue = false): void {
     const { own, topics } = this.#parts
+    const open = [...this.#open.values()].map(({ id, kind, severity }) => [id, kind, severity])
+    const told = JSON.stringify([open, this.#last?.id, this.#last?.state])
+    if (told === this.#toldIncidents && !isDue) return
+    this.#toldIncidents = told
     const payload = incidentState([...this.#open.values()], this.#last)
     own.set(topics.homeAssistantDevice(this.#device.id, 'incident'), payload)
   }
@@ -120,7 +130,9 @@ export class DeviceShown {
     const isDue = counted === undefined || nowMs - counted.atMs >= COUNTERS_MS
     const hasChanged = counted === undefined || bytesOf(counted.device) !== bytesOf(this.#device)
     const isSlow = this.#rates.received + this.#rates.sent > 0
-    if (this.#summaryDue || (isDue && (hasChanged || isSlow))) this.#tellTraffic(nowMs)
+    const isCounting = isDue && (hasChanged || isSlow)
+    if (this.#summaryDue || isCounting) this.#tellTraffic(nowMs)
+    if (isCounting) this.tellIncidents(true)
     return hasChanged
   }
 

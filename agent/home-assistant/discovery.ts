@@ -61,7 +61,7 @@ export class Discovery {
   readonly #shown = new Map<string, DeviceShown>()
   /** Topics with what an earlier run left there, and when they were found. */
   readonly #leftovers = new Map<string, number>()
-  #controls: Controls = { levels: [], orders: false }
+  #controls: Controls = { levels: [], away: false, orders: false }
   #timer: NodeJS.Timeout | undefined
   #birth: NodeJS.Timeout | undefined
   #agentDeleted = false
@@ -84,6 +84,7 @@ export class Discovery {
     const { info, devices, incidents, memory } = this.#parts
     this.#controls = this.#controlsNow(info())
     this.#announceAgent()
+    this.#tellControls()
     const latest = Map.groupBy(incidents(1000), ({ device_id }) => device_id)
     for (const device of devices()) {
       if (!this.#isWanted(device)) continue
@@ -172,9 +173,10 @@ export class Discovery {
   }
 
   info(info: Info): void {
-    const controls = this.#controlsNow(info)
-    if (JSON.stringify(controls) !== JSON.stringify(this.#controls)) {
-      this.#controls = controls
+    const before = this.#controls
+    this.#controls = this.#controlsNow(info)
+    const { levels, orders } = this.#controls
+    if (before.orders !== orders || before.levels.join() !== levels.join()) {
       this.#announceAgent()
       for (const shown of this.#shown.values()) {
         shown.renew()
@@ -277,6 +279,13 @@ export class Discovery {
     const defaultPolicy = defaultPolicyOf(rules(), levelOptions(this.#controls))
     const facts = { devices: this.#count(), defaultPolicy, problems }
     this.#own.set(this.#by.topics.homeAssistantAgent('state'), agentState(info(), facts))
+    this.#tellControls()
+  }
+
+  /** Before any control, too: one of which this is not known is not available. */
+  #tellControls(): void {
+    const topic = this.#by.topics.homeAssistantAgent('controls')
+    this.#own.set(topic, this.#controls.away ? 'offline' : 'online')
   }
 
   #count(): number {
@@ -286,9 +295,12 @@ export class Discovery {
   }
 
   #controlsNow(info: Info): Controls {
-    const { commands, command_key, ha_controls } = this.#parts.config.mqtt
+    const { config, memory } = this.#parts
+    const { commands, command_key, ha_controls } = config.mqtt
     const orders = { commands, isSigned: command_key !== undefined, haControls: ha_controls }
-    return controlsOf(info, orders)
+    const controls = controlsOf(info, orders, memory.levels)
+    if (controls.orders) memory.setLevels(controls.levels)
+    return controls
   }
 
   #tick(): void {

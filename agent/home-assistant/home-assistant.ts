@@ -1,6 +1,7 @@
 // Home Assistant, as the agent sees it. This much is always in memory: it listens for Home Assistant on the broker, and loads
 // the rest where Home Assistant is there.
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Incident } from '../../protocol/act.ts'
 import { discoveryTopic } from '../../protocol/home-assistant.ts'
 import type { AgentEvent, Device, Info } from '../../protocol/messages.ts'
@@ -19,6 +20,8 @@ import { HomeAssistantMemory } from './memory.ts'
 import type { Registry, RegistryAccess } from './registry.ts'
 
 const MEMORY = 'home-assistant.json'
+/** So long the registries are waited for before the first device is announced. */
+const NAMES_MS = 3000
 
 export interface HomeAssistantParts {
   config: Pick<Config, 'agent' | 'broker' | 'data' | 'home_assistant' | 'mqtt'>
@@ -72,7 +75,12 @@ export class HomeAssistant implements Guest {
     if (this.#wasHeard) this.memory.hear()
     const access = accessOf(this.#parts.config)
     if (access !== undefined) await this.#follow(access)
-    if (this.#isExpected()) await this.#begin()
+    const registry = this.#registry
+    if (this.#isExpected() && registry !== undefined) {
+      // Entities are called for ever what a device is called when Home Assistant first hears of it.
+      const late = sleep(NAMES_MS, undefined, { ref: false })
+      void Promise.race([registry.settled, late]).then(() => this.#begin())
+    } else if (this.#isExpected()) await this.#begin()
     else if (this.#parts.config.home_assistant.discovery === 'auto')
       this.#parts.log.debug(`waiting for Home Assistant to say online on ${this.#status}`)
   }
@@ -101,8 +109,7 @@ export class HomeAssistant implements Guest {
   }
 
   device(device: Device): void {
-    this.#registry?.name(device.id)
-    this.#discovery?.device(device)
+    this.#discovery?.device(this.#named(device))
   }
 
   forget(deviceId: string): void {
@@ -139,6 +146,14 @@ export class HomeAssistant implements Guest {
       )
     const { installBlueprints } = await import('./blueprints.ts')
     return await installBlueprints(access)
+  }
+
+  /** A device as Home Assistant calls it: what it hears first it keeps. */
+  #named(device: Device): Device {
+    this.#registry?.name(device.id)
+    const entry = this.#parts.inventory.get(device.id)
+    if (entry === undefined) return device
+    return { ...device, name: entry.name, name_source: entry.nameSource }
   }
 
   /** Whether Home Assistant is known to be there without its having said so now. */
@@ -180,10 +195,12 @@ export class HomeAssistant implements Guest {
 
   /** Loaded here, as most agents have no access to the registries. */
   async #follow(access: RegistryAccess): Promise<void> {
-    const { inventory, log } = this.#parts
+    const { config, inventory, log } = this.#parts
     const { Registry } = await import('./registry.ts')
     const onChange = (): void => this.#discovery?.factsChanged()
-    this.#registry = new Registry({ access, inventory, log, onChange })
+    const { agent } = config
+    const { memory } = this
+    this.#registry = new Registry({ access, agent, memory, inventory, log, onChange })
     this.#registry.start()
   }
 }

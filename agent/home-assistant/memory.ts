@@ -1,7 +1,8 @@
-// What Homespin remembers of Home Assistant between two starts: whether it was heard, which devices were deleted there, and how
-// long the button Pause of each device pauses. A small file of its own.
+// What Homespin remembers of Home Assistant between two starts: whether it was heard, which controls it has, which devices were
+// deleted there, which areas were set there, and how long the button Pause of each device pauses. A small file of its own.
 import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs'
 import { DEFAULT_PAUSE_MINUTES, MAX_PAUSE_MINUTES } from '../../protocol/home-assistant.ts'
+import { LEVELS } from '../../protocol/policy.ts'
 import { DEVICE_ID } from '../../protocol/topics.ts'
 import type { Log } from '../log.ts'
 
@@ -16,10 +17,15 @@ export interface Dismissed {
 /** Devices that are remembered; the longest remembered go first. */
 const MAX_REMEMBERED = 4096
 
+/** Longer than any id that Home Assistant makes of a name. */
+const MAX_AREA_ID = 1024
+
 interface Stored {
   heard: boolean
+  levels?: string[]
   dismissed: Record<string, Dismissed>
   pause_minutes: Record<string, number>
+  areas?: Record<string, string>
 }
 
 /** The file, read once and written with each change. */
@@ -28,7 +34,9 @@ export class HomeAssistantMemory {
   readonly #log: Log
   readonly #dismissed = new Map<string, Dismissed>()
   readonly #pauseMinutes = new Map<string, number>()
+  readonly #areas = new Map<string, string>()
   #heard = false
+  #levels: readonly string[] = []
   /** Called when the pause minutes of a device were set. */
   onPauseMinutes: (deviceId: string) => void = () => {}
 
@@ -56,6 +64,17 @@ export class HomeAssistantMemory {
   hear(): void {
     if (this.#heard) return
     this.#heard = true
+    this.#write()
+  }
+
+  /** The levels that could be held when that was last known. */
+  get levels(): readonly string[] {
+    return this.#levels
+  }
+
+  setLevels(levels: readonly string[]): void {
+    if (levels.join() === this.#levels.join()) return
+    this.#levels = levels
     this.#write()
   }
 
@@ -89,21 +108,36 @@ export class HomeAssistantMemory {
     this.onPauseMinutes(deviceId)
   }
 
+  /** The area of Home Assistant that was set of this device, by its id. */
+  areaOf(deviceId: string): string | undefined {
+    return this.#areas.get(deviceId)
+  }
+
+  setArea(deviceId: string, areaId: string | undefined): void {
+    if (this.#areas.get(deviceId) === areaId) return
+    put(this.#areas, deviceId, areaId)
+    this.#write()
+  }
+
   /** Nothing is remembered of a device that is forgotten. */
   forget(deviceId: string): void {
-    const dismissed = this.#dismissed.delete(deviceId)
-    if (this.#pauseMinutes.delete(deviceId) || dismissed) this.#write()
+    const all = [this.#dismissed, this.#pauseMinutes, this.#areas]
+    if (all.filter((one) => one.delete(deviceId)).length > 0) this.#write()
   }
 
   #read(stored: unknown): void {
-    const { heard, dismissed, pause_minutes } = (stored ?? {}) as Partial<Stored>
+    const { heard, levels, dismissed, pause_minutes, areas } = (stored ?? {}) as Partial<Stored>
     this.#heard = heard === true
+    if (Array.isArray(levels)) this.#levels = LEVELS.filter((level) => levels.includes(level))
     for (const [id, how] of entriesOf(dismissed)) {
       const { gone, accepted } = (how ?? {}) as Partial<Dismissed>
       this.#dismissed.set(id, { gone: gone === true, accepted: accepted === true })
     }
     for (const [id, minutes] of entriesOf(pause_minutes)) {
       if (isPauseMinutes(minutes)) this.#pauseMinutes.set(id, minutes)
+    }
+    for (const [id, area] of entriesOf(areas)) {
+      if (typeof area === 'string' && area.length <= MAX_AREA_ID) this.#areas.set(id, area)
     }
   }
 
@@ -119,8 +153,10 @@ export class HomeAssistantMemory {
   #store(): void {
     const stored: Stored = {
       heard: this.#heard,
+      levels: [...this.#levels],
       dismissed: Object.fromEntries(this.#dismissed),
       pause_minutes: Object.fromEntries(this.#pauseMinutes),
+      areas: Object.fromEntries(this.#areas),
     }
     const file = openSync(`${this.#path}.new`, 'w', 0o600)
     try {

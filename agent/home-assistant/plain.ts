@@ -15,6 +15,19 @@ const HARMLESS: Readonly<Record<string, string>> = {
   '~': '∼',
 }
 
+/**
+ * The first of a list that fit into so many bytes of JSON: the recorder of Home Assistant keeps nothing of an entity whose
+ * attributes are longer than 16384, and leaves a warning each time.
+ */
+export function fitting<Item>(items: readonly Item[], mostBytes: number): Item[] {
+  let bytes = 2
+  const end = items.findIndex((item) => {
+    bytes += Buffer.byteLength(JSON.stringify(item)) + 1
+    return bytes > mostBytes
+  })
+  return end < 0 ? [...items] : items.slice(0, end)
+}
+
 /** One line of at most `most` characters (code points) that is nothing but text wherever it is shown. */
 export function plain(text: string, most: number): string {
   const flat = text

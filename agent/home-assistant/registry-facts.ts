@@ -12,7 +12,8 @@ const MAX_ENTRIES = 50_000
 const MAX_NAME = 63
 
 /** One entry of `config/device_registry/list`, as far as it is read here; nothing of it is believed unseen. */
-interface Entry {
+export interface Entry {
+  id?: unknown
   connections?: unknown
   identifiers?: unknown
   name?: unknown
@@ -26,41 +27,33 @@ interface Entry {
  * Facts by the key that `parseMac` gives. A name that a person gave counts first, wherever: on our own entry or on another
  * integration's for the same MAC (since 2026.8 these are devices side by side). What we ourselves said there never counts.
  */
-export function registryFacts(devices: unknown, areas: unknown): Map<number, NamedFacts> {
-  const areaNames = new Map<string, string>()
-  for (const area of listOf(areas)) {
-    const { area_id, name } = area as { area_id?: unknown; name?: unknown }
-    const text = textOf(name)
-    if (typeof area_id === 'string' && text !== undefined) areaNames.set(area_id, text)
-  }
+export function registryFacts(devices: unknown): Map<number, NamedFacts> {
   const facts = new Map<number, NamedFacts>()
   // Later ones do not overwrite: names by people first, then what integrations say.
-  const entries = listOf(devices).map((device) => device as Entry)
+  const entries = entriesOf(devices)
   for (const byPeople of [true, false]) {
     for (const entry of entries) {
       for (const mac of macsOf(entry.connections)) {
         const known = facts.get(mac) ?? {}
-        facts.set(mac, { ...factsOf(entry, byPeople, areaNames), ...known })
+        facts.set(mac, { ...factsOf(entry, byPeople), ...known })
       }
     }
   }
   return facts
 }
 
-function factsOf(
-  entry: Entry,
-  byPeople: boolean,
-  areaNames: ReadonlyMap<string, string>,
-): NamedFacts {
-  const area = typeof entry.area_id === 'string' ? areaNames.get(entry.area_id) : undefined
-  const isOurs = isHomespins(entry.identifiers)
+/** The entries of an answer, at most so many. */
+export function entriesOf(devices: unknown): Entry[] {
+  return listOf(devices).map((device) => device as Entry)
+}
+
+function factsOf(entry: Entry, byPeople: boolean): NamedFacts {
   if (byPeople) return present({ name: textOf(entry.name_by_user) })
-  if (isOurs) return present({ area })
+  if (isHomespins(entry.identifiers)) return {}
   return present({
     name: textOf(entry.name),
     manufacturer: textOf(entry.manufacturer),
     model: textOf(entry.model),
-    area,
   })
 }
 
@@ -68,7 +61,8 @@ function present(facts: Record<keyof NamedFacts, string | undefined> | object): 
   return Object.fromEntries(Object.entries(facts).filter(([, value]) => value !== undefined))
 }
 
-function isHomespins(identifiers: unknown): boolean {
+/** Whether an entry is a device of Homespin's, of whichever agent. */
+export function isHomespins(identifiers: unknown): boolean {
   return listOf(identifiers).some(
     (pair) =>
       Array.isArray(pair) &&
@@ -78,7 +72,8 @@ function isHomespins(identifiers: unknown): boolean {
   )
 }
 
-function macsOf(connections: unknown): number[] {
+/** By the key that `parseMac` gives. */
+export function macsOf(connections: unknown): number[] {
   return listOf(connections).flatMap((pair) => {
     if (!Array.isArray(pair) || pair[0] !== 'mac' || typeof pair[1] !== 'string') return []
     return parseMac(pair[1]) ?? []

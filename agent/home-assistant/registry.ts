@@ -1,8 +1,11 @@
-// Follows Home Assistant's registries over its websocket: what devices are called there, where they are and who made them.
+// Follows Home Assistant's registries over its websocket: what devices are called there, who made them and where they are.
 import type { Auth, Connection } from 'home-assistant-js-websocket'
 import { parseMac } from '../address.ts'
 import type { Inventory } from '../inventory/inventory.ts'
 import type { Log } from '../log.ts'
+import type { AreaChange } from './areas.ts'
+import { areaChanges } from './areas.ts'
+import type { HomeAssistantMemory } from './memory.ts'
 import type { NamedFacts } from './registry-facts.ts'
 import { registryFacts } from './registry-facts.ts'
 import { openSocket } from './registry-socket.ts'
@@ -15,6 +18,9 @@ export interface RegistryAccess {
 
 export interface RegistryParts {
   access: RegistryAccess
+  /** Id of this agent. */
+  agent: string
+  memory: Pick<HomeAssistantMemory, 'areaOf' | 'setArea'>
   inventory: Inventory
   log: Log
   /** What is known of devices has changed, or whether anything can be known. */
@@ -25,7 +31,7 @@ export interface RegistryParts {
 const SETTLE_MS = 500
 /** After a refusal it is tried again so often: a token can be given anew without a restart of Home Assistant. */
 const RETRY_MS = 60_000
-const FOLLOWED = ['device_registry_updated', 'area_registry_updated'] as const
+const FOLLOWED = 'device_registry_updated'
 
 /** Keeps what the registries say, and names devices by it. */
 export class Registry {
@@ -37,6 +43,13 @@ export class Registry {
   /** The registries were read once: a name that is not there is not known. */
   #hasRead = false
   #problem: string | undefined
+  /** Areas that Home Assistant would not have: not asked for again. */
+  readonly #refusedAreas = new Set<string>()
+  #settled: () => void = () => {}
+  /** Resolves once the registries were read, or could not be. */
+  readonly settled = new Promise<void>((resolve) => {
+    this.#settled = resolve
+  })
 
   constructor(parts: RegistryParts) {
     this.#parts = parts
@@ -89,9 +102,8 @@ export class Registry {
       this.#connection = connection
       connection.addEventListener('ready', () => this.#changed())
       connection.addEventListener('reconnect-error', () => this.#refused(haws.ERR_INVALID_AUTH))
-      for (const event of FOLLOWED) await connection.subscribeEvents(() => this.#changed(), event)
+      await connection.subscribeEvents(() => this.#changed(), FOLLOWED)
       await this.#read(connection)
-      this.#apply()
       log.info(`names of devices are taken from Home Assistant ${connection.haVersion}`)
     } catch (error) {
       this.#refused(error, haws.ERR_INVALID_AUTH)
@@ -107,6 +119,7 @@ export class Registry {
         : `the registries of Home Assistant can't be read: ${textOfError(error)}`
     if (this.#problem === undefined) this.#parts.log.warn(why)
     this.#tellProblem(why)
+    this.#settled()
     this.#connection?.close()
     this.#connection = undefined
     clearTimeout(this.#timer)
@@ -123,7 +136,6 @@ export class Registry {
     if (connection === undefined || this.#stopped) return
     try {
       await this.#read(connection)
-      this.#apply()
     } catch (error) {
       // A connection that was lost comes back by itself, and then tells that it is ready.
       this.#parts.log.debug(`the registries were not read: ${textOfError(error)}`)
@@ -131,15 +143,40 @@ export class Registry {
   }
 
   async #read(connection: Connection): Promise<void> {
-    const list = (of: string): Promise<unknown> =>
-      connection.sendMessagePromise({ type: `config/${of}_registry/list` })
-    const [devices, areas] = await Promise.all([list('device'), list('area')])
-    this.#facts = registryFacts(devices, areas)
+    const devices = await connection.sendMessagePromise({ type: 'config/device_registry/list' })
+    this.#facts = registryFacts(devices)
     this.#hasRead = true
     this.#tellProblem(undefined)
+    this.#apply()
+    const { agent, memory } = this.#parts
+    const changes = areaChanges(devices, agent, (id) => memory.areaOf(id))
+    for (const change of changes) await this.#setArea(connection, change)
   }
 
+  /** What it changes comes back as an event, and is read again: then nothing is left to be set. */
+  async #setArea(
+    connection: Connection,
+    { deviceId, registryId, areaId }: AreaChange,
+  ): Promise<void> {
+    const key = `${registryId} ${areaId}`
+    if (this.#refusedAreas.has(key)) return
+    const { memory, log } = this.#parts
+    const before = memory.areaOf(deviceId)
+    const change = { device_id: registryId, area_id: areaId }
+    try {
+      // First: what was set and is not remembered would count as a person's.
+      memory.setArea(deviceId, areaId)
+      await connection.sendMessagePromise({ type: 'config/device_registry/update', ...change })
+    } catch (error) {
+      memory.setArea(deviceId, before)
+      this.#refusedAreas.add(key)
+      log.debug(`Home Assistant did not set the area of ${deviceId}: ${textOfError(error)}`)
+    }
+  }
+
+  /** All that was read is in force. */
   #apply(): void {
+    this.#settled()
     for (const { id } of this.#parts.inventory.all()) this.name(id)
     this.#parts.onChange()
   }

@@ -3,12 +3,13 @@ import type { Incident } from '../../protocol/act.ts'
 import { DEFAULT_PAUSE_MINUTES, OPEN } from '../../protocol/home-assistant.ts'
 import type { Device } from '../../protocol/messages.ts'
 import type { Level } from '../../protocol/policy.ts'
-import { plain } from './plain.ts'
+import { fitting, plain } from './plain.ts'
 
 /** The longest state that Home Assistant takes, in characters. */
 const MAX_STATE = 255
-/** Attributes stay far below the 16384 bytes that its recorder keeps. */
-const MAX_ATTRIBUTE_BYTES = 12_000
+/** Attributes stay below the 16384 bytes that its recorder keeps; what is not of these two lists takes 3 kB at most. */
+const MAX_EVIDENCE_BYTES = 7000
+const MAX_PARAMS_BYTES = 5000
 const MAX_PARAMS = 20
 const MAX_EVIDENCE = 8
 
@@ -49,6 +50,7 @@ export function controlState(
             desired: policy.desired_level ?? OPEN,
             in_force: policy.in_force,
             ...(policy.level_reason ? { reason: plain(policy.level_reason, 200) } : {}),
+            ...(policy.level_rule_id === undefined ? {} : { rule_id: policy.level_rule_id }),
             ...(policy.level_until_ms === undefined ? {} : { until_ms: policy.level_until_ms }),
             ...(policy.problem === undefined ? {} : { problem: plain(policy.problem, 300) }),
             ...(policy.uncovered === undefined ? {} : { uncovered: plain(policy.uncovered, 300) }),
@@ -150,27 +152,22 @@ function factsOf({ id, kind, severity }: Incident): object {
 
 /** From which the card makes the sentence in the reader's language. */
 function paramsOf({ params }: Incident): Incident['params'] {
-  const shown = Object.entries(params).slice(0, MAX_PARAMS)
-  return Object.fromEntries(
-    shown.map(([key, value]) => [key, typeof value === 'string' ? plain(value, 200) : value]),
-  )
+  const shown = Object.entries(params)
+    .slice(0, MAX_PARAMS)
+    .map(([key, value]) => [plain(key, 50), typeof value === 'string' ? plain(value, 200) : value])
+  return Object.fromEntries(fitting(shown, MAX_PARAMS_BYTES))
 }
 
 /** Figures alone: ids of flows are in the incident itself. */
 function evidenceOf({ evidence }: Incident): object[] {
-  const shown: object[] = []
-  let bytes = 0
-  for (const { what, observed, usual, threshold, weight } of evidence.slice(0, MAX_EVIDENCE)) {
-    const one = {
+  const shown = evidence
+    .slice(0, MAX_EVIDENCE)
+    .map(({ what, observed, usual, threshold, weight }) => ({
       what: plain(what, 100),
       observed,
       ...(usual === undefined ? {} : { usual }),
       threshold,
       weight,
-    }
-    bytes += Buffer.byteLength(JSON.stringify(one))
-    if (bytes > MAX_ATTRIBUTE_BYTES) break
-    shown.push(one)
-  }
-  return shown
+    }))
+  return fitting(shown, MAX_EVIDENCE_BYTES)
 }

@@ -109,7 +109,9 @@ export function devicePolicy(
     ...(desired?.untilBootMs === undefined
       ? {}
       : { level_until_ms: timers.wallAt(desired.untilBootMs) }),
-    ...(desired === undefined ? {} : { level_reason: ruleOf(desired.ruleId)?.reason ?? '' }),
+    ...(desired === undefined
+      ? {}
+      : { level_reason: ruleOf(desired.ruleId)?.reason ?? '', level_rule_id: desired.ruleId }),
     rules: rules.slice(0, MAX_TOLD_RULES),
     ...(rules.length > MAX_TOLD_RULES ? { more_rules: rules.length - MAX_TOLD_RULES } : {}),
     restrictions,

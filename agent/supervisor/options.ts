@@ -52,13 +52,21 @@ export function appOptions(
   }
   const has = (wanted: string): unknown => all.find(([key]) => key === wanted)?.[1].value
   const named = has('interfaces')
-  if (has('mode') === 'gateway' && (!Array.isArray(named) || named.length === 0)) {
+  const isNamed = Array.isArray(named) && named.length > 0
+  // Docker lets every box with Home Assistant OS forward packets, so that says nothing of where it stands.
+  if ((has('mode') ?? 'auto') === 'auto' && !isNamed) all.push(['mode', { value: 'host', where }])
+  if (has('mode') === 'gateway' && !isNamed) {
     const ports = portsOf(networkInterfaces())
     // A box with one port that is to be a gateway is one by that port.
     if (ports.length === 1) all.push(['interfaces', { value: ports, where }])
   }
-  const router = all.find(([key]) => key === 'remote.host')
-  if (router !== undefined) {
+  const hasRouter = has('remote.host') !== undefined
+  if (has('mode') === 'remote' && !hasRouter) {
+    throw new ConfigError(
+      'mode remote needs the option Router (SSH) (router), for example root@192.0.2.1',
+    )
+  }
+  if (hasRouter) {
     all.push(['remote.identity_file', { value: join(data, 'ssh', 'id_ed25519'), where }])
     all.push(['remote.known_hosts_file', { value: join(data, 'ssh', 'known_hosts'), where }])
   }

@@ -4,6 +4,7 @@ import { execFileSync, spawnSync } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parse } from 'yaml'
+import { LEVELS } from '../../protocol/policy.ts'
 
 const ROOT = join(import.meta.dirname, '../..')
 const APP = join(ROOT, 'ha-addon')
@@ -135,6 +136,29 @@ describe('the app of Home Assistant', () => {
     assert.equal(dependencies['@homespin/native'], manifest.version)
     assert.equal(/^## \[(\d\S*)\]/m.exec(text('CHANGELOG.md'))?.[1], manifest.version)
     assert.equal(/^## (\d\S*)/m.exec(text('ha-addon/CHANGELOG.md'))?.[1], manifest.version)
+  })
+
+  it('asks no newer Home Assistant for its blueprints and its card than for itself', () => {
+    const folder = 'blueprints/automation/homespin'
+    for (const name of readdirSync(join(ROOT, folder))) {
+      const [, least] = /min_version: (\S+)/.exec(text(`${folder}/${name}`)) ?? []
+      assert.equal(least, manifest.homeassistant, name)
+    }
+    const { homeassistant } = JSON.parse(text('hacs.json')) as { homeassistant: string }
+    assert.equal(homeassistant, manifest.homeassistant)
+  })
+
+  it('says how it gets into the store, and out of the home again', () => {
+    const link = `https://my.home-assistant.io/redirect/supervisor_add_addon_repository/?repository_url=${encodeURIComponent(String(manifest.url))}`
+    const docs = text('ha-addon/DOCS.md')
+    for (const page of [docs, text('README.md')]) {
+      assert.ok(page.includes(link))
+      assert.match(page, /App store → ⋮ → Repositories/)
+    }
+    for (const level of ['open', ...LEVELS]) assert.ok(docs.includes(`| \`${level}\` |`), level)
+    assert.match(docs, /Release everything\* on the page first/)
+    // Nobody has a shell in the app.
+    assert.doesNotMatch(docs, /ssh-keyscan|--[a-z]+-[a-z]+/)
   })
 
   it('has an image of which nothing builds is left, that says whether it is well', () => {

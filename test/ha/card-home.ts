@@ -19,6 +19,7 @@ const AGENT = 'home'
 
 const CONTROLS: Controls = {
   levels: ['observe', 'internet_only', 'local_only', 'full'],
+  away: false,
   orders: true,
 }
 
@@ -88,6 +89,7 @@ export class CardHome {
       agentPayload(this.#by, 'gateway', CONTROLS),
     )
     await this.setStatus('online')
+    await this.#retain(this.#topics.homeAssistantAgent('controls'), 'online')
     await this.#retain(
       this.#topics.homeAssistantAgent('state'),
       JSON.stringify({
@@ -104,6 +106,9 @@ export class CardHome {
     for (const device of this.devices) {
       const payload = JSON.parse(devicePayload(this.#by, device, CONTROLS))
       payload.device.name = device.name
+      // As a person does who wants these in the card.
+      for (const key of ['pause', 'pause_minutes', 'connected'])
+        delete payload.components[key].enabled_by_default
       await this.#retain(discoveryTopic('homeassistant', AGENT, device.id), JSON.stringify(payload))
       await this.show(device)
     }

@@ -122,7 +122,7 @@ async function installCore(root: string): Promise<void> {
   for (const file of ['/etc/resolv.conf', '/etc/hosts', CERTIFICATES]) {
     if (existsSync(file)) cpSync(file, join(root, file), { dereference: true })
   }
-  const env = { ...(await pipEnvironment()), PIP_CERT: CERTIFICATES, PIP_NO_CACHE_DIR: '1' }
+  const env = await pipEnvironment()
   const inside = (...command: string[]): Promise<void> =>
     show('chroot', [root, ...command], { ...env, PATH: CORE_PATH, HOME: '/root', LANG: 'C.UTF-8' })
   const pip = [`${VENV}/bin/pip`, 'install', '--progress-bar=off', '--root-user-action=ignore']
@@ -137,8 +137,8 @@ async function installCore(root: string): Promise<void> {
   await inside('sh', '-c', `${pip.join(' ')} -c ${limits} -r /srv/requirements.txt`)
 }
 
-/** Index, proxies and time limits as pip has them here, as its environment. */
-async function pipEnvironment(): Promise<Record<string, string>> {
+/** Index, proxies, trust and time limits as pip has them here, as its environment in there. */
+export async function pipEnvironment(): Promise<Record<string, string>> {
   const keys = ['index-url', 'extra-index-url', 'trusted-host', 'proxy', 'default-timeout']
   const { stdout } = await run('python3', ['-m', 'pip', 'config', 'list'])
   const found = stdout.split('\n').flatMap((line) => {
@@ -149,7 +149,11 @@ async function pipEnvironment(): Promise<Record<string, string>> {
   const proxies = Object.entries(process.env).filter(([key]) =>
     /^(https?|no)_proxy$|^PIP_(EXTRA_)?INDEX_URL$/i.test(key),
   )
-  return Object.fromEntries([...found, ...proxies]) as Record<string, string>
+  const own = [
+    ['PIP_CERT', CERTIFICATES],
+    ['PIP_NO_CACHE_DIR', '1'],
+  ]
+  return Object.fromEntries([...found, ...proxies, ...own]) as Record<string, string>
 }
 
 function hasDocker(): boolean {

@@ -1,7 +1,7 @@
 // A real Home Assistant Core and its broker for a test: on loopback, onboarded, with the MQTT integration and two users. It runs
 // on files of its own over a file system that nothing writes to (core-make.ts), and leaves nothing behind.
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import type { AgentPlace } from '../lab/agent-process.ts'
 import { makeFolder, removeFolder } from '../lab/folders.ts'
 import { Program, requires, until } from '../lab/process.ts'
@@ -28,6 +28,8 @@ export interface CoreOptions {
   persistentBroker?: boolean
   /** Parts of configuration.yaml by their name. */
   packages?: Record<string, string>
+  /** More files of the configuration folder. */
+  files?: Record<string, string>
 }
 
 /** Core's port in a place, where it is nobody else's. */
@@ -202,6 +204,21 @@ export class Core {
     return this.call('call_service', { domain, service, service_data, ...target })
   }
 
+  /** Makes up a state of an entity that nothing else is behind. */
+  async setState(entity_id: string, state: string): Promise<void> {
+    const headers = {
+      authorization: `Bearer ${this.admin.token}`,
+      'content-type': 'application/json',
+    }
+    const body = JSON.stringify({ state })
+    const answer = await fetch(`${this.url}/api/states/${entity_id}`, {
+      method: 'POST',
+      headers,
+      body,
+    })
+    if (!answer.ok) throw new Error(`${entity_id}: ${answer.status} ${await answer.text()}`)
+  }
+
   async states(): Promise<Map<string, State>> {
     const states = await this.call<State[]>('get_states')
     return new Map(states.map((state) => [state.entity_id, state]))
@@ -227,6 +244,12 @@ export class Core {
     )
     const ours = list.filter(({ platform }) => platform === 'mqtt')
     return new Map(ours.map(({ unique_id, entity_id }) => [unique_id, entity_id]))
+  }
+
+  /** Process id of Core itself: what starts it becomes it. */
+  get pid(): number {
+    if (this.#program === undefined) throw new Error('Core was not started')
+    return this.#program.pid
   }
 
   /** All that Core logged since it was made. */
@@ -267,7 +290,10 @@ export class Core {
     }
     for (const [name, text] of Object.entries(this.#options.packages ?? {}))
       files[`packages/${name}.yaml`] = text
-    for (const [name, text] of Object.entries(files)) writeFileSync(join(config, name), text)
+    for (const [name, text] of Object.entries({ ...files, ...this.#options.files })) {
+      mkdirSync(dirname(join(config, name)), { recursive: true })
+      writeFileSync(join(config, name), text)
+    }
   }
 
   async #run(): Promise<void> {

@@ -3,18 +3,25 @@
 import assert from 'node:assert/strict'
 import type { MqttClient } from 'mqtt'
 import { connectAsync } from 'mqtt'
-import { AGENT_ENTITIES, DEVICE_ENTITIES, identifierOf } from '../../protocol/home-assistant.ts'
-import { topicsOf } from '../../protocol/topics.ts'
+import {
+  AGENT_ENTITIES,
+  DEVICE_ENTITIES,
+  ENABLED_ENTITIES,
+  identifierOf,
+} from '../../protocol/home-assistant.ts'
 import { below } from '../figure.ts'
-import { LabAgent } from '../lab/agent-process.ts'
-import { Home, LAN4, LAN6 } from '../lab/home.ts'
-import { Probe } from '../lab/probing.ts'
+import type { Probe } from '../lab/probing.ts'
 import { requires, sleep, until } from '../lab/process.ts'
-import { BROKER_PASSWORD, BROKER_USER } from './broker.ts'
-import type { State } from './core.ts'
-import { Core, requiresCore } from './core.ts'
+import { requiresCore } from './core.ts'
+import { HaHome } from './ha-home.ts'
+import { stopTimes } from './stop-times.ts'
 
 const REMOTE4 = '203.0.113.9'
+/** Everything that may begin anew. */
+const PARTS = ['agent', 'broker', 'core'] as const
+type Part = (typeof PARTS)[number]
+/** All orders in which they can, or two of them: each takes a start of Home Assistant. */
+const isFull = process.env.HOMESPIN_FULL === '1'
 
 interface RegistryDevice {
   id: string
@@ -27,80 +34,28 @@ interface RegistryDevice {
 }
 
 describe('entities in Home Assistant', function () {
-  this.timeout(300_000)
-  const home = new Home({ position: 'two_armed', devices: 3 })
-  const place = {
-    inside: (...command: string[]) => home.inside('box', ...command),
-    door: (port: number) => home.door(port),
-  }
-  const core = new Core({ place, persistentBroker: false })
-  const probes: Probe[] = []
-  let agent: LabAgent
+  this.timeout(isFull ? 900_000 : 480_000)
+  const ha = new HaHome({ devices: 3, core: { persistentBroker: false } })
+  const { core, home, topics } = ha
   let sink: Probe
   let client: MqttClient
-  let ids = new Map<string, string>()
-  const topics = topicsOf('lab')
   const camera = home.device(0)
-
-  const entity = (key: string, device?: string): string =>
-    ids.get(`${identifierOf('lab', device)}_${key}`) ?? `none.${key}`
-  const untilShown = (key: string, value: string, device?: string): Promise<State> =>
-    core.untilState(entity(key, device), ({ state }) => state === value)
 
   before(async function () {
     requires(this, 'root', 'ip', 'nft', 'openssl')
     requiresCore(this)
-    await home.start()
-    await core.start()
-    const token = core.admin.token
-    agent = new LabAgent({
-      args: [
-        ...['--mode', 'gateway', '--interface', 'br-lan', '--lan', LAN4, '--lan', LAN6],
-        ...['--http', 'off', '--home-assistant-url', `http://127.0.0.1:${core.port}`],
-      ],
-      broker: `mqtt://127.0.0.1:${core.broker.port}`,
-      env: {
-        HOMESPIN_MQTT_USERNAME: BROKER_USER,
-        HOMESPIN_MQTT_PASSWORD: BROKER_PASSWORD,
-        HOMESPIN_HOME_ASSISTANT_TOKEN: token,
-      },
-      inside: place.inside,
-    }).start()
+    await ha.start()
     client = await connectAsync(core.broker.url)
-    sink = probe('wan', 'sink')
-    probe('dev1', 'source', REMOTE4)
-    const once = { does: 'send', to: REMOTE4, port: 9, count: 3, size: 100 } as const
-    await until(
-      'the entities of a device',
-      async () => {
-        // Until the agent looks, nobody hears it.
-        await home.does(home.device(1), once)
-        ids = await core.entities()
-        const has = (identifier: string, keys: object): boolean =>
-          Object.keys(keys).every((key) => ids.has(`${identifier}_${key}`))
-        const all = [camera, home.device(1)].every(({ id }) =>
-          has(identifierOf('lab', id), DEVICE_ENTITIES),
-        )
-        return all && has(identifierOf('lab'), AGENT_ENTITIES) ? true : undefined
-      },
-      60_000,
-      500,
-    )
-    await untilShown('connected', 'on', camera.id)
+    sink = ha.probe('wan', 'sink')
+    ha.probe('dev1', 'source', REMOTE4)
+    await ha.meet(0, 1)
+    await ha.enable(camera.id, 'pause', 'pause_minutes', 'connected', 'forget')
+    core.complaints()
   })
   after(async () => {
-    await Promise.all(probes.map((each) => each.stop()))
     await client?.endAsync(true)
-    await agent?.stop()
-    await core.stop()
-    await home.stop()
+    await ha.stop()
   })
-
-  function probe(where: string, ...args: string[]): Probe {
-    const each = new Probe(home, where, ...args).start()
-    probes.push(each)
-    return each
-  }
 
   async function deviceEntry(id?: string): Promise<RegistryDevice | undefined> {
     const all = await core.call<RegistryDevice[]>('config/device_registry/list')
@@ -117,63 +72,93 @@ describe('entities in Home Assistant', function () {
     return (await sink.read()).times.length > 0
   }
 
-  it('appear with their devices, and Home Assistant has nothing to complain of', async () => {
+  it('appear with their devices, few of them enabled, and Home Assistant has nothing to complain of', async () => {
     const entry = await deviceEntry(camera.id)
     const parent = await deviceEntry()
     assert.deepEqual(entry?.connections, [['mac', camera.mac]])
     assert.equal(entry?.via_device_id, parent?.id)
+    const ids = await core.entities()
     const states = await core.states()
-    for (const key of ['internet', 'quarantine', 'pause_minutes', 'downloaded', 'anomaly']) {
-      assert.ok(
-        !['unknown', 'unavailable'].includes(states.get(entity(key, camera.id))?.state ?? ''),
-        key,
+    const keysOf = (identifier: string, is: (entity: string) => boolean): string[] =>
+      [...ids]
+        .filter(([unique, entity]) => unique.startsWith(`${identifier}_`) && is(entity))
+        .map(([unique]) => unique.slice(identifier.length + 1))
+    const of = identifierOf('lab', home.device(1).id)
+    assert.deepEqual(keysOf(of, () => true).toSorted(), Object.keys(DEVICE_ENTITIES).toSorted())
+    assert.deepEqual(keysOf(of, (one) => states.has(one)).toSorted(), ENABLED_ENTITIES.toSorted())
+    for (const key of Object.keys(AGENT_ENTITIES)) await ha.entity(key)
+    for (const key of ['internet', 'quarantine', 'downloaded', 'anomaly']) {
+      await core.untilState(
+        await ha.entity(key, camera.id),
+        ({ state }) => !['unknown', 'unavailable'].includes(state),
       )
     }
-    assert.equal((await untilShown('visibility', 'gateway_two_armed')).attributes.mode, 'gateway')
-    const quarantine = states.get(entity('quarantine', camera.id))?.attributes.options
+    const { attributes } = await ha.untilShown('visibility', 'gateway_two_armed')
+    assert.equal(attributes.mode, 'gateway')
+    const quarantine = (await ha.untilShown('quarantine', 'open', camera.id)).attributes.options
     assert.deepEqual(quarantine, ['open', 'observe', 'internet_only', 'local_only', 'full'])
-    await untilShown('status', 'on')
-    await untilShown('problem', 'off')
+    await ha.untilShown('status', 'on')
+    await ha.untilShown('problem', 'off')
     assert.deepEqual(core.complaints(), [])
   })
 
   it('stop packets when the switch is turned, and show what the kernel does', async () => {
     await until('packets', async () => ((await sink.read()).times.length > 0 ? true : undefined))
-    const asked = Date.now()
-    await core.act('switch', 'turn_off', entity('internet', camera.id))
-    const shown = await untilShown('internet', 'off', camera.id)
-    const showedMs = Date.parse(shown.last_changed) - asked
-    assert.equal(shown.attributes.desired, 'local_only')
-    assert.equal(shown.attributes.in_force, true)
-    await untilShown('quarantine', 'local_only', camera.id)
-    assert.equal(await isSending(), false)
-    below('switch to its new state (ms)', showedMs, 1000)
-    await core.act('switch', 'turn_on', entity('internet', camera.id))
-    await untilShown('internet', 'on', camera.id)
-    assert.equal(await isSending(), true)
-    await untilShown('quarantine', 'open', camera.id)
+    await stopTimes(ha, sink, camera.id, 5)
+    await core.act('switch', 'turn_off', await ha.entity('internet', camera.id))
+    const { attributes } = await ha.untilShown('internet', 'off', camera.id)
+    assert.equal(attributes.desired, 'local_only')
+    assert.equal(attributes.in_force, true)
+    await ha.untilShown('quarantine', 'local_only', camera.id)
+    await core.act('switch', 'turn_on', await ha.entity('internet', camera.id))
+    await ha.untilShown('quarantine', 'open', camera.id)
+  })
+
+  it('are unavailable while nothing can be held, where they are controls, and no longer', async () => {
+    const topic = topics.homeAssistantAgent('controls')
+    // What the agent says during a fault; it puts this right as it does all that others say.
+    await client.publishAsync(topic, 'offline', { qos: 1 })
+    await ha.untilShown('internet', 'unavailable', camera.id)
+    const states = await core.states()
+    for (const [key, device] of [
+      ['quarantine', camera.id],
+      ['release_all', undefined],
+      ['default_policy', undefined],
+    ] as const)
+      assert.equal(states.get(await ha.entity(key, device))?.state, 'unavailable', key)
+    for (const key of ['downloaded', 'anomaly'])
+      assert.notEqual(states.get(await ha.entity(key, camera.id))?.state, 'unavailable', key)
+    await ha.untilShown('internet', 'on', camera.id)
+    assert.deepEqual(core.complaints(), [])
   })
 
   it('carry out every control', async () => {
     const { id } = camera
-    const act = (domain: string, service: string, key: string, data = {}, of: string | null = id) =>
-      core.act(domain, service, entity(key, of ?? undefined), data)
+    const act = async (
+      domain: string,
+      service: string,
+      key: string,
+      data = {},
+      of: string | null = id,
+    ): Promise<unknown> => core.act(domain, service, await ha.entity(key, of ?? undefined), data)
+    await ha.untilShown('connected', 'on', id)
     await act('select', 'select_option', 'quarantine', { option: 'full' })
-    await untilShown('internet', 'off', id)
+    await ha.untilShown('internet', 'off', id)
     await act('button', 'press', 'release_all', {}, null)
-    await untilShown('internet', 'on', id)
+    await ha.untilShown('internet', 'on', id)
     await act('number', 'set_value', 'pause_minutes', { value: 45 })
-    await core.untilState(entity('pause_minutes', id), ({ state }) => Number(state) === 45)
+    const minutes = await ha.entity('pause_minutes', id)
+    await core.untilState(minutes, ({ state }) => Number(state) === 45)
     await act('button', 'press', 'pause')
-    const { attributes } = await untilShown('internet', 'off', id)
+    const { attributes } = await ha.untilShown('internet', 'off', id)
     const left = Number(attributes.until_ms) - Date.now()
     assert.ok(left > 44 * 60_000 && left <= 45 * 60_000, `${left}`)
     await act('select', 'select_option', 'quarantine', { option: 'open' })
-    await untilShown('internet', 'on', id)
+    await ha.untilShown('internet', 'on', id)
     await act('select', 'select_option', 'default_policy', { option: 'local_only' }, null)
-    await untilShown('default_policy', 'local_only')
+    await ha.untilShown('default_policy', 'local_only')
     await act('select', 'select_option', 'default_policy', { option: 'open' }, null)
-    await untilShown('default_policy', 'open')
+    await ha.untilShown('default_policy', 'open')
     assert.deepEqual(core.complaints(), [])
   })
 
@@ -190,9 +175,9 @@ describe('entities in Home Assistant', function () {
         retain,
         qos: 1,
       })
-      await untilShown('internet', 'off', camera.id)
+      await ha.untilShown('internet', 'off', camera.id)
       const since = Date.now()
-      await untilShown('internet', 'on', camera.id)
+      await ha.untilShown('internet', 'on', camera.id)
       below(`a forged state put right, retained ${retain} (ms)`, Date.now() - since, 5000)
     }
   })
@@ -204,37 +189,59 @@ describe('entities in Home Assistant', function () {
       name_by_user: 'Porch',
     })
     await until('the name', async () =>
-      (await agent.devices()).get(camera.id)?.name === 'Porch' ? true : undefined,
+      (await ha.agent.devices()).get(camera.id)?.name === 'Porch' ? true : undefined,
     )
-    assert.equal((await agent.devices()).get(camera.id)?.name_source, 'home_assistant')
+    assert.equal((await ha.agent.devices()).get(camera.id)?.name_source, 'home_assistant')
   })
 
+  /** Everything is as it was: the camera is shut off, and Home Assistant shows that. */
+  async function isStillOff(): Promise<void> {
+    await ha.untilShown('status', 'on', undefined, 60_000)
+    await ha.untilShown('internet', 'off', camera.id)
+    await ha.untilShown('quarantine', 'full', camera.id)
+    assert.equal(await isSending(), false)
+  }
+
+  const restart: Record<Part, () => Promise<void>> = {
+    agent: () => ha.agent.restart(Math.random() < 0.5 ? 'SIGTERM' : 'SIGKILL', 500),
+    broker: () => core.broker.restart(),
+    core: () => core.restart(),
+  }
+
   it('are right again after agent, broker and Home Assistant began anew, in any order', async () => {
-    const { id } = camera
-    const isOff = async (): Promise<void> => {
-      await untilShown('internet', 'off', id)
-      assert.equal(await isSending(), false)
+    await core.act('select', 'select_option', await ha.entity('quarantine', camera.id), {
+      option: 'full',
+    })
+    await isStillOff()
+    const orders = PARTS.flatMap((first) =>
+      PARTS.filter((one) => one !== first).map((second) => {
+        const third = PARTS.find((one) => one !== first && one !== second) as Part
+        return [first, second, third]
+      }),
+    )
+    const tried = isFull ? orders : orders.toSorted(() => Math.random() - 0.5).slice(0, 2)
+    for (const order of tried) {
+      console.log(`      ${order.join(', ')}`)
+      for (const part of order) await restart[part]()
+      await isStillOff()
+      // And each still does what it is told.
+      await core.act('switch', 'turn_on', await ha.entity('internet', camera.id))
+      await ha.untilShown('quarantine', 'open', camera.id)
+      await until('packets', async () => ((await isSending()) ? true : undefined))
+      await core.act('select', 'select_option', await ha.entity('quarantine', camera.id), {
+        option: 'full',
+      })
+      await isStillOff()
     }
-    await core.act('select', 'select_option', entity('quarantine', id), { option: 'full' })
-    await isOff()
-    await agent.restart('SIGTERM', 500)
-    await untilShown('status', 'on')
-    await isOff()
-    await core.broker.restart()
-    await untilShown('status', 'on')
-    await isOff()
-    await core.restart()
-    await untilShown('status', 'on')
-    await isOff()
+    // All of them at once.
     await core.stopCore()
     await core.broker.restart()
-    await agent.restart('SIGKILL', 500)
+    await ha.agent.restart('SIGKILL', 500)
     await core.startCore()
-    await untilShown('status', 'on')
-    await isOff()
-    await core.act('switch', 'turn_on', entity('internet', id))
-    await untilShown('internet', 'on', id)
-    const own = core.complaints().filter((line) => /homespin|mqtt\.(?!client)/.test(line))
+    await isStillOff()
+    await core.act('switch', 'turn_on', await ha.entity('internet', camera.id))
+    await ha.untilShown('internet', 'on', camera.id)
+    const own = core.complaints().filter((line) => /homespin|mqtt\.(?!client|util)/.test(line))
     assert.deepEqual(own, [])
   })
 
@@ -246,13 +253,31 @@ describe('entities in Home Assistant', function () {
       config_entry_id: entry.config_entries[0],
     })
     await until('it to go', async () => ((await deviceEntry(other.id)) ? undefined : true))
-    await core.act('button', 'press', entity('release_all'))
+    await core.act('button', 'press', await ha.entity('release_all'))
     await sleep(3000)
     assert.equal(await deviceEntry(other.id), undefined)
-    await core.act('button', 'press', entity('forget', camera.id))
-    await until('it to be announced as new, or to go', async () => {
-      const one = await deviceEntry(camera.id)
-      return one === undefined || one.id !== entry.id ? true : undefined
-    })
+    // The camera sends on, so that it is there anew before anybody could look.
+    const known = await until('its device', () => deviceEntry(camera.id))
+    const removed: string[] = []
+    const forget = await core.subscribe(
+      'subscribe_events',
+      { event_type: 'device_registry_updated' },
+      (event) => {
+        const { action, device_id } = (event as { data: { action: string; device_id: string } })
+          .data
+        if (action === 'remove') removed.push(device_id)
+      },
+    )
+    const pressedMs = Date.now()
+    await core.act('button', 'press', await ha.entity('forget', camera.id))
+    await until('it to go', () => (removed.includes(known.id) ? true : undefined), 20_000)
+    assert.deepEqual(removed, [known.id])
+    await core.untilState(
+      await ha.entity('new_device'),
+      ({ state, attributes }) =>
+        attributes.device_id === camera.id && Date.parse(state) >= pressedMs,
+    )
+    await until('it to be announced as new', () => deviceEntry(camera.id), 20_000)
+    await forget()
   })
 })

@@ -1,6 +1,7 @@
 // A home whose router is also the box with Home Assistant: Core, its broker and the agent run on it, as with the app.
 
 import { identifierOf } from '../../protocol/home-assistant.ts'
+import type { Topics } from '../../protocol/topics.ts'
 import { topicsOf } from '../../protocol/topics.ts'
 import type { AgentPlace } from '../lab/agent-process.ts'
 import { HTTP_PORT, LabAgent } from '../lab/agent-process.ts'
@@ -12,7 +13,6 @@ import { BROKER_PASSWORD, BROKER_USER } from './broker.ts'
 import type { CoreOptions, State } from './core.ts'
 import { Core } from './core.ts'
 
-const AGENT = 'lab'
 /** Until an agent is announced, its devices are in the registry, and their entities have a state. */
 const ANNOUNCE_MS = 60_000
 
@@ -23,13 +23,17 @@ export interface HaHomeOptions {
   core?: Omit<CoreOptions, 'place'>
   /** False: the agent has no token for Core. Default true. */
   access?: boolean
+  /** No agent is started: the app is, which calls itself so. */
+  app?: string
 }
 
 export class HaHome {
   readonly home: Home
   readonly core: Core
   readonly place: AgentPlace
-  readonly topics = topicsOf(AGENT)
+  /** Id of the agent. */
+  readonly id: string
+  readonly topics: Topics
   agent!: LabAgent
   http!: HttpOrders
   readonly #options: HaHomeOptions
@@ -38,6 +42,8 @@ export class HaHome {
 
   constructor(options: HaHomeOptions) {
     this.#options = options
+    this.id = options.app ?? 'lab'
+    this.topics = topicsOf(this.id)
     this.home = new Home({ position: 'two_armed', devices: options.devices })
     this.place = {
       inside: (...command) => this.home.inside('box', ...command),
@@ -47,9 +53,10 @@ export class HaHome {
   }
 
   async start(): Promise<void> {
-    const { args = [], access = true } = this.#options
+    const { args = [], access = true, app } = this.#options
     await this.home.start()
     await this.core.start()
+    if (app !== undefined) return
     this.agent = new LabAgent({
       args: [
         ...['--mode', 'gateway', '--interface', 'br-lan', '--lan', LAN4, '--lan', LAN6],
@@ -79,7 +86,7 @@ export class HaHome {
     const devices = numbers.map((i) => this.home.device(i))
     const isMet = async (): Promise<true | undefined> => {
       const ids = await this.core.entities()
-      const waiting = devices.filter(({ id }) => !ids.has(`${identifierOf(AGENT, id)}_detection`))
+      const waiting = devices.filter(({ id }) => !ids.has(`${identifierOf(this.id, id)}_detection`))
       for (const device of waiting) {
         const step = { does: 'send', to: '203.0.113.9', port: 9, count: 3, size: 100 } as const
         await this.home.does(device, step)
@@ -97,7 +104,7 @@ export class HaHome {
 
   /** Id of an entity of a device, or of the agent, once it is there. */
   entity(key: string, device?: string): Promise<string> {
-    const wanted = `${identifierOf(AGENT, device)}_${key}`
+    const wanted = `${identifierOf(this.id, device)}_${key}`
     const look = async (): Promise<string | undefined> => {
       if (!this.#ids.has(wanted)) this.#ids = await this.core.entities()
       return this.#ids.get(wanted)
@@ -114,6 +121,28 @@ export class HaHome {
   ): Promise<State> {
     const id = await this.entity(key, device)
     return await this.core.untilState(id, ({ state }) => state === value, timeoutMs)
+  }
+
+  /** As a person does it in the settings of entities; Core loads all of MQTT anew for it, half a minute later. */
+  async enable(device: string, ...keys: string[]): Promise<void> {
+    const internet = await this.entity('internet', device)
+    let isUnloaded = false
+    const hear = (event: unknown): void => {
+      const { data } = event as { data: { entity_id: string; new_state?: { state: string } } }
+      isUnloaded ||= data.entity_id === internet && data.new_state?.state === 'unavailable'
+    }
+    const forget = await this.core.subscribe(
+      'subscribe_events',
+      { event_type: 'state_changed' },
+      hear,
+    )
+    const ids = await Promise.all(keys.map((key) => this.entity(key, device)))
+    for (const entity_id of ids)
+      await this.core.call('config/entity_registry/update', { entity_id, disabled_by: null })
+    await until('MQTT to be loaded anew', () => (isUnloaded ? true : undefined), 120_000)
+    await forget()
+    await this.core.untilState(internet, ({ state }) => state !== 'unavailable')
+    for (const id of ids) await this.core.untilState(id, ({ state }) => state !== 'unavailable')
   }
 
   /** An automation from one of Homespin's blueprints, as the editor saves it. */

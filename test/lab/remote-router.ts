@@ -38,10 +38,22 @@ function isShut(pid: number): boolean {
 
 export class RemoteRouter {
   readonly #home: Home
+  readonly #port: number
   #sshd: Program | undefined
 
-  constructor(home: Home) {
+  constructor(home: Home, port = ROUTER_PORT) {
     this.#home = home
+    this.#port = port
+  }
+
+  /** The router's public host key, as its owner can read it there. */
+  get hostKey(): string {
+    return readFileSync(this.#path('host.pub'), 'utf8').trim()
+  }
+
+  /** Lets whoever has these public keys in, and nobody else. */
+  authorize(...lines: string[]): void {
+    writeFileSync(this.#path('authorized'), lines.map((line) => `${line}\n`).join(''))
   }
 
   /** The file of that name in the home's folder. */
@@ -54,7 +66,7 @@ export class RemoteRouter {
     const { key = 'key', known = 'known' } = other
     return [
       ...['--mode', 'remote', '--remote-host', `root@${ROUTER_IP}`],
-      ...['--remote-port', String(ROUTER_PORT)],
+      ...['--remote-port', String(this.#port)],
       ...['--remote-identity-file', this.#path(key)],
       ...['--remote-known-hosts-file', this.#path(known)],
     ]
@@ -68,13 +80,13 @@ export class RemoteRouter {
     copyFileSync(this.#path('key.pub'), this.#path('authorized'))
     chmodSync(this.#path('authorized'), 0o600)
     const known = (key: string): string =>
-      `[${ROUTER_IP}]:${ROUTER_PORT} ${readFileSync(this.#path(`${key}.pub`), 'utf8')}`
+      `[${ROUTER_IP}]:${this.#port} ${readFileSync(this.#path(`${key}.pub`), 'utf8')}`
     writeFileSync(this.#path('known'), known('host'))
     writeFileSync(this.#path('changed'), known('stranger'))
     writeFileSync(this.#path('unknown'), '')
     await this.#makeRoot()
     const lines = [
-      `Port ${ROUTER_PORT}`,
+      `Port ${this.#port}`,
       `ListenAddress ${ROUTER_IP}`,
       `HostKey ${this.#path('host')}`,
       `AuthorizedKeysFile ${this.#path('authorized')}`,
@@ -125,7 +137,7 @@ export class RemoteRouter {
 
   /** TCP connections to the sshd that stand. */
   async connections(): Promise<number> {
-    const filter = ['state', 'established', 'sport', '=', `:${ROUTER_PORT}`]
+    const filter = ['state', 'established', 'sport', '=', `:${this.#port}`]
     const text = await this.#home.in('box', 'ss', '-Htn', ...filter)
     return text.split('\n').filter(Boolean).length
   }

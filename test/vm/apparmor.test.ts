@@ -48,7 +48,7 @@ describe('vm: the app in its profile', function () {
     assert.ok(existsSync(join(import.meta.dirname, '../..', SUITE)))
     const mocha = 'node node_modules/mocha/bin/mocha.js --reporter spec'
     const { code, output } = await made!.machine.do(
-      `cd /tree && HOMESPIN_IMAGE=/srv/image CI=true timeout ${SUITE_MS / 1000} ${mocha} ${SUITE}; code=$?; dmesg | grep -i apparmor | tail -40 | cut -c1-300; exit $code`,
+      `cd /tree && HOMESPIN_IMAGE=/srv/image HOMESPIN_CONFINED=1 CI=true timeout ${SUITE_MS / 1000} ${mocha} ${SUITE}; code=$?; dmesg | grep -i apparmor | tail -40 | cut -c1-300; exit $code`,
       SUITE_MS + 30_000,
     )
     console.log(output.replace(/^/gm, '      '))

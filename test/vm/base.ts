@@ -9,7 +9,10 @@ const ROOT = join(import.meta.dirname, '../..')
 const MAKER = process.env.HOMESPIN_VM_MAKER ?? join(ROOT, '../shared/lab/vm/vm.sh')
 const MADE = join(ROOT, '.cache/vm')
 /** Besides what the maker puts on it: a service manager, a client of HTTP, and what tests in the machine need. */
-const PACKAGES = ['systemd', 'systemd-sysv', 'udev', 'dbus', 'curl', 'openssl', 'bind9-dnsutils']
+const PACKAGES = [
+  ...['systemd', 'systemd-sysv', 'udev', 'dbus', 'curl', 'openssl', 'bind9-dnsutils'],
+  ...['openssh-server', 'tcpdump', 'mosquitto'],
+]
 const PARTS = ['disk.img', 'vmlinuz', 'initrd']
 
 /** Where `disk.img`, `vmlinuz` and `initrd` are. */

@@ -13,7 +13,7 @@ function isShut({ level, restrictions, matches }: DesiredDevice): boolean {
 }
 
 /** Whether what it asks names for matters: at `local_only` nothing of the internet is open anyway. */
-function needsNames({ restrictions, matches }: DesiredDevice): boolean {
+export function needsNames({ restrictions, matches }: DesiredDevice): boolean {
   const { allow_list, no_dns_no_connect } = restrictions
   const byName = matches.some(({ domain }) => domain !== undefined)
   return byName || allow_list !== undefined || no_dns_no_connect !== undefined

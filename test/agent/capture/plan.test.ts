@@ -89,6 +89,18 @@ describe('mode gateway', () => {
       () => plan(HOST_BOX, { mode: 'gateway' }),
       /mode gateway found no interface.*--interface \(there are eth0, docker0\)/,
     )
+    assert.throws(
+      () => plan(HOST_BOX, { mode: 'gateway', app: true }),
+      /name one in the option Network interfaces \(interfaces\) \(there are eth0, docker0\)/,
+    )
+  })
+
+  it('takes no address for a network that a port gave itself for want of one', () => {
+    const [eth0, ...rest] = HOST_BOX as [LinkOf]
+    const lonely = { ...eth0, name: 'eth1', index: 70, gateways: [], ips: ['169.254.7.9/16'] }
+    assert.equal(plan([eth0, ...rest, lonely], { forwards: true }).mode, 'host')
+    const lan = { ...lonely, ips: ['198.51.100.1/24'] }
+    assert.equal(plan([eth0, ...rest, lan], { forwards: true }).mode, 'gateway')
   })
 })
 

@@ -1,8 +1,9 @@
 // What Home Assistant is told over a real broker, and what is done about others who write there.
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
+import { cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { DEVICE_ENTITIES } from '../../../protocol/home-assistant.ts'
+import { DEVICE_ENTITIES, ENABLED_ENTITIES } from '../../../protocol/home-assistant.ts'
 import type { Device } from '../../../protocol/messages.ts'
 import type { JournalEntry } from '../../../protocol/policy.ts'
 import { incident } from '../methods/home.ts'
@@ -16,6 +17,7 @@ const CAMERA: Device = {
 }
 const CONFIG = `homeassistant/device/homespin_home_${CAMERA.id}/config`
 const AGENT = 'homeassistant/device/homespin_home/config'
+const CONTROLS = 'homespin/home/ha/agent/controls'
 const state = (part: string, id = CAMERA.id): string => `homespin/home/ha/${id}/${part}`
 
 /** Keys of entities, without those that are only taken out. */
@@ -36,17 +38,22 @@ describe('Home Assistant', function () {
   it('is told of the agent and of each device, by MAC and with all that can be had', async () => {
     await begin()
     await until(() => at.last('homespin/home/ha/agent/state') !== undefined)
-    const { device: told, components, availability_topic, origin } = at.last(CONFIG)
+    const { device: told, components, availability, origin } = at.last(CONFIG)
     assert.deepEqual(told.identifiers, [`homespin_home_${CAMERA.id}`])
     assert.deepEqual(told.connections, [['mac', CAMERA.mac]])
     assert.equal(told.via_device, 'homespin_home')
     assert.equal(told.manufacturer, 'Example')
-    assert.equal(availability_topic, 'homespin/home/status')
+    assert.deepEqual(availability, [{ topic: 'homespin/home/status' }])
     assert.equal(origin.name, 'homespin')
     assert.deepEqual(Object.keys(components).sort(), Object.keys(DEVICE_ENTITIES).sort())
     for (const [key, component] of Object.entries<Record<string, unknown>>(components)) {
       assert.equal(component.unique_id, `homespin_home_${CAMERA.id}_${key}`)
     }
+    const enabled = Object.entries<Record<string, unknown>>(components)
+      .filter(([, { enabled_by_default }]) => enabled_by_default !== false)
+      .map(([key]) => key)
+    assert.deepEqual(enabled.toSorted(), ENABLED_ENTITIES.toSorted())
+    assert.ok(enabled.length <= 7)
     assert.deepEqual(components.quarantine.options, ['open', 'observe', 'local_only', 'full'])
     assert.deepEqual(at.last(AGENT).device.identifiers, ['homespin_home'])
     for (const topic of [CONFIG, AGENT, state('control'), 'homespin/home/ha/agent/state']) {
@@ -86,6 +93,46 @@ describe('Home Assistant', function () {
     await until(() => at.last(CONFIG).components.internet.unique_id === undefined, 10_000)
     assert.deepEqual(at.last(CONFIG).components.internet, { platform: 'switch' })
     assert.deepEqual(at.last(AGENT).components.default_policy, { platform: 'select' })
+  })
+
+  it('keeps controls that can not be held for the moment, and shows them as unavailable', async () => {
+    await begin()
+    const controls = (): string | undefined =>
+      at.ear.heard.findLast(({ topic }) => topic === CONTROLS)?.text
+    await until(() => at.last(CONFIG) !== undefined && controls() === 'online')
+    const [before, agent] = [at.last(CONFIG), at.last(AGENT)]
+    const kernel = ['internet', 'pause', 'quarantine']
+    for (const component of [
+      ...kernel.map((key) => before.components[key]),
+      agent.components.release_all,
+      agent.components.default_policy,
+    ]) {
+      const topics = component.availability.map(({ topic }: { topic: string }) => topic)
+      assert.deepEqual(topics, ['homespin/home/status', CONTROLS])
+      assert.equal(component.availability_mode, 'all')
+    }
+    // As enforce says it while a router can not be reached.
+    const away = actingInfo([])
+    for (const one of Object.values(away.capabilities)) one.passing = true
+    at.ha.info(away)
+    await until(() => controls() === 'offline')
+    at.ha.device({ ...CAMERA, name: 'renamed' })
+    await until(() => at.last(CONFIG).device.name === 'renamed', 10_000)
+    assert.deepEqual(at.last(CONFIG).components, before.components)
+    assert.deepEqual(at.last(AGENT).components, agent.components)
+    // Also where the agent starts during the fault, in its own folder or another.
+    const kept = mkdtempSync(join(tmpdir(), 'homespin-ha-'))
+    cpSync(at.data, kept, { recursive: true })
+    await at.stop()
+    await begin({ info: away, data: kept })
+    await until(() => controls() === 'offline' && at.last(CONFIG) !== undefined)
+    assert.deepEqual(at.last(CONFIG).components, before.components)
+    at.ha.info(actingInfo())
+    await until(() => controls() === 'online')
+    // What lasts takes them out.
+    at.ha.info(actingInfo([]))
+    await until(() => at.last(CONFIG).components.internet.unique_id === undefined, 10_000)
+    rmSync(kept, { recursive: true })
   })
 
   it('gets names as data alone: templates are the same whatever a device is called', async () => {

@@ -1,11 +1,12 @@
 // A Supervisor as far as an app sees it: its HTTP, and Core's websocket behind it. Also a program of its own, for a namespace
 // of its own: it listens on the address of its first argument, and takes a new state as a line of JSON.
-import { createHash } from 'node:crypto'
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { createInterface } from 'node:readline'
 import type { Duplex } from 'node:stream'
+import type { CoreBehind } from './fake-core.ts'
+import { acceptSocket, joinCore, sendFrame } from './fake-core.ts'
 
 export const TOKEN = 'a-token-of-the-supervisor'
 
@@ -16,6 +17,8 @@ export interface FakeState {
   self: Record<string, unknown>
   /** Of `config/auth/list`; absent: Core does not answer. */
   users?: Record<string, unknown>[]
+  /** A real Core behind it, which answers in place of `users`. */
+  core?: CoreBehind
   /** How this Supervisor calls apps. Default `addons`. */
   word?: 'addons' | 'apps'
 }
@@ -67,28 +70,21 @@ export class FakeSupervisor {
     } else send(404, { result: 'error', message: 'not found' })
   }
 
-  /** RFC 6455, as little as this takes: short frames of text, one at a time. */
   #upgrade(request: IncomingMessage, socket: Duplex): void {
     this.asked.push(request.url ?? '')
     this.#sockets.add(socket)
     socket.on('error', () => {})
-    if (this.state.users === undefined) return void socket.destroy()
-    const guid = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11'
-    const key = `${request.headers['sec-websocket-key']}${guid}`
-    const accept = createHash('sha1').update(key).digest('base64')
-    socket.write(
-      `HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${accept}\r\n\r\n`,
-    )
-    send(socket, { type: 'auth_required' })
-    let rest = Buffer.alloc(0)
-    socket.on('data', (data: Buffer) => {
-      rest = Buffer.concat([rest, data])
-      for (let frame = readFrame(rest); frame !== undefined; frame = readFrame(rest)) {
-        rest = rest.subarray(frame.bytes)
-        if (frame.text === undefined) return void socket.end()
-        this.#command(socket, JSON.parse(frame.text))
-      }
+    const { users, core } = this.state
+    if (users === undefined && core === undefined) return void socket.destroy()
+    let toCore: ((text: string) => void) | undefined
+    acceptSocket(request, socket, (text) => {
+      if (toCore !== undefined) return toCore(text)
+      const said = JSON.parse(text) as { type: string; access_token?: string; id?: number }
+      if (core !== undefined && said.type === 'auth' && said.access_token === TOKEN)
+        toCore = joinCore(core, socket)
+      else this.#command(socket, said)
     })
+    send(socket, { type: 'auth_required' })
   }
 
   #command(
@@ -108,27 +104,7 @@ export class FakeSupervisor {
 }
 
 function send(socket: Duplex, value: object): void {
-  const text = Buffer.from(JSON.stringify(value))
-  const head =
-    text.length < 126
-      ? Buffer.from([0x81, text.length])
-      : Buffer.from([0x81, 126, text.length >> 8, text.length & 255])
-  socket.write(Buffer.concat([head, text]))
-}
-
-/** The first frame of a client; undefined while it is not whole. Without `text` for a frame of another kind. */
-function readFrame(from: Buffer): { bytes: number; text?: string } | undefined {
-  if (from.length < 6) return undefined
-  const short = from.readUInt8(1) & 127
-  const at = short === 126 ? 4 : 2
-  const length = short === 126 ? from.readUInt16BE(2) : short
-  const bytes = at + 4 + length
-  if (from.length < bytes) return undefined
-  if ((from.readUInt8(0) & 15) !== 1) return { bytes }
-  const mask = from.subarray(at, at + 4)
-  const text = Buffer.from(from.subarray(at + 4, bytes))
-  for (let i = 0; i < text.length; i++) text[i] = (text[i] ?? 0) ^ (mask[i % 4] ?? 0)
-  return { bytes, text: text.toString() }
+  sendFrame(socket, JSON.stringify(value))
 }
 
 /** A user as Core lists one. */

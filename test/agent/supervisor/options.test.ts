@@ -39,7 +39,7 @@ describe('options of the app', () => {
     const known = [...Object.keys(APP_OPTIONS), ROUTER_HOST_KEY].toSorted()
     assert.deepEqual(Object.keys(schema).toSorted(), known)
     const config = load(options)
-    assert.equal(config.mode, 'auto')
+    assert.equal(config.mode, 'host')
     assert.equal(config.broker, 'supervisor')
     assert.equal(config.http, 'off')
     assert.equal(config.mqtt.publish_names, false)
@@ -101,9 +101,17 @@ describe('options of the app', () => {
     assert.deepEqual(load({ mode: 'gateway', interfaces: ['eth7'] }).interfaces, ['eth7'])
   })
 
+  it('leave a box where it is, unless they say more', () => {
+    assert.equal(load({}).mode, 'host')
+    assert.equal(load({ mode: 'auto', interfaces: [] }).mode, 'host')
+    assert.equal(load({ mode: 'auto', interfaces: ['eth1'] }).mode, 'auto')
+    assert.equal(load({ mode: 'mirror', interfaces: ['eth1'] }).mode, 'mirror')
+  })
+
   it('are named in what is said of a wrong one', () => {
     assert.throws(() => load({ mode: 'sideways' }), /the option mode: mode: .*"gateway"/)
     assert.throws(() => load({ broker: 'http://x' }), /the option broker: broker: expected/)
+    assert.throws(() => load({ mode: 'remote' }), /needs the option Router \(SSH\) \(router\)/)
     assert.throws(() => load('not json'), /options\.json holds no options/)
     assert.throws(() => load('[]'), /options\.json holds no options/)
   })

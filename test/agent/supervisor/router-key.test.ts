@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict'
 import { existsSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { prepareRouterKey } from '../../../agent/supervisor/router-key.ts'
+import { fingerprint, keyOf, prepareRouterKey } from '../../../agent/supervisor/router-key.ts'
 import { makeFolder, removeFolder } from '../../lab/folders.ts'
-import { requires } from '../../lab/process.ts'
+import { requires, succeed } from '../../lab/process.ts'
 import { recordingLog } from '../mqtt/listener.ts'
 
 const KEY = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKs'
@@ -38,13 +38,35 @@ describe('the key for a router', function () {
     assert.equal(read('id_ed25519.pub').trim(), own)
   })
 
+  it('is compared by the fingerprint that the router itself tells', async () => {
+    for (const kind of ['ed25519', 'ecdsa', 'rsa']) {
+      const file = join(data, kind)
+      await succeed('ssh-keygen', ['-q', '-t', kind, '-N', '', '-f', file])
+      const key = readFileSync(`${file}.pub`, 'utf8').trim()
+      const told = await succeed('ssh-keygen', ['-lf', `${file}.pub`])
+      assert.equal(told.split(' ')[1], fingerprint(key))
+    }
+  })
+
+  it('of a router that has several is always the same one', () => {
+    const rsa = `ssh-rsa ${'A'.repeat(300)}`
+    const ecdsa = `ecdsa-sha2-nistp256 ${'A'.repeat(100)}`
+    const said = (...keys: string[]): string =>
+      ['# router:22 SSH-2.0-dropbear', ...keys.map((key) => `router ${key}`), ''].join('\n')
+    assert.equal(keyOf(said(rsa, ecdsa, KEY)), KEY)
+    assert.equal(keyOf(said(KEY, rsa, ecdsa)), KEY)
+    assert.equal(keyOf(said(rsa, ecdsa)), ecdsa)
+    assert.equal(keyOf(said(rsa)), rsa)
+    assert.equal(keyOf(said('nonsense')), undefined)
+  })
+
   it('opens nothing until the router’s own key was compared', async () => {
     const lines = await prepare(undefined)
     assert.equal(read('known_hosts'), '')
     assert.ok(lines.some((line) => /127\.0\.0\.77 does not answer by SSH/.test(line)))
     const wrong = await prepare('no key at all')
     assert.equal(read('known_hosts'), '')
-    assert.ok(wrong.some((line) => /router_host_key is no key/.test(line)))
+    assert.ok(wrong.some((line) => /\(router_host_key\) is no key/.test(line)))
     assert.ok(existsSync(join(data, 'ssh/id_ed25519')))
   })
 })

@@ -52,4 +52,4 @@ I
 systemctl --quiet enable lab-wires.service lab-shell.service nftables.service systemd-networkd.service
 # What a router in a test does not need, so that it boots sooner.
 systemctl --quiet mask serial-getty@ttyS0.service getty@tty1.service systemd-networkd-wait-online.service \
-  systemd-logind.service apt-daily.timer apt-daily-upgrade.timer apparmor.service
+  systemd-logind.service apt-daily.timer apt-daily-upgrade.timer apparmor.service ssh.service ssh.socket mosquitto.service
