@@ -47,7 +47,10 @@ const NOTHING_PASSES =
 const PANEL = fileURLToPath(new URL('../panel/dist/', import.meta.url))
 
 export interface AgentParts {
+  /** `data` is where this home is kept. */
   config: Config
+  /** The folder that commands name, in which they find the socket. Default: `config.data`. */
+  home?: string
   version: string
   addon: Addon
   clock: Clock
@@ -60,6 +63,9 @@ export interface AgentParts {
 export interface Reachable {
   page: string | undefined
   broker: string
+  /** Id and prefix of its topics. */
+  agent: string
+  prefix: string
   mode: Mode
   data: string
 }
@@ -203,7 +209,7 @@ export class Agent {
     })
     this.#http = new HttpServer({
       ...httpOptions(config),
-      socketPath: join(config.data, SOCKET),
+      socketPath: join(parts.home ?? config.data, SOCKET),
       panelDir: PANEL,
       version: parts.version,
       methods,
@@ -236,11 +242,18 @@ export class Agent {
       this.#board.publish()
       await this.#homeAssistant.start()
       this.#control.announce()
-      return { page: this.#http.url, broker: this.#mqtt.url, mode, data: this.#parts.config.data }
+      return this.#reachable(mode)
     } catch (error) {
       await this.stop()
       throw error
     }
+  }
+
+  #reachable(mode: Mode): Reachable {
+    const { config, home = config.data } = this.#parts
+    const { agent, mqtt } = config
+    const broker = this.#mqtt.url
+    return { page: this.#http.url, broker, agent, prefix: mqtt.prefix, mode, data: home }
   }
 
   /** Ends capture first, so that the last flows are still kept and told; then the rest, backwards. */
