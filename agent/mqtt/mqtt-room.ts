@@ -188,9 +188,11 @@ export class MqttRoom {
 
   async #startBroker(topics: Topics): Promise<Link> {
     const { config, log } = this.#parts
-    const port = config.mqtt.embedded_port
+    const { embedded_port: port, username, password } = config.mqtt
     this.#broker = new EmbeddedBroker({
       listen: { host: '127.0.0.1', port: port ?? MQTT_PORT, fixed: port !== undefined },
+      ...(username === undefined ? {} : { user: username }),
+      ...(password === undefined ? {} : { password }),
       log,
     })
     await this.#broker.start()
