@@ -7,6 +7,7 @@ import type { Device, Loss, Mode } from '../protocol/messages.ts'
 import type { Addon } from './addon.ts'
 import { parseMac } from './address.ts'
 import type { Clock } from './clock.ts'
+import { bootMs } from './clock.ts'
 import type { Config } from './config.ts'
 import { Control, withPolicy } from './control.ts'
 import { DeviceDesk } from './device-desk.ts'
@@ -27,6 +28,7 @@ import { loadVendors } from './inventory/vendors.ts'
 import type { Log } from './log.ts'
 import { agentMethods } from './methods/catalogue.ts'
 import type { VerdictDesk } from './methods/changes.ts'
+import { readOnlyWhile } from './methods/read-only.ts'
 import type { AnyMethod } from './methods/registry.ts'
 import { createRegistry } from './methods/registry.ts'
 import { MqttRoom } from './mqtt/mqtt-room.ts'
@@ -180,18 +182,15 @@ export class Agent {
       incidents: (limit) => this.#control.incidents.find({ limit }),
       inventory: this.#inventory,
     })
-    const methods = createRegistry(this.#methods())
+    const methods = readOnlyWhile(createRegistry(this.#methods()), () => this.#mqtt.readOnly)
+    const startedMs = bootMs()
     this.#mqtt = new MqttRoom({
       config,
       instance: this.#instance,
-      startedMs: clock.now(),
       clock,
+      upMs: () => bootMs() - startedMs,
       log: log.child('mqtt'),
-      onOtherInstance: (other) => {
-        if (!other.this_is_later) return
-        this.#board.otherInstance()
-        this.#homeAssistant.stop()
-      },
+      onInstances: (capability) => this.#board.setCapability('instance', capability),
       guest: this.#homeAssistant,
       commands: { methods, data: config.data, isSynchronised: boxTime().synchronised },
       ...(parts.app?.broker === undefined ? {} : { finder: parts.app.broker }),
@@ -242,6 +241,7 @@ export class Agent {
       this.#board.publish()
       await this.#homeAssistant.start()
       this.#control.announce()
+      this.#mqtt.complete()
       return this.#reachable(mode)
     } catch (error) {
       await this.stop()

@@ -83,15 +83,6 @@ export class InfoBoard {
     })
   }
 
-  /** Another instance has the same agent id and was there first. */
-  otherInstance(): void {
-    this.setCapability('commands', {
-      ok: false,
-      reason:
-        'another agent with this id is on the broker: this one only reads; give each its own --agent',
-    })
-  }
-
   /** After each tick: interfaces that went or came and losses are told at once, other counters now and then. */
   update(batch: Batch, loss: Loss, nowMs: number): void {
     const interfaces: InterfaceInfo[] = batch.interfaces.map(({ name, up, packets, dropped }) => ({
