@@ -10,6 +10,7 @@ import type { Log } from '../log.ts'
 import { Backlog } from './backlog.ts'
 import { dnsRecord } from './batch.ts'
 import { BatchStream } from './batch-stream.ts'
+import { BlockedStream } from './blocked-stream.ts'
 import { DeviceBoard } from './device-board.ts'
 import { Leftovers } from './leftovers.ts'
 import type { Incoming, LinkHandlers, PublishOptions, PublishOutcome } from './mqtt-link.ts'
@@ -71,7 +72,7 @@ export class Publisher {
   readonly #outbox: Outbox
   readonly #board: DeviceBoard
   readonly #leftovers: Leftovers
-  readonly #streams: { flows: BatchStream; dns: BatchStream }
+  readonly #streams: { flows: BatchStream; dns: BatchStream; blocked: BlockedStream }
   /** Topics of orders begin with it. */
   readonly #commandBase: string
   #info: Info | undefined
@@ -79,7 +80,7 @@ export class Publisher {
   #timer: NodeJS.Timeout | undefined
   #stopping = false
   #complete = false
-  #oversize = 0
+  #unsent = 0
 
   constructor(options: PublisherOptions) {
     const { link, topics, limits = {} } = options
@@ -111,6 +112,7 @@ export class Publisher {
         'dns',
         new Backlog(limits.maxDns ?? 10_000, bytes / 2),
       ),
+      blocked: new BlockedStream(link, topics.blocked),
     }
   }
 
@@ -124,6 +126,7 @@ export class Publisher {
         this.#outbox.open()
         this.#streams.flows.flush()
         this.#streams.dns.flush()
+        this.#streams.blocked.flush()
         if (this.#complete) this.#leftovers.look()
       },
       disconnected: () => {
@@ -206,34 +209,30 @@ export class Publisher {
     else clear()
   }
 
-  /** Publishes what was dropped, once: whoever is away has the rules' counters. */
-  publishBlocked(batch: BlockedBatch): void {
-    const { topics, publishNames } = this.#options
-    const blocked = publishNames ? batch.blocked : batch.blocked.map(withoutName)
-    this.#publishOnce(topics.blocked, JSON.stringify({ ...batch, blocked }))
+  /** Publishes what was dropped; while the broker is away or slow it is summed up and waits. */
+  publishBlocked({ from_ms, to_ms, blocked }: BlockedBatch): void {
+    const shown = this.#options.publishNames ? blocked : blocked.map(withoutName)
+    this.#streams.blocked.add({ from_ms, to_ms, blocked: shown })
   }
 
-  /** Publishes a first packet that waits: now or never. */
+  /** Publishes a first packet that waits: now or never, and never is counted. */
   publishConnection(connection: Connection): void {
-    const { topics, publishNames } = this.#options
+    const { link, topics, publishNames } = this.#options
     const { remote_name, ...nameless } = connection
-    this.#publishOnce(topics.connection, JSON.stringify(publishNames ? connection : nameless))
+    const payload = JSON.stringify(publishNames ? connection : nameless)
+    if (!link.connected || link.bufferedBytes > MEBIBYTE) this.#unsent++
+    else if (this.#fits(payload))
+      void link.publish(topics.connection, payload, { qos: 0, retain: false })
   }
 
-  #publishOnce(topic: string, payload: string): void {
-    const { link } = this.#options
-    if (!link.connected) return
-    if (link.bufferedBytes > MEBIBYTE) this.#oversize++
-    else if (this.#fits(payload)) void link.publish(topic, payload, { qos: 0, retain: false })
-  }
-
-  /** What was dropped since the start, for `Info.loss`: events, states, flows and DNS queries. */
+  /** What was dropped since the start, for `Info.loss`: events, states, flows, DNS queries, what was blocked and what waited. */
   get spoolDropped(): number {
     return (
       this.#outbox.dropped +
       this.#streams.flows.dropped +
       this.#streams.dns.dropped +
-      this.#oversize
+      this.#streams.blocked.dropped +
+      this.#unsent
     )
   }
 
@@ -249,7 +248,7 @@ export class Publisher {
     // Four bytes a unit are more than UTF-8 takes: the count is needed for large ones only.
     if (payload.length * 4 <= MAX_PAYLOAD_BYTES || Buffer.byteLength(payload) <= MAX_PAYLOAD_BYTES)
       return true
-    this.#oversize++
+    this.#unsent++
     return false
   }
 

@@ -1,86 +1,17 @@
 import assert from 'node:assert/strict'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { MqttLink } from '../../../agent/mqtt/mqtt-link.ts'
-import type { PublisherOptions } from '../../../agent/mqtt/publisher.ts'
-import { linkNeeds, Publisher } from '../../../agent/mqtt/publisher.ts'
-import { MAX_PAYLOAD_BYTES, topicsOf } from '../../../protocol/topics.ts'
-import type { Mosquitto, MosquittoOptions } from '../../nodes/mosquitto.ts'
-import { hasMosquitto, startMosquitto } from '../../nodes/mosquitto.ts'
-import type { Listener } from './listener.ts'
-import {
-  device,
-  dns,
-  event,
-  flow,
-  gateTo,
-  info,
-  interval,
-  listenTo,
-  recordingLog,
-  until,
-} from './listener.ts'
-
-const topics = topicsOf('house')
+import { MAX_PAYLOAD_BYTES } from '../../../protocol/topics.ts'
+import { hasMosquitto } from '../../nodes/mosquitto.ts'
+import { device, dns, event, flow, gateTo, info, interval, until } from './listener.ts'
+import { broker, cleanUps, listener, publisher, stopAll, topics } from './publishing.ts'
 
 describe('Publisher with a real mosquitto', function () {
   this.timeout(60_000)
-  const cleanUps: (() => Promise<unknown>)[] = []
-
   before(function () {
     if (!hasMosquitto()) this.skip()
   })
 
-  afterEach(async () => {
-    for (const cleanUp of cleanUps.splice(0).reverse()) await cleanUp()
-  })
-
-  async function broker(options: MosquittoOptions = {}): Promise<Mosquitto> {
-    const started = await startMosquitto({
-      ...options,
-      config: ['max_queued_messages 0', ...(options.config ?? [])],
-    })
-    cleanUps.push(started.stop)
-    return started
-  }
-
-  function publisher(
-    port: number,
-    more: Partial<PublisherOptions> = {},
-  ): {
-    publisher: Publisher
-    link: MqttLink
-    log: ReturnType<typeof recordingLog>
-  } {
-    const log = recordingLog()
-    const link = new MqttLink({
-      url: `mqtt://127.0.0.1:${port}`,
-      clientIdPrefix: 'homespin-test',
-      ...linkNeeds(topics),
-      log,
-      maxBackOffMs: 300,
-    })
-    const made = new Publisher({
-      link,
-      topics,
-      instance: 'one',
-      clock: { now: () => Date.now() },
-      log,
-      publishNames: true,
-      ...more,
-    })
-    made.start()
-    cleanUps.push(() => made.stop())
-    return { publisher: made, link, log }
-  }
-
-  async function listener(
-    port: number,
-    filter: string | string[] = 'homespin/#',
-  ): Promise<Listener> {
-    const made = await listenTo(`mqtt://127.0.0.1:${port}`, filter)
-    cleanUps.push(made.stop)
-    return made
-  }
+  afterEach(stopAll)
 
   it('retains status, info and devices, and says offline at its end', async () => {
     const { port } = await broker()
@@ -204,51 +135,6 @@ describe('Publisher with a real mosquitto', function () {
     assert.equal(one.spoolDropped, 0)
   })
 
-  it('sends its state again to a broker that forgot everything', async () => {
-    const first = await broker()
-    const { publisher: one, link } = publisher(first.port)
-    one.publishInfo(info('one', 1000))
-    for (let n = 0; n < 100; n++) one.publishDevice(device(n))
-    await until(() => link.connected)
-    await first.stop()
-    await until(() => !link.connected)
-    one.publishDevice(device(5, { name: 'renamed' }))
-    await broker({ port: first.port })
-    await until(() => link.connected)
-    const heard = await listener(first.port)
-    await until(() => heard.heard.length >= 102)
-    assert.equal(heard.on(topics.device(device(5).id))[0].name, 'renamed')
-  })
-
-  it('merges flows while the broker is away, and bounds and counts the rest', async () => {
-    const { port } = await broker()
-    const gate = await gateTo(port)
-    cleanUps.push(gate.stop)
-    const { publisher: one } = publisher(gate.port, {
-      limits: { maxFlows: 100, maxDns: 10, maxEvents: 50, maxBacklogBytes: 1024 * 1024 },
-    })
-    for (let round = 0; round < 20; round++) {
-      const flows = Array.from({ length: 100 }, (_, n) => flow(n, { sent_bytes: round }))
-      one.publishInterval(interval(round * 1000, flows, { dns: [dns(`q${round}.example.com`)] }))
-    }
-    for (let n = 1; n <= 60; n++) one.publishEvent(event(n))
-    assert.equal(one.spoolDropped, 10 + 10)
-    one.publishInterval(interval(20_000, [flow(1000)]))
-    assert.equal(one.spoolDropped, 21)
-    const heard = await listener(port)
-    gate.open()
-    await until(() => heard.on(topics.event).length > 0 && heard.on(topics.flow).length > 0)
-    await until(() => heard.on(topics.event).at(-1).seq === 60)
-    const [batch] = heard.on(topics.flow)
-    assert.equal(batch.flows.length, 100)
-    assert.ok(
-      batch.flows.slice(0, 99).every((one: { sent_bytes: number }) => one.sent_bytes === 19),
-    )
-    assert.deepEqual([batch.from_ms, batch.to_ms, batch.complete], [0, 21_000, false])
-    assert.equal(heard.on(topics.dns)[0].dns.length, 10)
-    assert.equal(heard.on(topics.event)[0].seq, 11)
-  })
-
   it('publishes who a device is at once, and its counters every 30 s', async () => {
     const { port } = await broker()
     const heard = await listener(port, topics.devices)
@@ -326,62 +212,6 @@ describe('Publisher with a real mosquitto', function () {
     await until(() => old.heard.at(-1)?.text === 'online')
     await sleep(300)
     assert.equal(old.heard.filter(({ text }) => text.includes('"one"')).length, 2)
-  })
-
-  it('takes off the broker what an earlier run left there, and nothing else', async () => {
-    const { port } = await broker()
-    const old = await listener(port, 'nothing')
-    const put = async (topic: string): Promise<void> => {
-      await old.client.publishAsync(topic, '{}', { retain: true, qos: 1 })
-    }
-    const others = [
-      'homespin/house/device/not-an-id',
-      `homespin/house/device/${device(1).id}/more`,
-      'homespin/house/incident/NOT-ONE',
-      'homespin/house/response/block',
-      `homespin/attic/device/${device(2).id}`,
-    ]
-    const left = [topics.device(device(2).id), topics.incident('run-1')]
-    for (const topic of [...others, ...left, topics.device(device(1).id)]) await put(topic)
-    const { publisher: one, link } = publisher(port, { leftoverMs: 300 })
-    await until(() => link.connected)
-    one.publishDevice(device(1))
-    one.complete()
-    // Told while it still listens.
-    one.publishDevice(device(2, { name: 'back' }))
-    await sleep(800)
-    const heard = await listener(port)
-    await until(() => heard.heard.length >= others.length + 3)
-    await sleep(100)
-    assert.deepEqual(
-      heard.heard.map(({ topic }) => topic).sort(),
-      [...others, topics.device(device(1).id), topics.device(device(2).id), topics.status].sort(),
-    )
-    // The same again, where it was away when an incident ended.
-    const gone = topics.incident('run-2')
-    await put(gone)
-    link.reconnect()
-    const cleared = await listener(port, gone)
-    await until(() => cleared.heard.at(-1)?.text === '')
-  })
-
-  it('is not held up by a broker that is full of made-up devices', async () => {
-    const { port } = await broker()
-    const old = await listener(port, 'nothing')
-    const put = (n: number): Promise<unknown> =>
-      old.client.publishAsync(topics.device(device(n).id), 'x'.repeat(500), { retain: true })
-    for (let at = 0; at < 20_000; at += 500)
-      await Promise.all(Array.from({ length: 500 }, (_, n) => put(at + n)))
-    const limits = { maxDevices: 100 }
-    const { publisher: one, link } = publisher(port, { leftoverMs: 10_000, limits })
-    await until(() => link.connected)
-    const heard = await listener(port, topics.event)
-    one.complete()
-    const begun = performance.now()
-    one.publishEvent(event(1))
-    await until(() => heard.on(topics.event).length === 1, 20_000)
-    console.log(`      an event meanwhile took ${Math.round(performance.now() - begun)} ms`)
-    assert.equal(link.connected, true)
   })
 
   it('does not lose its will: a killed agent is offline', async () => {
