@@ -4,16 +4,14 @@ import { fileURLToPath } from 'node:url'
 import type { Batch, Capture } from '../native/index.ts'
 import type { DeviceList } from '../protocol/http.ts'
 import type { Device, Loss, Mode } from '../protocol/messages.ts'
-import type { Addon } from './addon.ts'
 import { parseMac } from './address.ts'
-import type { Clock } from './clock.ts'
+import type { AgentParts, Reachable } from './agent-parts.ts'
+import { newInstance, verdictsOf } from './agent-parts.ts'
 import { bootMs } from './clock.ts'
-import type { Config } from './config.ts'
 import { Control, withPolicy } from './control.ts'
 import { DeviceDesk } from './device-desk.ts'
 import type { KernelRoom } from './enforce/from-config.ts'
 import { kernelRoom } from './enforce/from-config.ts'
-import type { FirstPacketDesk } from './enforce/gate/first-packets.ts'
 import { NoEnforcement } from './enforce/no-enforcement.ts'
 import { remoteRoom } from './enforce/remote-room.ts'
 import { FlowLines } from './flows/flow-lines.ts'
@@ -25,9 +23,7 @@ import type { DeviceEntry } from './inventory/inventory.ts'
 import { deviceMessage, Inventory } from './inventory/inventory.ts'
 import { addressBytes, Locality } from './inventory/locality.ts'
 import { loadVendors } from './inventory/vendors.ts'
-import type { Log } from './log.ts'
 import { agentMethods } from './methods/catalogue.ts'
-import type { VerdictDesk } from './methods/changes.ts'
 import { readOnlyWhile } from './methods/read-only.ts'
 import type { AnyMethod } from './methods/registry.ts'
 import { createRegistry } from './methods/registry.ts'
@@ -41,36 +37,11 @@ import { SOCKET } from './paths.ts'
 import { Pipeline } from './pipeline.ts'
 import { boxTime } from './policy/timers.ts'
 import { Source } from './source.ts'
-import type { App } from './supervisor/app.ts'
 import { systemTimeZone } from './time-zone.ts'
 
 const NOTHING_PASSES =
   'nothing passes this box: what is shown is made up or was captured earlier. Start in mode gateway or bridge to enforce'
 const PANEL = fileURLToPath(new URL('../panel/dist/', import.meta.url))
-
-export interface AgentParts {
-  /** `data` is where this home is kept. */
-  config: Config
-  /** The folder that commands name, in which they find the socket. Default: `config.data`. */
-  home?: string
-  version: string
-  addon: Addon
-  clock: Clock
-  log: Log
-  /** Where this runs as an app of Home Assistant. */
-  app?: App
-}
-
-/** Where the running agent can be reached. */
-export interface Reachable {
-  page: string | undefined
-  broker: string
-  /** Id and prefix of its topics. */
-  agent: string
-  prefix: string
-  mode: Mode
-  data: string
-}
 
 /** Builds the graph; `start` and `stop` run through it in order. */
 export class Agent {
@@ -155,7 +126,7 @@ export class Agent {
         journal: (entry) => this.#out.journal(entry),
         incident: (incident) => this.#out.incident(incident),
         blocked: (batch) => this.#out.blocked(batch),
-        device: (entry) => this.#out.device(this.#deviceNow(entry)),
+        device: (entry) => this.#desk.show(entry),
         event: (event) => this.#out.event(event),
         capability: (name, capability) => this.#board.setCapability(name, capability),
       },
@@ -165,7 +136,10 @@ export class Agent {
       goneAfterMs: config.devices.gone_after_s * 1000,
       save: (devices) => this.#history.saveDevices(devices),
       changed: (ids) => this.#control.devicesChanged(ids),
-      tell: (device) => this.#out.device(withPolicy(device, this.#control.policyOf(device.id))),
+      tell: (device, live) => {
+        const policy = this.#control.policyOf(device.id)
+        this.#out.device(withPolicy(device, policy), withPolicy(live, policy))
+      },
       forget: (id) => this.#forget(id),
       event: (event) => this.#out.event(event),
     })
@@ -176,7 +150,7 @@ export class Agent {
       publishNames: () => this.#mqtt.publishesNames,
       nowMs: () => clock.now(),
       log: log.child('home-assistant'),
-      devices: () => this.#devices().devices,
+      devices: () => this.#devices().devices.map((device) => this.#desk.stored(device)),
       info: () => this.#board.info,
       rules: () => this.#control.standing.rules ?? [],
       incidents: (limit) => this.#control.incidents.find({ limit }),
@@ -232,7 +206,9 @@ export class Agent {
       await this.#http.start()
       await this.#parts.app?.start(this.#http)
       await this.#history.start()
-      this.#inventory.restore(this.#history.loadDevices(), parseMac)
+      const devices = this.#history.loadDevices()
+      this.#inventory.restore(devices, parseMac)
+      this.#desk.restore(devices)
       await this.#mqtt.start()
       const mode = await this.#source.start()
       // At once: what comes in meanwhile has room for a moment only.
@@ -372,17 +348,4 @@ export class Agent {
         [owner, originator, responder].some((entry) => entry?.id === device),
     )
   }
-}
-
-function verdictsOf(first: FirstPacketDesk): VerdictDesk {
-  return {
-    decide: (id, verdict, rememberS = 0) =>
-      first.verdict(id, verdict === 'accept', rememberS * 1000) === 'decided',
-  }
-}
-
-/** Time and chance in base 36: no two starts of an agent have the same. */
-function newInstance(nowMs: number): string {
-  const chance = Math.floor(Math.random() * 46656)
-  return `${nowMs.toString(36)}${chance.toString(36).padStart(3, '0')}`
 }

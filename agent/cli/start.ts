@@ -1,8 +1,8 @@
 // homespin start: runs the agent until it is told to stop.
 import { join } from 'node:path'
 import { addon } from '../addon.ts'
-import type { AgentParts, Reachable } from '../agent.ts'
 import { Agent } from '../agent.ts'
+import type { AgentParts, Reachable } from '../agent-parts.ts'
 import { wallClock } from '../clock.ts'
 import type { Config } from '../config.ts'
 import { makeDataFolder, stateFolder } from '../data-folder.ts'
