@@ -102,6 +102,7 @@ export class Agent {
       onNeighbour: (mac, ip, ipv6) => this.#inventory.seen(mac, ip, ipv6, clock.now()),
       onPlace: (mode, lan, visibility) => this.#board.setPlace(mode, lan, visibility),
       onBox: () => this.#room?.enforcement.boxChanged(),
+      onCapture: (capability) => this.#board.setCapability('capture', capability),
     })
     this.#history = new History({ ...historyOptions(config), clock, log: log.child('history') })
     this.#board = new InfoBoard({
@@ -248,14 +249,22 @@ export class Agent {
   }
 
   #onTick(tick: Tick): void {
-    const { interval, rates, batch } = tick
+    const { interval, rates, batch, over } = tick
     this.#rates = rates
-    this.#history.add(interval)
+    // What nobody looked at is absent there, not zero.
+    if (!over) this.#history.add(interval)
     this.#out.interval(tick)
     this.#desk.tick(interval.to_ms)
     this.#control.tick(interval.to_ms)
     this.#board.update(this.#source.shown(batch), this.#loss(batch), interval.to_ms)
-    if (batch.ended && !this.#stopping) this.onEnded(batch.error)
+    if (batch.ended && !this.#stopping) this.#ended(batch.error)
+  }
+
+  #ended(error: string | undefined): void {
+    const reason =
+      error === undefined ? 'The capture has come to its end.' : `The capture ended: ${error}`
+    this.#board.setCapability('capture', { ok: false, reason })
+    this.onEnded(error)
   }
 
   #loss(batch: Batch): Loss {

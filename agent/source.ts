@@ -1,6 +1,6 @@
 // Where packets come from: interfaces of this box or of a router, a capture that is played, or the made-up home.
 import type { Batch, Capture } from '../native/index.ts'
-import type { Mode } from '../protocol/messages.ts'
+import type { Capability, Mode } from '../protocol/messages.ts'
 import type { Addon } from './addon.ts'
 import { CommandSource, DEMO_LAN, demoCommand } from './capture/command-source.ts'
 import { LiveCapture } from './capture/live.ts'
@@ -26,7 +26,11 @@ export interface SourceParts {
   onPlace: (mode: Mode, lan: readonly string[], visibility: string) => void
   /** What the kernel says of this box has changed. */
   onBox: () => void
+  /** Whether packets come: at the start, and where that changes by itself. */
+  onCapture: (capability: Capability) => void
 }
+
+const TAKEN: Capability = { ok: true, reason: 'Packets are taken.' }
 
 /** Feeds the capture. */
 export class Source {
@@ -47,7 +51,8 @@ export class Source {
 
   /** Opens what the mode captures. Throws an Error that says what is missing. */
   async start(): Promise<Mode> {
-    const { config, log } = this.#parts
+    const { config, log, onCapture } = this.#parts
+    onCapture(TAKEN)
     if (config.mode === 'demo') return this.#startDemo()
     if (this.router !== undefined) return await this.#startRemote(this.router)
     if (this.live === undefined) return await this.#startFiles(config)
@@ -74,7 +79,7 @@ export class Source {
 
   /** Something that should be captured is not now. */
   get blind(): boolean {
-    return this.router?.capture.blind ?? false
+    return this.#command?.away !== undefined || (this.router?.capture.blind ?? false)
   }
 
   /** A batch with the interfaces of a router, where they are what is captured. */
@@ -145,8 +150,10 @@ export class Source {
   }
 
   #startDemo(): Mode {
-    const { capture, log, onPlace } = this.#parts
+    const { capture, log, onPlace, onCapture } = this.#parts
     this.#command = new CommandSource(demoCommand(), log.child('demo'))
+    this.#command.onAway = (reason) =>
+      onCapture(reason === undefined ? TAKEN : { ok: false, reason })
     capture.readDescriptor(this.#command.start(), true)
     this.#setHome(DEMO_LAN)
     onPlace(
