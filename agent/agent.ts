@@ -104,7 +104,14 @@ export class Agent {
       onBox: () => this.#room?.enforcement.boxChanged(),
       onCapture: (capability) => this.#board.setCapability('capture', capability),
     })
-    this.#history = new History({ ...historyOptions(config), clock, log: log.child('history') })
+    const { synchronised: isSynchronised } = boxTime()
+    this.#history = new History({
+      ...historyOptions(config),
+      clock,
+      bootMs,
+      isSynchronised,
+      log: log.child('history'),
+    })
     this.#board = new InfoBoard({
       instance: this.#instance,
       agent: config.agent,
@@ -167,7 +174,7 @@ export class Agent {
       log: log.child('mqtt'),
       onInstances: (capability) => this.#board.setCapability('instance', capability),
       guest: this.#homeAssistant,
-      commands: { methods, data: config.data, isSynchronised: boxTime().synchronised },
+      commands: { methods, data: config.data, isSynchronised },
       ...(parts.app?.broker === undefined ? {} : { finder: parts.app.broker }),
     })
     this.#observer = new Observer({
@@ -256,6 +263,7 @@ export class Agent {
     this.#out.interval(tick)
     this.#desk.tick(interval.to_ms)
     this.#control.tick(interval.to_ms)
+    this.#board.setStored([...this.#history.problems, this.#control.storeProblem])
     this.#board.update(this.#source.shown(batch), this.#loss(batch), interval.to_ms)
     if (batch.ended && !this.#stopping) this.#ended(batch.error)
   }

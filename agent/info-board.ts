@@ -83,6 +83,16 @@ export class InfoBoard {
     })
   }
 
+  /** What can't be stored now; empty or undefined where all can. */
+  setStored(problems: readonly (string | undefined)[]): void {
+    const reasons = problems.filter((each) => each !== undefined)
+    const ok = reasons.length === 0
+    this.setCapability('store', {
+      ok,
+      reason: ok ? 'All that is kept is stored.' : reasons.join(' '),
+    })
+  }
+
   /** After each tick: interfaces that went or came and losses are told at once, other counters now and then. */
   update(batch: Batch, loss: Loss, nowMs: number): void {
     const interfaces: InterfaceInfo[] = batch.interfaces.map(({ name, up, packets, dropped }) => ({
