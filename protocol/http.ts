@@ -2,7 +2,7 @@
 // GET api/info → Info · GET api/devices → DeviceList · GET api/flows → FlowList · GET api/history → History
 // GET api/history/remotes → RemoteList · GET api/live → server-sent events, see LiveEvents.
 import type { BlockedBatch, Connection, Incident } from './act.ts'
-import type { AgentEvent, Device, Flow, Info } from './messages.ts'
+import type { AgentEvent, Device, Dns, Flow, Info } from './messages.ts'
 import type { Group, JournalEntry, RuleView } from './policy.ts'
 
 /** Why a request was refused, with a 4xx or 5xx status. */
@@ -98,8 +98,13 @@ export interface IncidentList {
 export interface LiveEvents {
   info: Info
   devices: DeviceList
-  /** At least once a second while flows change, most bytes first; at most 250 in one event, a busy second has several. */
+  /**
+   * At least once a second while flows change, most bytes first; `changed` is how many did. At most 1000 in one event, and 250
+   * where 4096 and more changed, as there are then several in a second.
+   */
   flows: { flows: Flow[]; changed: number; complete: boolean; to_ms: number }
+  /** DNS queries of the same time, where there were any: at most 250; `asked` is how many there were. */
+  dns: { dns: Dns[]; asked: number; to_ms: number }
   /** Once a second. */
   rates: { rates: DeviceRate[]; to_ms: number }
   device: Device
