@@ -3,7 +3,7 @@
 // GET api/history/remotes → RemoteList · GET api/live → server-sent events, see LiveEvents.
 import type { BlockedBatch, Connection, Incident } from './act.ts'
 import type { AgentEvent, Device, Dns, Flow, Info } from './messages.ts'
-import type { Group, JournalEntry, RuleView } from './policy.ts'
+import type { Group, JournalEntry, Level, RuleView } from './policy.ts'
 
 /** Why a request was refused, with a 4xx or 5xx status. */
 export interface HttpError {
@@ -92,6 +92,28 @@ export interface JournalList {
 /** `GET api/incidents?device=ID&state=open|closed&limit=N`: the latest first (limit 1–1000, default 100). */
 export interface IncidentList {
   incidents: Incident[]
+}
+
+/** How much is too much: `reverse_firewall` of the configuration, or of one device or group where it has its own. */
+export interface LimitView {
+  device_id?: string
+  group_id?: string
+  /** New connections in the window. */
+  connections?: number
+  /** Different remotes in the window. */
+  remotes?: number
+  window_s?: number
+  policy?: 'notify' | 'ask' | 'quarantine'
+  level?: Level
+  for_s?: number
+}
+
+/** `GET api/limits` */
+export interface LimitList {
+  /** For all that have none of their own. */
+  all: LimitView
+  /** Of devices and groups; what is absent is as for all. */
+  exceptions: LimitView[]
 }
 
 /** Named server-sent events of `GET api/live`; each `data` is JSON. The first ones are `info` and `devices`. */

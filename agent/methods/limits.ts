@@ -1,5 +1,6 @@
 // The reverse firewall's limits: those for all from the configuration, and those of devices and groups.
 import { z } from 'zod'
+import type { LimitView } from '../../protocol/http.ts'
 import { LEVELS } from '../../protocol/policy.ts'
 import type { LimitEntry } from '../detect/limit-book.ts'
 import type { Limits } from '../detect/limits.ts'
@@ -21,18 +22,6 @@ export interface LimitDesk {
   all: () => Limits
   list: () => LimitEntry[]
   set: (entry: LimitEntry) => void
-}
-
-/** One set of limits as it is told. */
-interface ToldLimits {
-  device_id?: string
-  group_id?: string
-  connections?: number
-  remotes?: number
-  window_s?: number
-  policy?: string
-  level?: string
-  for_s?: number
 }
 
 const count = z.number().int().min(1).max(1_000_000).optional()
@@ -110,7 +99,7 @@ function seconds(value: number | string): number {
   return typeof value === 'number' ? value : (secondsOf(value) ?? 0)
 }
 
-function told(limits: Partial<Limits>): ToldLimits {
+function told(limits: Partial<Limits>): LimitView {
   const { connections, remotes, windowS, policy, level, forS } = limits
   return {
     ...(connections === undefined ? {} : { connections }),
@@ -122,7 +111,7 @@ function told(limits: Partial<Limits>): ToldLimits {
   }
 }
 
-function toldEntry(entry: LimitEntry): ToldLimits {
+function toldEntry(entry: LimitEntry): LimitView {
   return {
     ...('device' in entry ? { device_id: entry.device } : { group_id: entry.group }),
     ...told(entry),
