@@ -204,15 +204,42 @@ same_as_lockfile() {
     }' >/dev/null 2>&1
 }
 
+# What installs the rest: any Node and npm that read this lockfile. They are those of Debian 12 and later.
+right_npm() {
+  local wanted='Homespin is set up by Node 18 or later and npm 9 or later (Debian 12 and later: apt-get install nodejs npm)'
+  has node && has npm || fail "$wanted; one of them is missing."
+  local node npm
+  node=$(node --version) npm=$(npm --version)
+  { [ "$(major "$node")" -ge 18 ] && [ "$(major "$npm")" -ge 9 ]; } ||
+    fail "$wanted; here are Node ${node#v} and npm $npm."
+}
+
+major() {
+  local of=${1#v}
+  of=${of%%.*}
+  [[ $of =~ ^[0-9]+$ ]] && echo "$of" || echo 0
+}
+
+# npm 10 and before take away the link of the Node for another processor, which has the same name.
+link_node() {
+  local bin=$root/node_modules/.bin each
+  [ ! -x "$bin/node" ] || return 0
+  for each in x64 arm64; do
+    [ -x "$root/node_modules/node-linux-$each/bin/node" ] || continue
+    "${as_owner[@]}" ln -sfn "../node-linux-$each/bin/node" "$bin/node"
+  done
+}
+
 npm_packages() {
   local hash
   hash=$(digest package.json package-lock.json .npmrc {agent,native,panel,toolchain}/package.json)
   if [ -d "$root/node_modules" ] && stamped npm "$hash"; then return; fi
   if ! (cd "$root" && same_as_lockfile); then
-    has npm || fail 'npm is missing. Install Node 20 or later with npm (Debian: apt-get install npm).'
+    right_npm
     long 'installing npm packages' "${as_owner[@]}" env -C "$root" npm ci --ignore-scripts \
       --no-audit --no-fund --prefer-offline
   fi
+  link_node
   stamp npm "$hash"
 }
 
