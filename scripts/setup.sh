@@ -204,7 +204,8 @@ same_as_lockfile() {
     }' >/dev/null 2>&1
 }
 
-# What installs the rest: any Node and npm that read this lockfile. They are those of Debian 12 and later.
+# What installs the rest: any Node and npm that read this lockfile, those of Debian 12 too. npm 9 and 10 do only with `overrides`
+# in package.json: they would miss a TypeScript 5 beside i18next.
 right_npm() {
   local wanted='Homespin is set up by Node 18 or later and npm 9 or later (Debian 12 and later: apt-get install nodejs npm)'
   has node && has npm || fail "$wanted; one of them is missing."

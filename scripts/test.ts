@@ -13,7 +13,8 @@ import type { StageResult } from './test-reporter.ts'
 const ROOT = join(import.meta.dirname, '..')
 const HELP = `npm test -- [stage…] [--grep TEXT]
 
-Stages: biome, tsc, and every folder of test/. Without any named, all of them run but ha, image and vm.
+Stages: biome, tsc, and every folder of test/. Without any named, all of them run but ha, image and vm. biome and tsc come first, then
+two stages run at a time, each taking the next that waits. What follows the first option goes to mocha.
 With CI=true a test whose program is missing fails instead of being skipped.`
 
 /** The order of the stages that there are; folders of test/ that are not named come last. */
