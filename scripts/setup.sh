@@ -204,21 +204,22 @@ same_as_lockfile() {
     }' >/dev/null 2>&1
 }
 
-# What installs the rest: any Node and npm that read this lockfile, those of Debian 12 too. npm 9 and 10 do only with `overrides`
-# in package.json: they would miss a TypeScript 5 beside i18next.
+# What installs the rest. Older Nodes leave out parts that say that they need a newer one (rolldown, for the page). npm 10 reads the
+# lockfile only with `overrides` in package.json: it would miss a TypeScript 5 beside i18next.
 right_npm() {
-  local wanted='Homespin is set up by Node 18 or later and npm 9 or later (Debian 12 and later: apt-get install nodejs npm)'
-  has node && has npm || fail "$wanted; one of them is missing."
+  local wanted='Homespin is set up by Node 20.19 or later, or 22.12 or later, with npm 10 or later'
+  has node && has npm || fail "$wanted; one of them is missing. See https://nodejs.org/en/download"
   local node npm
   node=$(node --version) npm=$(npm --version)
-  { [ "$(major "$node")" -ge 18 ] && [ "$(major "$npm")" -ge 9 ]; } ||
-    fail "$wanted; here are Node ${node#v} and npm $npm."
+  { least "${node#v}" 22 12 || { [ "${node%%.*}" = v20 ] && least "${node#v}" 20 19; }; } && least "$npm" 10 0 ||
+    fail "$wanted; here are Node ${node#v} and npm $npm (Debian 12's own are older). See https://nodejs.org/en/download"
 }
 
-major() {
-  local of=${1#v}
-  of=${of%%.*}
-  [[ $of =~ ^[0-9]+$ ]] && echo "$of" || echo 0
+# least VERSION MAJOR MINOR: whether it is that one or a later one.
+least() {
+  local major minor
+  IFS=. read -r major minor _ <<<"$1"
+  [[ $major$minor =~ ^[0-9]+$ ]] && ((major > $2 || (major == $2 && minor >= $3)))
 }
 
 # npm 10 and before take away the link of the Node for another processor, which has the same name.

@@ -244,6 +244,8 @@ export class MqttRoom {
   async #startBroker(topics: Topics): Promise<Link> {
     const { config, log } = this.#parts
     const { embedded_port: port, username, password } = config.mqtt
+    if (username !== undefined && password === undefined)
+      log.warn('mqtt.username without mqtt.password: the embedded broker lets everybody in')
     this.#broker = new EmbeddedBroker({
       listen: { host: '127.0.0.1', port: port ?? MQTT_PORT, fixed: port !== undefined },
       ...(username === undefined ? {} : { user: username }),

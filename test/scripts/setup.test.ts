@@ -40,13 +40,23 @@ describe('setup.sh', function () {
   }
 
   it('names the Node and npm that it needs, and those that are there', () => {
-    stand('node', 'v16.20.2')
-    stand('npm', '8.19.4')
-    assert.match(
-      setUp(),
-      /Node 18 or later and npm 9 or later .*; here are Node 16\.20\.2 and npm 8/,
-    )
-    stand('node', 'v18.20.4')
-    assert.match(setUp(), /here are Node 18\.20\.4 and npm 8\.19\.4/)
+    const cases: [node: string, npm: string][] = [
+      ['v18.20.4', '9.2.0'],
+      ['v20.18.3', '10.8.2'],
+      ['v21.7.3', '10.5.0'],
+      ['v22.11.0', '10.9.0'],
+      ['v24.1.0', '9.9.4'],
+      ['nonsense', '11.0.0'],
+    ]
+    for (const [node, npm] of cases) {
+      stand('node', node)
+      stand('npm', npm)
+      const says = `here are Node ${node.replace('v', '')} and npm ${npm} `
+      assert.ok(setUp().includes(says), `${node} ${npm}`)
+    }
+    stand('node', 'v20.19.0')
+    stand('npm', '10.8.2')
+    // That one is right, and does nothing.
+    assert.doesNotMatch(setUp(), /here are/)
   })
 })
