@@ -50,6 +50,8 @@ const SAME_AGE_MS = 5000
 const MAX_ANSWERS = 200
 const MAX_OTHER_ANSWERS = 20
 const MAX_OTHERS = 16
+/** It is said that one has gone by the broker, and by itself: whoever says so more often is not heeded. */
+const MAX_HURRIED = 3
 /** A question of before may still be answered. */
 const KEPT_QUESTIONS = 6
 
@@ -67,7 +69,8 @@ export class PresenceDesk {
   #connectedMs = 0
   /** When one that speaks was heard last. */
   #heardMs = 0
-  #hurriedMs = Number.NEGATIVE_INFINITY
+  #hurried = { sinceMs: Number.NEGATIVE_INFINITY, count: 0 }
+  #leaving = false
   #answers = { sinceMs: 0, known: 0, others: 0 }
   #settle: NodeJS.Timeout | undefined
   #ask: NodeJS.Timeout | undefined
@@ -123,16 +126,18 @@ export class PresenceDesk {
   gone(): void {
     const { quietMs, goneMs } = this.#times
     const now = this.#options.upMs()
-    if (this.#state !== 'standing_by' || now - this.#hurriedMs < goneMs) return
-    this.#hurriedMs = now
+    if (this.#state !== 'standing_by') return
+    if (now - this.#hurried.sinceMs >= goneMs) this.#hurried = { sinceMs: now, count: 0 }
+    if (++this.#hurried.count > MAX_HURRIED) return
     this.#heardMs = now - quietMs
     this.#question()
     setTimeout(() => this.#tick(), goneMs).unref()
   }
 
-  /** This one stops. */
+  /** This one stops: it says so, and nothing more. */
   bye(): void {
     if (this.#state === 'active') this.#say({ bye: true })
+    this.#leaving = true
   }
 
   get #settled(): boolean {
@@ -214,6 +219,7 @@ export class PresenceDesk {
   }
 
   #mayAnswer(believed: boolean): boolean {
+    if (this.#leaving) return false
     const now = this.#options.upMs()
     if (now - this.#answers.sinceMs >= 1000) this.#answers = { sinceMs: now, known: 0, others: 0 }
     return believed

@@ -131,6 +131,11 @@ describe('whose turn it is', () => {
     readonly members = new Map<string, PresenceDesk>()
     readonly away = new Set<string>()
     readonly said: Presence[] = []
+    readonly times: PresenceTimes
+
+    constructor(times: Partial<PresenceTimes> = {}) {
+      this.times = { ...TIMES, ...times }
+    }
 
     join(instance: string, upMs = 0): { desk: PresenceDesk; others: string[][] } {
       const begun = performance.now() - upMs
@@ -152,7 +157,7 @@ describe('whose turn it is', () => {
         },
         onOthers: (names) => others.push([...names]),
         onUnsigned: () => {},
-        times: TIMES,
+        times: this.times,
       })
       this.members.set(instance, desk)
       desks.push(desk)
@@ -210,6 +215,19 @@ describe('whose turn it is', () => {
       if (how === 'will') two.gone()
       await until(() => two.state === 'active', 3000, how)
     }
+  })
+
+  it('passes on at once after a goodbye, though the one that goes still answered before', async () => {
+    const bus = new Bus({ quietMs: 60_000 })
+    const one = bus.join('one').desk
+    await until(() => one.state === 'active')
+    const two = bus.join('two').desk
+    await until(() => two.state === 'standing_by')
+    // The broker's word, then its own.
+    two.gone()
+    await sleep(5)
+    one.bye()
+    await until(() => two.state === 'active', 3000)
   })
 
   it('stays where a message only says that it is over', async () => {
