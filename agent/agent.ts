@@ -4,15 +4,14 @@ import { fileURLToPath } from 'node:url'
 import type { Batch, Capture } from '../native/index.ts'
 import type { DeviceList } from '../protocol/http.ts'
 import type { Device, Loss, Mode } from '../protocol/messages.ts'
-import type { Addon } from './addon.ts'
 import { parseMac } from './address.ts'
-import type { Clock } from './clock.ts'
-import type { Config } from './config.ts'
+import type { AgentParts, Reachable } from './agent-parts.ts'
+import { newInstance, verdictsOf } from './agent-parts.ts'
+import { bootMs } from './clock.ts'
 import { Control, withPolicy } from './control.ts'
 import { DeviceDesk } from './device-desk.ts'
 import type { KernelRoom } from './enforce/from-config.ts'
 import { kernelRoom } from './enforce/from-config.ts'
-import type { FirstPacketDesk } from './enforce/gate/first-packets.ts'
 import { NoEnforcement } from './enforce/no-enforcement.ts'
 import { remoteRoom } from './enforce/remote-room.ts'
 import { FlowLines } from './flows/flow-lines.ts'
@@ -24,9 +23,8 @@ import type { DeviceEntry } from './inventory/inventory.ts'
 import { deviceMessage, Inventory } from './inventory/inventory.ts'
 import { addressBytes, Locality } from './inventory/locality.ts'
 import { loadVendors } from './inventory/vendors.ts'
-import type { Log } from './log.ts'
 import { agentMethods } from './methods/catalogue.ts'
-import type { VerdictDesk } from './methods/changes.ts'
+import { readOnlyWhile } from './methods/read-only.ts'
 import type { AnyMethod } from './methods/registry.ts'
 import { createRegistry } from './methods/registry.ts'
 import { MqttRoom } from './mqtt/mqtt-room.ts'
@@ -39,30 +37,11 @@ import { SOCKET } from './paths.ts'
 import { Pipeline } from './pipeline.ts'
 import { boxTime } from './policy/timers.ts'
 import { Source } from './source.ts'
-import type { App } from './supervisor/app.ts'
 import { systemTimeZone } from './time-zone.ts'
 
 const NOTHING_PASSES =
   'nothing passes this box: what is shown is made up or was captured earlier. Start in mode gateway or bridge to enforce'
 const PANEL = fileURLToPath(new URL('../panel/dist/', import.meta.url))
-
-export interface AgentParts {
-  config: Config
-  version: string
-  addon: Addon
-  clock: Clock
-  log: Log
-  /** Where this runs as an app of Home Assistant. */
-  app?: App
-}
-
-/** Where the running agent can be reached. */
-export interface Reachable {
-  page: string | undefined
-  broker: string
-  mode: Mode
-  data: string
-}
 
 /** Builds the graph; `start` and `stop` run through it in order. */
 export class Agent {
@@ -129,8 +108,16 @@ export class Agent {
       onPlace: (mode, lan, visibility) => this.#board.setPlace(mode, lan, visibility),
       onBox: () => this.#room?.enforcement.boxChanged(),
       app: parts.app !== undefined,
+      onCapture: (capability) => this.#board.setCapability('capture', capability),
     })
-    this.#history = new History({ ...historyOptions(config), clock, log: log.child('history') })
+    const time = boxTime(addon.clockSynchronised, config.trust_clock)
+    this.#history = new History({
+      ...historyOptions(config),
+      clock,
+      bootMs,
+      isSynchronised: time.synchronised,
+      log: log.child('history'),
+    })
     this.#board = new InfoBoard({
       instance: this.#instance,
       agent: config.agent,
@@ -140,7 +127,6 @@ export class Agent {
       event: (event) => this.#out.event(event),
     })
     this.#room = this.#kernelRoom()
-    const time = boxTime(addon.clockSynchronised, config.trust_clock)
     this.#control = new Control({
       config,
       run: this.#instance,
@@ -155,7 +141,7 @@ export class Agent {
         journal: (entry) => this.#out.journal(entry),
         incident: (incident) => this.#out.incident(incident),
         blocked: (batch) => this.#out.blocked(batch),
-        device: (entry) => this.#out.device(this.#deviceNow(entry)),
+        device: (entry) => this.#desk.show(entry),
         event: (event) => this.#out.event(event),
         capability: (name, capability) => this.#board.setCapability(name, capability),
       },
@@ -165,7 +151,10 @@ export class Agent {
       goneAfterMs: config.devices.gone_after_s * 1000,
       save: (devices) => this.#history.saveDevices(devices),
       changed: (ids) => this.#control.devicesChanged(ids),
-      tell: (device) => this.#out.device(withPolicy(device, this.#control.policyOf(device.id))),
+      tell: (device, live) => {
+        const policy = this.#control.policyOf(device.id)
+        this.#out.device(withPolicy(device, policy), withPolicy(live, policy))
+      },
       forget: (id) => this.#forget(id),
       event: (event) => this.#out.event(event),
     })
@@ -176,24 +165,21 @@ export class Agent {
       publishNames: () => this.#mqtt.publishesNames,
       nowMs: () => clock.now(),
       log: log.child('home-assistant'),
-      devices: () => this.#devices().devices,
+      devices: () => this.#devices().devices.map((device) => this.#desk.stored(device)),
       info: () => this.#board.info,
       rules: () => this.#control.standing.rules ?? [],
       incidents: (limit) => this.#control.incidents.find({ limit }),
       inventory: this.#inventory,
     })
-    const methods = createRegistry(this.#methods())
+    const methods = readOnlyWhile(createRegistry(this.#methods()), () => this.#mqtt.readOnly)
+    const startedMs = bootMs()
     this.#mqtt = new MqttRoom({
       config,
       instance: this.#instance,
-      startedMs: clock.now(),
       clock,
+      upMs: () => bootMs() - startedMs,
       log: log.child('mqtt'),
-      onOtherInstance: (other) => {
-        if (!other.this_is_later) return
-        this.#board.otherInstance()
-        this.#homeAssistant.stop()
-      },
+      onInstances: (capability) => this.#board.setCapability('instance', capability),
       guest: this.#homeAssistant,
       commands: { methods, data: config.data, isSynchronised: time.synchronised },
       ...(parts.app?.broker === undefined ? {} : { finder: parts.app.broker }),
@@ -211,7 +197,7 @@ export class Agent {
     })
     this.#http = new HttpServer({
       ...httpOptions(config),
-      socketPath: join(config.data, SOCKET),
+      socketPath: join(parts.home ?? config.data, SOCKET),
       panelDir: PANEL,
       version: parts.version,
       methods,
@@ -235,7 +221,9 @@ export class Agent {
       await this.#http.start()
       await this.#parts.app?.start(this.#http)
       await this.#history.start()
-      this.#inventory.restore(this.#history.loadDevices(), parseMac)
+      const devices = this.#history.loadDevices()
+      this.#inventory.restore(devices, parseMac)
+      this.#desk.restore(devices)
       await this.#mqtt.start()
       const mode = await this.#source.start()
       // At once: what comes in meanwhile has room for a moment only.
@@ -244,11 +232,19 @@ export class Agent {
       this.#board.publish()
       await this.#homeAssistant.start()
       this.#control.announce()
-      return { page: this.#http.url, broker: this.#mqtt.url, mode, data: this.#parts.config.data }
+      this.#mqtt.complete()
+      return this.#reachable(mode)
     } catch (error) {
       await this.stop()
       throw error
     }
+  }
+
+  #reachable(mode: Mode): Reachable {
+    const { config, home = config.data } = this.#parts
+    const { agent, mqtt } = config
+    const broker = this.#mqtt.url
+    return { page: this.#http.url, broker, agent, prefix: mqtt.prefix, mode, data: home }
   }
 
   /** Ends capture first, so that the last flows are still kept and told; then the rest, backwards. */
@@ -267,14 +263,23 @@ export class Agent {
   }
 
   #onTick(tick: Tick): void {
-    const { interval, rates, batch } = tick
+    const { interval, rates, batch, over } = tick
     this.#rates = rates
-    this.#history.add(interval)
+    // What nobody looked at is absent there, not zero.
+    if (!over) this.#history.add(interval)
     this.#out.interval(tick)
     this.#desk.tick(interval.to_ms)
     this.#control.tick(interval.to_ms)
+    this.#board.setStored([...this.#history.problems, this.#control.storeProblem])
     this.#board.update(this.#source.shown(batch), this.#loss(batch), interval.to_ms)
-    if (batch.ended && !this.#stopping) this.onEnded(batch.error)
+    if (batch.ended && !this.#stopping) this.#ended(batch.error)
+  }
+
+  #ended(error: string | undefined): void {
+    const reason =
+      error === undefined ? 'The capture has come to its end.' : `The capture ended: ${error}`
+    this.#board.setCapability('capture', { ok: false, reason })
+    this.onEnded(error)
   }
 
   #loss(batch: Batch): Loss {
@@ -369,17 +374,4 @@ export class Agent {
         [owner, originator, responder].some((entry) => entry?.id === device),
     )
   }
-}
-
-function verdictsOf(first: FirstPacketDesk): VerdictDesk {
-  return {
-    decide: (id, verdict, rememberS = 0) =>
-      first.verdict(id, verdict === 'accept', rememberS * 1000) === 'decided',
-  }
-}
-
-/** Time and chance in base 36: no two starts of an agent have the same. */
-function newInstance(nowMs: number): string {
-  const chance = Math.floor(Math.random() * 46656)
-  return `${nowMs.toString(36)}${chance.toString(36).padStart(3, '0')}`
 }

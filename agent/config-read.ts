@@ -9,6 +9,10 @@ import { baseOf, ConfigError, configSchema, exampleOf, flagOf, keysOf } from './
 
 const IN_ENVIRONMENT = ' in the environment'
 
+/** What the program, its tests and Node-RED's first flow read from the environment besides keys: it may be set in any shell. */
+const NO_KEYS =
+  /^HOMESPIN_(?:CONFIG|LAUNCHED|NODE_RED|BROKER_\w+|PREFIX|COMMAND_KEY|HA|IMAGE|PICTURES|SCREENSHOTS|SHOTS|STRICT|ENFORCE_ROUNDS|LAB_\w+|TEST_\w+|VM|VM_\w+)$/
+
 type Yaml = typeof import('yaml')
 
 /** Loaded for those who have a file: the others need none of it in memory. */
@@ -27,48 +31,77 @@ export type Flags = Record<string, string | boolean | string[] | undefined>
 
 /**
  * Begins with what `app` gives, which an app of Home Assistant has for options; reads the file (if given), then `HOMESPIN_…` of the environment, then flags. A key of a group is `HOMESPIN_MQTT_PASSWORD`
- * and `--mqtt-password`. Lists in the environment are separated by commas. Throws a ConfigError.
+ * and `--mqtt-password`. Lists in the environment are separated by commas. `only`: the keys that are needed; nothing else is
+ * looked at, and no file for what stands elsewhere. Throws a ConfigError.
  */
 export function loadConfig(
   file: string | undefined,
   env: NodeJS.ProcessEnv,
   flags: Flags,
   app: Iterable<readonly [string, Given]> = [],
+  only?: readonly string[],
 ): Config {
   const places = new Map<string, string>()
   // Without a prototype: a key __proto__ is a wrong key like any other.
   const merged: Record<string, unknown> = Object.create(null)
+  const over = [...fromEnvironment(env, only), ...fromFlags(flags)]
   for (const [key, given] of app) put(merged, places, key, given)
-  if (file !== undefined) readYaml(file, merged, places)
-  for (const [key, given] of fromEnvironment(env)) put(merged, places, key, given)
-  for (const [key, given] of fromFlags(flags)) put(merged, places, key, given)
+  const stand = new Set(over.map(([key]) => key))
+  if (file !== undefined && only?.every((key) => stand.has(key)) !== true)
+    readYaml(file, merged, places)
+  if (only !== undefined) keep(merged, only)
+  for (const [key, given] of over) put(merged, places, key, given)
   const checked = configSchema.safeParse(merged)
   if (!checked.success) throw new ConfigError(explain(checked.error, places))
   const config = checked.data
-  if (config.mode === 'file' && config.files.length === 0) {
-    throw new ConfigError(
-      'mode file needs files. Example: homespin start --mode file --file home.pcap',
-    )
+  const fault = contradiction(config, env)
+  if (fault === undefined) return { ...config, data: resolve(config.data ?? defaultData()) }
+  const [key, what] = fault
+  throw new ConfigError(`${places.get(key) ?? 'the configuration'}: ${what}`)
+}
+
+/** What is right key by key and wrong together: at which key, and a sentence. */
+function contradiction(
+  { mode, files, remote, broker, token, view_token }: z.infer<typeof configSchema>,
+  env: NodeJS.ProcessEnv,
+): [key: string, what: string] | undefined {
+  if (mode === 'file' && files.length === 0)
+    return ['mode', 'mode file needs files. Example: --mode file --file home.pcap']
+  if (mode === 'remote' && remote.host === undefined) {
+    return [
+      'mode',
+      'mode remote needs the router. Example: --mode remote --remote-host root@192.0.2.1',
+    ]
   }
-  if (config.mode === 'remote' && config.remote.host === undefined) {
-    throw new ConfigError(
-      'mode remote needs the router. Example: homespin start --mode remote --remote-host root@192.0.2.1',
-    )
-  }
-  if (config.broker === 'supervisor' && (env.SUPERVISOR_TOKEN ?? '') === '') {
-    throw new ConfigError(
+  if (broker === 'supervisor' && (env.SUPERVISOR_TOKEN ?? '') === '') {
+    return [
+      'broker',
       'broker supervisor is for the app of Home Assistant. Example: --broker mqtt://192.0.2.10:1883',
-    )
+    ]
   }
-  if (config.view_token !== undefined && config.token === undefined) {
-    throw new ConfigError(
+  if (view_token !== undefined && token === undefined) {
+    return [
+      'view_token',
       'view_token needs token: without it everyone who reaches the page may change things. Example: --token "$(openssl rand -hex 24)"',
-    )
+    ]
   }
-  if (config.view_token !== undefined && config.view_token === config.token) {
-    throw new ConfigError('view_token and token must differ: who has the first may only look')
+  if (view_token !== undefined && view_token === token)
+    return ['view_token', 'view_token and token must differ: who has the first may only look']
+  return undefined
+}
+
+/** Leaves of `merged` only what is asked for; a group that is none stays, to be refused. */
+function keep(merged: Record<string, unknown>, only: readonly string[]): void {
+  for (const [key, value] of Object.entries(merged)) {
+    const inner = only.filter((path) => path.startsWith(`${key}.`))
+    if (only.includes(key)) continue
+    if (inner.length === 0) delete merged[key]
+    else if (typeof value === 'object' && value !== null) {
+      merged[key] = Object.fromEntries(
+        Object.entries(value).filter(([name]) => inner.includes(`${key}.${name}`)),
+      )
+    }
   }
-  return { ...config, data: resolve(config.data ?? defaultData()) }
 }
 
 /** Where state is kept unless told otherwise: the system's place for root, else the user's. */
@@ -151,7 +184,10 @@ function notePlaces(
   }
 }
 
-function* fromEnvironment(env: NodeJS.ProcessEnv): Generator<[string, Given]> {
+function* fromEnvironment(
+  env: NodeJS.ProcessEnv,
+  only: readonly string[] | undefined,
+): Generator<[string, Given]> {
   const known = new Map(
     keysOf().map(({ path, schema }) => [
       `HOMESPIN_${path.replace('.', '_').toUpperCase()}`,
@@ -159,8 +195,9 @@ function* fromEnvironment(env: NodeJS.ProcessEnv): Generator<[string, Given]> {
     ]),
   )
   for (const [name, text] of Object.entries(env)) {
-    if (!name.startsWith('HOMESPIN_') || text === undefined || name === 'HOMESPIN_CONFIG') continue
+    if (!name.startsWith('HOMESPIN_') || text === undefined || NO_KEYS.test(name)) continue
     const key = known.get(name)
+    if (only !== undefined && !only.includes(key?.path ?? '')) continue
     if (key === undefined)
       throw new ConfigError(
         `${name} in the environment is no key of the configuration; ${nearest(name, known.keys())}`,

@@ -22,6 +22,9 @@ export const MODES = [
   'demo',
 ] as const
 
+/** In messages it has to be plain that this is no secret to take over. */
+const SECRET = '16-or-more-characters-of-your-own'
+
 const interfaceName = z
   .string()
   .regex(/^[^\s/:]{1,15}$/, 'expected the name of an interface of at most 15 characters')
@@ -177,8 +180,8 @@ export const configSchema = z.strictObject({
           flag: COMMAND_POLICIES.join('|'),
         }),
       command_key: z.string().min(16, 'expected at least 16 characters').max(1024).optional().meta({
-        example: 'output of: openssl rand -hex 24',
-        help: 'orders by MQTT must be signed with it',
+        example: SECRET,
+        help: 'orders by MQTT must be signed with it; openssl rand -hex 24 makes one',
       }),
       ha_controls: z
         .enum(HA_CONTROLS)
@@ -196,11 +199,11 @@ export const configSchema = z.strictObject({
     .optional()
     .meta({ example: '127.0.0.1:8080', help: 'where the page is served', flag: 'HOST:PORT|off' }),
   token: z.string().min(16, 'expected at least 16 characters').max(1024).optional().meta({
-    example: 'output of: openssl rand -hex 24',
-    help: 'asked for over HTTP; needed where http is not on loopback',
+    example: SECRET,
+    help: 'asked for over HTTP; needed where http is not on loopback; openssl rand -hex 24 makes one',
   }),
   view_token: z.string().min(16, 'expected at least 16 characters').max(1024).optional().meta({
-    example: 'output of: openssl rand -hex 24',
+    example: SECRET,
     help: 'who comes with it over HTTP may look and change nothing; needs token',
   }),
   admin_addresses: z.array(address).max(64).default([]).meta({

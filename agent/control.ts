@@ -185,6 +185,11 @@ export class Control {
     return { rules: this.policy.rules(), groups: this.policy.groups() }
   }
 
+  /** Why incidents can't be stored now, as a sentence. */
+  get storeProblem(): string | undefined {
+    return this.#store.problem
+  }
+
   get openIncidents(): Incident[] {
     return this.#incidents.open()
   }

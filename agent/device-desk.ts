@@ -10,6 +10,10 @@ const GONE_CHECK_MS = 10_000
 /** New devices told as events in one second, at most: a flood of made-up MACs must not become one of messages. */
 const EVENTS_PER_TICK = 100
 
+type Counters = Pick<Device, 'sent_bytes' | 'received_bytes' | 'sent_packets' | 'received_packets'>
+
+const NOTHING: Counters = { sent_bytes: 0, received_bytes: 0, sent_packets: 0, received_packets: 0 }
+
 export interface DeviceDeskParts {
   inventory: Inventory
   goneAfterMs: number
@@ -17,7 +21,8 @@ export interface DeviceDeskParts {
   save: (devices: readonly Device[]) => boolean
   /** Devices came, or their identity changed: before that is told. */
   changed: (ids: readonly string[]) => void
-  tell: (device: Device) => void
+  /** `device` has the counters that were stored last; `live` those of this moment, for who does not keep them. */
+  tell: (device: Device, live: Device) => void
   /** Takes a device that is forgotten out of the store and off the broker. */
   forget: (id: string) => void
   event: (event: Omit<AgentEvent, 'type' | 'seq'>) => void
@@ -35,8 +40,27 @@ export class DeviceDesk {
   readonly #known = new Set<string>()
   #begun = false
 
+  /** Counters as they were stored last: a crash takes what came since, so that others must not have heard of it. */
+  readonly #stored = new Map<string, Counters>()
+
   constructor(parts: DeviceDeskParts) {
     this.#parts = parts
+  }
+
+  /** Devices as they are stored. */
+  restore(devices: readonly Device[]): void {
+    for (const device of devices) this.#stored.set(device.id, countersOf(device))
+  }
+
+  /** Tells a device of which something else than its counters has changed. */
+  show(entry: DeviceEntry): void {
+    const live = deviceMessage(entry)
+    this.#parts.tell(this.stored(live), live)
+  }
+
+  /** A device with the counters that were stored last. */
+  stored(device: Device): Device {
+    return { ...device, ...(this.#stored.get(device.id) ?? NOTHING) }
   }
 
   tick(nowMs: number): void {
@@ -60,26 +84,33 @@ export class DeviceDesk {
 
   /** Stores and tells the counters of every device that was seen since they were last told. */
   flush(): void {
-    const { inventory, save, tell } = this.#parts
-    for (const id of this.#told.keys()) if (inventory.get(id) === undefined) this.#told.delete(id)
+    const { inventory, tell } = this.#parts
+    for (const map of [this.#told, this.#stored])
+      for (const id of map.keys()) if (inventory.get(id) === undefined) map.delete(id)
     const entries = [...inventory.all()].filter((e) => this.#told.get(e.id) !== e.lastSeenMs)
     const devices = entries.map(deviceMessage)
-    if (devices.length === 0 || !save(devices)) return
+    if (devices.length === 0 || !this.#save(devices)) return
     for (const entry of entries) this.#told.set(entry.id, entry.lastSeenMs)
     for (const device of devices) {
       this.#known.add(device.id)
-      tell(device)
+      tell(device, device)
     }
   }
 
+  #save(devices: readonly Device[]): boolean {
+    const saved = this.#parts.save(devices)
+    if (saved) this.restore(devices)
+    return saved
+  }
+
   #tellChanges(changes: readonly InventoryChange[], nowMs: number): void {
-    const { save, changed, tell, event } = this.#parts
+    const { changed, tell, event } = this.#parts
     const devices = new Map(changes.map(({ entry }) => [entry.id, deviceMessage(entry)]))
-    save([...devices.values()])
+    this.#save([...devices.values()])
     changed([...devices.keys()])
     for (const device of devices.values()) {
       this.#known.add(device.id)
-      tell(device)
+      tell(this.stored(device), device)
     }
     for (const change of changes.slice(0, EVENTS_PER_TICK)) {
       const device = devices.get(change.entry.id)
@@ -87,12 +118,17 @@ export class DeviceDesk {
         kind: change.kind,
         time_ms: nowMs,
         device_id: change.entry.id,
-        ...(device === undefined ? {} : { device }),
+        ...(device === undefined ? {} : { device: this.stored(device) }),
         ...(change.kind === 'device_changed' ? { changed: change.changed } : {}),
         sentence: sentenceOf(change),
       })
     }
   }
+}
+
+function countersOf(device: Device): Counters {
+  const { sent_bytes, received_bytes, sent_packets, received_packets } = device
+  return { sent_bytes, received_bytes, sent_packets, received_packets }
 }
 
 function sentenceOf(change: InventoryChange): string {

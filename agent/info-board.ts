@@ -83,12 +83,13 @@ export class InfoBoard {
     })
   }
 
-  /** Another instance has the same agent id and was there first. */
-  otherInstance(): void {
-    this.setCapability('commands', {
-      ok: false,
-      reason:
-        'another agent with this id is on the broker: this one only reads; give each its own --agent',
+  /** What can't be stored now; empty or undefined where all can. */
+  setStored(problems: readonly (string | undefined)[]): void {
+    const reasons = problems.filter((each) => each !== undefined)
+    const ok = reasons.length === 0
+    this.setCapability('store', {
+      ok,
+      reason: ok ? 'All that is kept is stored.' : reasons.join(' '),
     })
   }
 

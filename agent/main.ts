@@ -103,19 +103,27 @@ async function runMethod(
   return await runOrder({ name, args, data, json })
 }
 
+/** What a command is told. Whoever needs little of the configuration is not stopped by the rest; `panic` by nothing in it. */
 async function configOf(parsed: Parsed): Promise<Config> {
   const { loadConfig } = await import('./config-read.ts')
   const named = parsed.own.config ?? process.env.HOMESPIN_CONFIG
   const access = supervisorAccess(process.env)
   const { data = DATA } = parsed.flags
+  const file = typeof named === 'string' && named !== '' ? named : undefined
+  const { only } = parsed
+  if (only !== undefined) {
+    const flags = access === undefined ? parsed.flags : { ...parsed.flags, data }
+    try {
+      return loadConfig(file, process.env, flags, [], only)
+    } catch (error) {
+      if (parsed.command !== 'panic') throw error
+      process.stderr.write(`homespin: ${(error as Error).message}\n`)
+      return loadConfig(undefined, {}, {}, [], only)
+    }
+  }
   const app =
     access === undefined
       ? []
       : (await import('./supervisor/options.ts')).appOptions(String(data), access)
-  return loadConfig(
-    typeof named === 'string' && named !== '' ? named : undefined,
-    process.env,
-    parsed.flags,
-    app,
-  )
+  return loadConfig(file, process.env, parsed.flags, app)
 }

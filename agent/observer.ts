@@ -13,6 +13,8 @@ export interface Tick {
   interval: Interval
   rates: DeviceRate[]
   batch: Batch
+  /** The source has ended before: nothing is seen any more. */
+  over: boolean
 }
 
 export interface ObserverParts {
@@ -38,6 +40,9 @@ const RATE_MS = 900
 /** So long those who listen may take: changes of flows come together in native meanwhile, but the rest wants to be told too. */
 const MAX_BUSY_MS = 500
 
+/** What goes on without packets goes on this often once the source has ended. */
+const OVER_MS = 1000
+
 /** Drains the capture whenever it says so, and those who listen have taken what was before. */
 export class Observer {
   readonly #parts: ObserverParts
@@ -47,6 +52,8 @@ export class Observer {
   /** From the start to the end of the source, or to `stop`. */
   #running = false
   #waiting = false
+  /** Once the source has ended. */
+  #idle: NodeJS.Timeout | undefined
 
   constructor(parts: ObserverParts) {
     this.#parts = parts
@@ -63,6 +70,7 @@ export class Observer {
     this.#parts.capture.stop()
     this.#tick()
     this.#running = false
+    clearInterval(this.#idle)
   }
 
   #ready(): void {
@@ -110,8 +118,22 @@ export class Observer {
     this.#lost = lost
     const rates = this.#rates.add(traffic, fromMs, toMs)
     this.#fromMs = toMs
-    if (batch.ended) this.#running = false
-    onTick({ interval, rates, batch })
+    if (batch.ended) this.#end(batch)
+    onTick({ interval, rates, batch, over: false })
+  }
+
+  /** Time goes on from where the source has ended, without packets: those intervals are not complete. */
+  #end(last: Batch): void {
+    this.#running = false
+    const batch = { ...last, flowCount: 0, ended: false }
+    const sinceMs = performance.now() - this.#fromMs
+    this.#idle = setInterval(() => {
+      const span = { from_ms: this.#fromMs, to_ms: Math.round(performance.now() - sinceMs) }
+      this.#fromMs = span.to_ms
+      const nothing = { complete: false, flows: NO_FLOWS, dns: [], traffic: [] }
+      this.#parts.onTick({ interval: { ...span, ...nothing }, rates: [], batch, over: true })
+    }, OVER_MS)
+    this.#idle.unref()
   }
 }
 

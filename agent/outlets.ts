@@ -33,9 +33,10 @@ export class Outlets {
     this.#parts.live.interval(interval, rates)
   }
 
-  device(device: Device): void {
+  /** `live`: with the counters of this moment, which pages show and nobody keeps. */
+  device(device: Device, live: Device): void {
     this.#parts.mqtt.device(device)
-    this.#parts.live.device(device)
+    this.#parts.live.device(live)
     this.#parts.homeAssistant.device(device)
   }
 

@@ -1,6 +1,6 @@
 // Where packets come from: interfaces of this box or of a router, a capture that is played, or the made-up home.
 import type { Batch, Capture } from '../native/index.ts'
-import type { Mode } from '../protocol/messages.ts'
+import type { Capability, Mode } from '../protocol/messages.ts'
 import type { Addon } from './addon.ts'
 import { CommandSource, DEMO_LAN, demoCommand } from './capture/command-source.ts'
 import { LiveCapture } from './capture/live.ts'
@@ -29,7 +29,11 @@ export interface SourceParts {
   onBox: () => void
   /** Whoever set this up did so by the options of an app. */
   app: boolean
+  /** Whether packets come: at the start, and where that changes by itself. */
+  onCapture: (capability: Capability) => void
 }
+
+const TAKEN: Capability = { ok: true, reason: 'Packets are taken.' }
 
 /** Feeds the capture. */
 export class Source {
@@ -52,7 +56,8 @@ export class Source {
 
   /** Opens what the mode captures. Throws an Error that says what is missing. */
   async start(): Promise<Mode> {
-    const { config, log } = this.#parts
+    const { config, log, onCapture } = this.#parts
+    onCapture(TAKEN)
     if (config.mode === 'demo') return this.#startDemo()
     if (this.router !== undefined) return await this.#startRemote(this.router)
     if (this.live === undefined) return await this.#startFiles(config)
@@ -79,7 +84,8 @@ export class Source {
 
   /** To be called with each batch: something that should be captured was not. */
   isBlind(batch: Batch): boolean {
-    return this.#interfaces.isMissing(batch.interfaces) || (this.router?.capture.blind ?? false)
+    const isMissing = this.#interfaces.isMissing(batch.interfaces)
+    return isMissing || this.#command?.away !== undefined || (this.router?.capture.blind ?? false)
   }
 
   /** A batch with the interfaces of a router, where they are what is captured. */
@@ -149,8 +155,10 @@ export class Source {
   }
 
   #startDemo(): Mode {
-    const { capture, log, onPlace } = this.#parts
+    const { capture, log, onPlace, onCapture } = this.#parts
     this.#command = new CommandSource(demoCommand(), log.child('demo'))
+    this.#command.onAway = (reason) =>
+      onCapture(reason === undefined ? TAKEN : { ok: false, reason })
     capture.readDescriptor(this.#command.start(), true)
     this.#setHome(DEMO_LAN)
     onPlace(

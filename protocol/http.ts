@@ -2,8 +2,8 @@
 // GET api/info → Info · GET api/devices → DeviceList · GET api/flows → FlowList · GET api/history → History
 // GET api/history/remotes → RemoteList · GET api/live → server-sent events, see LiveEvents.
 import type { BlockedBatch, Connection, Incident } from './act.ts'
-import type { AgentEvent, Device, Flow, Info } from './messages.ts'
-import type { Group, JournalEntry, RuleView } from './policy.ts'
+import type { AgentEvent, Device, Dns, Flow, Info } from './messages.ts'
+import type { Group, JournalEntry, Level, RuleView } from './policy.ts'
 
 /** Why a request was refused, with a 4xx or 5xx status. */
 export interface HttpError {
@@ -94,12 +94,39 @@ export interface IncidentList {
   incidents: Incident[]
 }
 
+/** How much is too much: `reverse_firewall` of the configuration, or of one device or group where it has its own. */
+export interface LimitView {
+  device_id?: string
+  group_id?: string
+  /** New connections in the window. */
+  connections?: number
+  /** Different remotes in the window. */
+  remotes?: number
+  window_s?: number
+  policy?: 'notify' | 'ask' | 'quarantine'
+  level?: Level
+  for_s?: number
+}
+
+/** `GET api/limits` */
+export interface LimitList {
+  /** For all that have none of their own. */
+  all: LimitView
+  /** Of devices and groups; what is absent is as for all. */
+  exceptions: LimitView[]
+}
+
 /** Named server-sent events of `GET api/live`; each `data` is JSON. The first ones are `info` and `devices`. */
 export interface LiveEvents {
   info: Info
   devices: DeviceList
-  /** At least once a second while flows change, most bytes first; at most 250 in one event, a busy second has several. */
+  /**
+   * At least once a second while flows change, most bytes first; `changed` is how many did. At most 1000 in one event, and 250
+   * where 4096 and more changed, as there are then several in a second.
+   */
   flows: { flows: Flow[]; changed: number; complete: boolean; to_ms: number }
+  /** DNS queries of the same time, where there were any: at most 250; `asked` is how many there were. */
+  dns: { dns: Dns[]; asked: number; to_ms: number }
   /** Once a second. */
   rates: { rates: DeviceRate[]; to_ms: number }
   device: Device

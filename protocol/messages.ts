@@ -216,6 +216,28 @@ export interface Info {
   started_ms: number
 }
 
+/**
+ * Published under `instance`: agents with one id on one broker ask each other who speaks. Signed as orders are where
+ * `mqtt.command_key` is set, over `<agent>\n/instance\n<json>`. Nothing for others to act on.
+ */
+export interface Presence {
+  type: 'presence'
+  /** As in `Info` of the sender. */
+  instance: string
+  /** `waiting`: it has just come. `active`: it speaks. `standing_by`: it publishes nothing and takes no orders, as another one speaks. */
+  state: 'waiting' | 'active' | 'standing_by'
+  /** It has spoken for so long that it stands back for nobody. */
+  settled: boolean
+  /** How long it has run. */
+  up_ms: number
+  /** Whoever is there answers with it. */
+  ask?: string
+  /** What another one has asked. */
+  answer?: string
+  /** It stops. */
+  bye?: true
+}
+
 /** A batch of flows, at most 64 KiB; `parts` messages share one interval. */
 export interface FlowBatch {
   type: 'flow_batch'
@@ -288,6 +310,7 @@ export type Message =
   | Device
   | Summary
   | Info
+  | Presence
   | FlowBatch
   | DnsBatch
   | AgentEvent

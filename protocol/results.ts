@@ -7,11 +7,13 @@ import type {
   History,
   IncidentList,
   JournalList,
+  LimitList,
+  LimitView,
   RemoteList,
   RuleList,
 } from './http.ts'
 import type { Info } from './messages.ts'
-import type { DevicePolicy, Group, Level, RuleView } from './policy.ts'
+import type { DevicePolicy, Group, RuleView } from './policy.ts'
 
 /** What stands after an order. */
 export interface Ordered {
@@ -50,31 +52,9 @@ export interface PauseMinutes {
   minutes: number
 }
 
-/** How much is too much; absent keys are as for all. */
-export interface LimitsTold {
-  /** New connections within the window. */
-  connections?: number
-  /** Different remotes within the window. */
-  remotes?: number
-  /** 1 to 600. */
-  window_s?: number
-  policy?: 'notify' | 'ask' | 'quarantine'
-  level?: Level
-  for_s?: number
-}
-
-/** The limits of one device or group. */
-export interface LimitExceptionTold extends LimitsTold {
-  device_id?: string
-  group_id?: string
-}
-
+/** `limits-set` */
 export interface LimitExceptionList {
-  exceptions: LimitExceptionTold[]
-}
-
-export interface LimitList extends LimitExceptionList {
-  all: LimitsTold
+  exceptions: LimitView[]
 }
 
 /** A blueprint that Home Assistant has now. */

@@ -25,6 +25,8 @@ export interface Topics {
   status: string
   /** `Info`; retained, QoS 1. */
   info: string
+  /** `Presence`; QoS 1: instances of one agent id among themselves. */
+  instance: string
   /** `FlowBatch`; QoS 0. */
   flow: string
   /** `DnsBatch`; QoS 0. */
@@ -72,6 +74,7 @@ export function topicsOf(agent: string, prefix: string = DEFAULT_PREFIX): Topics
   return {
     status: `${base}/status`,
     info: `${base}/info`,
+    instance: `${base}/instance`,
     flow: `${base}/flow`,
     dns: `${base}/dns`,
     event: `${base}/event`,

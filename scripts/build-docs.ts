@@ -43,6 +43,7 @@ const TYPES: Readonly<Record<string, readonly string[]>> = {
     'GroupList',
     'JournalList',
     'IncidentList',
+    'LimitList',
     'LiveEvents',
     'HttpError',
   ],
@@ -76,6 +77,7 @@ const shown = (topic: string): string =>
 const TOPIC_ROWS: readonly (readonly [string, number, string, string])[] = [
   [topics.status, 1, 'yes, last will', 'the bare word `online` or `offline`'],
   [topics.info, 1, 'yes', '[Info](#info)'],
+  [topics.instance, 1, 'no', '[Presence](#presence); of agents with one id among themselves'],
   [topics.flow, 0, 'no', '[FlowBatch](#flowbatch)'],
   [topics.dns, 0, 'no', '[DnsBatch](#dnsbatch)'],
   [topics.device(DEVICE), 1, 'yes', '[Device](#device); empty: forgotten'],
@@ -103,7 +105,7 @@ const TOPIC_ROWS: readonly (readonly [string, number, string, string])[] = [
   ],
 ]
 
-const HTTP_ROWS: readonly (readonly [string, string])[] = [
+export const HTTP_ROWS: readonly (readonly [string, string])[] = [
   ['GET api/info', 'info'],
   ['GET api/devices', 'device-list'],
   ['GET api/flows', 'flow-list'],
@@ -113,6 +115,7 @@ const HTTP_ROWS: readonly (readonly [string, string])[] = [
   ['GET api/groups', 'group-list'],
   ['GET api/journal', 'journal-list'],
   ['GET api/incidents', 'incident-list'],
+  ['GET api/limits', 'limit-list'],
   [
     'POST api/<verb>, see Orders; what verbs answer that are no orders is in openapi.json',
     'ordered',

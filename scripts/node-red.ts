@@ -1,6 +1,6 @@
 // Node-RED as Homespin runs it: on 127.0.0.1 alone, and only for pages of its own. Started by start.ts; settings come as JSON in
 // HOMESPIN_NODE_RED. Says where it is in one line of JSON on standard output; its log goes to standard error.
-import { randomBytes } from 'node:crypto'
+import { createCipheriv, createHash, randomBytes } from 'node:crypto'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { createServer } from 'node:http'
@@ -16,6 +16,8 @@ export interface NodeRedSettings {
   port: number
   /** The user named the port: no other one will do. */
   fixed: boolean
+  /** Credentials of the first flow by the ids of their nodes, such as `${NAME}` of the environment. */
+  credentials: Record<string, object>
 }
 
 type Handler = (request: IncomingMessage, response: ServerResponse, next?: () => void) => void
@@ -41,6 +43,20 @@ function credentialSecret(userDir: string): string {
   return readFileSync(path, 'utf8')
 }
 
+/** Where there are none yet: of those nodes that there are, as Node-RED itself keeps them (runtime/lib/nodes/credentials.js). */
+function keepFirst(userDir: string, secret: string, credentials: Record<string, object>): void {
+  const path = join(userDir, 'flows_cred.json')
+  const flows = join(userDir, 'flows.json')
+  if (existsSync(path) || !existsSync(flows)) return
+  const text = readFileSync(flows, 'utf8')
+  const wanted = Object.entries(credentials).filter(([id]) => text.includes(`"${id}"`))
+  const iv = randomBytes(16)
+  const cipher = createCipheriv('aes-256-ctr', createHash('sha256').update(secret).digest(), iv)
+  const plain = JSON.stringify(Object.fromEntries(wanted))
+  const $ = iv.toString('hex') + cipher.update(plain, 'utf8', 'base64') + cipher.final('base64')
+  writeFileSync(path, JSON.stringify({ $ }), { mode: 0o600 })
+}
+
 function logLine(message: { level: number; msg: unknown; type?: string; name?: string }): void {
   const who = message.type ? `[${message.type}${message.name ? `:${message.name}` : ''}] ` : ''
   const text = message.msg instanceof Error ? message.msg.message : String(message.msg)
@@ -49,7 +65,7 @@ function logLine(message: { level: number; msg: unknown; type?: string; name?: s
 
 async function main(): Promise<void> {
   if (process.getuid?.() === 0) throw new Error('Node-RED does not run as root here')
-  const { userDir, port, fixed } = JSON.parse(
+  const { userDir, port, fixed, credentials } = JSON.parse(
     process.env.HOMESPIN_NODE_RED ?? '',
   ) as NodeRedSettings
   delete process.env.HOMESPIN_NODE_RED
@@ -76,13 +92,15 @@ async function main(): Promise<void> {
     '--node-red-port',
   )
 
+  const secret = credentialSecret(userDir)
+  keepFirst(userDir, secret, credentials)
   red.init(inside, {
     uiHost: HOST,
     uiPort: bound,
     userDir,
     flowFile: 'flows.json',
     flowFilePretty: true,
-    credentialSecret: credentialSecret(userDir),
+    credentialSecret: secret,
     httpAdminRoot: '/',
     httpNodeRoot: '/',
     telemetry: { enabled: false, updateNotification: false },

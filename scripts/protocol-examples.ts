@@ -9,6 +9,7 @@ import type {
   Flow,
   FlowBatch,
   Info,
+  Presence,
   Summary,
 } from '../protocol/messages.ts'
 import type { DevicePolicy, Group, JournalEntry, RuleView } from '../protocol/policy.ts'
@@ -66,6 +67,15 @@ const device: Device = {
   received_packets: 53867,
   first_seen_ms: 1790000000000,
   last_seen_ms: 1790000599000,
+}
+
+const presence: Presence = {
+  type: 'presence',
+  instance: 'mi1k3v0qab',
+  state: 'active',
+  settled: true,
+  up_ms: 86400000,
+  answer: 'b3J3bHlfc3BpbmQx',
 }
 
 const info: Info = {
@@ -240,6 +250,7 @@ export const EXAMPLES_BY_FILE: Readonly<Record<string, Readonly<Record<string, o
     Device: device,
     Summary: summary,
     Info: info,
+    Presence: presence,
     FlowBatch: flowBatch,
     DnsBatch: dnsBatch,
     AgentEvent: event,

@@ -204,15 +204,44 @@ same_as_lockfile() {
     }' >/dev/null 2>&1
 }
 
+# What installs the rest. Older Nodes leave out parts that say that they need a newer one (rolldown, for the page). npm 10 reads the
+# lockfile only with `overrides` in package.json: it would miss a TypeScript 5 beside i18next.
+right_npm() {
+  local wanted='Homespin is set up by Node 20.19 or later, or 22.12 or later, with npm 10 or later'
+  has node && has npm || fail "$wanted; one of them is missing. See https://nodejs.org/en/download"
+  local node npm
+  node=$(node --version) npm=$(npm --version)
+  { least "${node#v}" 22 12 || { [ "${node%%.*}" = v20 ] && least "${node#v}" 20 19; }; } && least "$npm" 10 0 ||
+    fail "$wanted; here are Node ${node#v} and npm $npm (Debian 12's own are older). See https://nodejs.org/en/download"
+}
+
+# least VERSION MAJOR MINOR: whether it is that one or a later one.
+least() {
+  local major minor
+  IFS=. read -r major minor _ <<<"$1"
+  [[ $major$minor =~ ^[0-9]+$ ]] && ((major > $2 || (major == $2 && minor >= $3)))
+}
+
+# npm 10 and before take away the link of the Node for another processor, which has the same name.
+link_node() {
+  local bin=$root/node_modules/.bin each
+  [ ! -x "$bin/node" ] || return 0
+  for each in x64 arm64; do
+    [ -x "$root/node_modules/node-linux-$each/bin/node" ] || continue
+    "${as_owner[@]}" ln -sfn "../node-linux-$each/bin/node" "$bin/node"
+  done
+}
+
 npm_packages() {
   local hash
   hash=$(digest package.json package-lock.json .npmrc {agent,native,panel,toolchain}/package.json)
   if [ -d "$root/node_modules" ] && stamped npm "$hash"; then return; fi
   if ! (cd "$root" && same_as_lockfile); then
-    has npm || fail 'npm is missing. Install Node 20 or later with npm (Debian: apt-get install npm).'
+    right_npm
     long 'installing npm packages' "${as_owner[@]}" env -C "$root" npm ci --ignore-scripts \
       --no-audit --no-fund --prefer-offline
   fi
+  link_node
   stamp npm "$hash"
 }
 

@@ -1,6 +1,8 @@
 // npm start: the agent with its page and broker, and Node-RED beside it, until Ctrl-C.
 import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join, relative, resolve } from 'node:path'
+import { readArguments } from '../agent/cli/arguments.ts'
+import { loadConfig } from '../agent/config-read.ts'
 import { ChildDied, Children } from './children.ts'
 import type { NodeRedSettings } from './node-red.ts'
 import type { Stage, User } from './unprivileged.ts'
@@ -9,6 +11,9 @@ import { giveOne, makeStage, unprivilegedUser } from './unprivileged.ts'
 const ROOT = join(import.meta.dirname, '..')
 const PACKAGE = '@homespin/node-red-homespin'
 const EXAMPLE = 'examples/01 - Watch what a device does.json'
+const CONFIG_NODE = 'homespin-agent'
+/** Id of the node with an authority, where there is one. */
+const TLS_NODE = '7a1b3c5d7e9f0246'
 const EDITOR_PORT = 1880
 /** Where the user is: npm runs scripts in the checkout. */
 const CWD = process.env.INIT_CWD ?? process.cwd()
@@ -20,7 +25,8 @@ Everything listens on 127.0.0.1. The agent captures live on the interfaces that 
 where it may none, it plays a demo home of ten devices. Node-RED never runs as root. Ctrl-C ends all of it.
 
   --demo                 play the demo home, whatever may be captured
-  --data DIR             where state is kept: DIR/agent and DIR/node-red (default: data in the checkout)
+  --data DIR             where state is kept (default: data in the checkout): DIR/agent and DIR/node-red; what is made
+                         up, or of a file, never mixes with your home: DIR/agent/demo and DIR/node-red-demo, or …file
   --node-red-port PORT   where the editor listens (default ${EDITOR_PORT}, or the next free port)
   --no-node-red          run the agent alone
   --help                 show this text
@@ -38,8 +44,21 @@ All of them: npx homespin start --help`
 interface Where {
   page?: string
   broker: string
+  agent: string
+  prefix: string
   mode: string
   data: string
+}
+
+/** How Node-RED gets to the broker. */
+interface Broker {
+  host: string
+  port: string
+  tls: boolean
+  user: string
+  password: string
+  /** PEM file of an authority; empty: the system's. */
+  ca: string
 }
 
 interface Options {
@@ -103,7 +122,7 @@ function agentCommand({ demo, data, rest }: Options): string[] {
 }
 
 /** Puts our nodes and, the first time, the first example into Node-RED's directory. */
-function furnish(directory: string, stage: Stage, user: User | undefined): void {
+function furnish(directory: string, stage: Stage, user: User | undefined, broker: Broker): void {
   const link = join(directory, 'node_modules', PACKAGE)
   for (const made of ['node_modules', dirname(join('node_modules', PACKAGE))]) {
     mkdirSync(join(directory, made), { recursive: true })
@@ -113,7 +132,7 @@ function furnish(directory: string, stage: Stage, user: User | undefined): void 
   symlinkSync(stage.root, link)
   giveOne(link, user)
   nameAsDependency(join(directory, 'package.json'), stage.root, user)
-  write(join(directory, 'flows.json'), user, firstFlow)
+  write(join(directory, 'flows.json'), user, () => firstFlow(broker))
 }
 
 /** npm, which the editor's palette runs, removes what is not a dependency. */
@@ -133,30 +152,71 @@ function write(path: string, user: User | undefined, content: () => object): voi
   giveOne(path, user)
 }
 
-/** The first example, with a config node that finds the broker wherever it listens this time. */
-function firstFlow(): object {
-  const nodes = JSON.parse(readFileSync(join(ROOT, EXAMPLE), 'utf8')) as { type: string }[]
-  const broker = {
+/**
+ * The broker that the agent really uses, with what it is given of the configuration to get in: its ready line has no secrets.
+ * Throws what the agent would have thrown.
+ */
+function brokerOf(where: Where, rest: readonly string[]): Broker {
+  const url = new URL(where.broker)
+  const parsed = readArguments(['start', ...rest], '')
+  if (typeof parsed === 'string') throw new Error(parsed)
+  const named = parsed.own.config ?? process.env.HOMESPIN_CONFIG
+  const file = typeof named === 'string' && named !== '' ? resolve(CWD, named) : undefined
+  const keys = ['mqtt.username', 'mqtt.password', 'mqtt.ca_file']
+  const { mqtt } = loadConfig(file, process.env, parsed.flags, [], keys)
+  const tls = url.protocol === 'mqtts:'
+  return {
+    host: url.hostname.replace(/^\[|\]$/g, ''),
+    port: url.port || (tls ? '8883' : '1883'),
+    tls,
+    user: mqtt.username ?? '',
+    password: mqtt.password ?? '',
+    ca: mqtt.ca_file === undefined ? '' : resolve(CWD, mqtt.ca_file),
+  }
+}
+
+/** The first example, with a config node that finds agent and broker wherever they are this time. */
+function firstFlow({ tls, ca }: Broker): object {
+  const nodes = JSON.parse(readFileSync(join(ROOT, EXAMPLE), 'utf8')) as Record<string, unknown>[]
+  const own = {
     host: '${HOMESPIN_BROKER_HOST}',
     port: '${HOMESPIN_BROKER_PORT}',
+    prefix: '${HOMESPIN_PREFIX}',
     agent: '${HOMESPIN_AGENT}',
+    usetls: tls,
+    tls: ca === '' ? '' : TLS_NODE,
   }
-  return nodes.map((node) => (node.type === 'homespin-agent' ? { ...node, ...broker } : node))
+  const all = nodes.map((node) => (node.type === CONFIG_NODE ? { ...node, ...own } : node))
+  return ca === ''
+    ? all
+    : [...all, { id: TLS_NODE, type: 'tls-config', ca, verifyservercert: true }]
+}
+
+/** User and password of the first flow's config nodes, by their ids. */
+function firstCredentials(): Record<string, object> {
+  const nodes = JSON.parse(readFileSync(join(ROOT, EXAMPLE), 'utf8')) as {
+    id: string
+    type: string
+  }[]
+  const own = { user: '${HOMESPIN_BROKER_USER}', password: '${HOMESPIN_BROKER_PASSWORD}' }
+  return Object.fromEntries(
+    nodes.filter(({ type }) => type === CONFIG_NODE).map(({ id }) => [id, own]),
+  )
 }
 
 async function startNodeRed(
   children: Children,
   options: Options,
   stage: Stage,
-  broker: URL,
+  where: Where,
+  broker: Broker,
 ): Promise<string> {
   const settings: NodeRedSettings = {
     userDir: stage.directory,
     port: options.port ?? EDITOR_PORT,
     fixed: options.port !== undefined,
+    credentials: firstCredentials(),
   }
-  const at = options.rest.lastIndexOf('--agent')
-  const inline = options.rest.findLast((each) => each.startsWith('--agent='))?.slice(8)
   const { PATH, LANG, TZ } = process.env
   // Where its user can reach it: the one that runs this may be below a folder that only root may enter.
   const node = join(stage.root, 'node_modules/.bin/node')
@@ -171,9 +231,12 @@ async function startNodeRed(
       TZ,
       HOME: stage.directory,
       HOMESPIN_NODE_RED: JSON.stringify(settings),
-      HOMESPIN_BROKER_HOST: broker.hostname,
-      HOMESPIN_BROKER_PORT: broker.port || '1883',
-      HOMESPIN_AGENT: inline ?? (at < 0 ? 'home' : options.rest[at + 1]),
+      HOMESPIN_BROKER_HOST: broker.host,
+      HOMESPIN_BROKER_PORT: broker.port,
+      HOMESPIN_BROKER_USER: broker.user,
+      HOMESPIN_BROKER_PASSWORD: broker.password,
+      HOMESPIN_PREFIX: where.prefix,
+      HOMESPIN_AGENT: where.agent,
     },
   })
   return ready.editor
@@ -218,10 +281,12 @@ async function main(args: readonly string[]): Promise<number> {
     let editor: string | undefined
     if (options.nodeRed) {
       const user = unprivilegedUser(process.env)
-      const directory = join(options.data, 'node-red')
+      const broker = brokerOf(where, options.rest)
+      const apart = where.mode === 'demo' || where.mode === 'file' ? `-${where.mode}` : ''
+      const directory = join(options.data, `node-red${apart}`)
       stage = makeStage(ROOT, directory, user)
-      furnish(directory, stage, user)
-      editor = await startNodeRed(children, options, stage, new URL(where.broker))
+      furnish(directory, stage, user, broker)
+      editor = await startNodeRed(children, options, stage, where, broker)
     }
     show(where, editor, options)
   }

@@ -22,6 +22,8 @@ interface Command {
   count?: readonly [least: number, most: number]
   /** Keys of the configuration that make sense here; `all`: every one. */
   keys: readonly string[] | 'all'
+  /** It looks at the whole configuration, though it has flags for these keys alone. */
+  whole?: boolean
   flags: Record<string, OwnFlag>
 }
 
@@ -56,16 +58,17 @@ const OWN_COMMANDS = {
   print: {
     summary: 'show what the running agent sees, as it happens',
     keys: ['data'],
-    flags: { json: JSON_FLAG },
+    flags: { json: JSON_FLAG, config: CONFIG_FLAG },
   },
   devices: {
     summary: 'list the devices that the running agent knows',
     keys: ['data'],
-    flags: { json: JSON_FLAG },
+    flags: { json: JSON_FLAG, config: CONFIG_FLAG },
   },
   doctor: {
     summary: 'try what this machine can do for Homespin, and say what to do about the rest',
     keys: ['data', 'interfaces', 'broker'],
+    whole: true,
     flags: { json: JSON_FLAG, config: CONFIG_FLAG },
   },
 } satisfies Record<string, Command>
@@ -104,6 +107,8 @@ export interface Parsed {
   operands: string[]
   /** Keys of the configuration, by path. */
   flags: Flags
+  /** The only keys of the configuration that it needs; absent: all of them. */
+  only?: readonly string[]
   /** The command's own flags, by name. */
   own: Record<string, string | boolean | string[] | undefined>
   /** Of the method that it calls. */
@@ -146,7 +151,9 @@ export function readArguments(argv: readonly string[], version: string): Parsed 
     Object.keys(command.flags).map((flag) => [flag, values[flag] as Parsed['own'][string]]),
   )
   const args = isOrder(name) ? { args: orderArguments(name, positionals, own) } : {}
-  return { command: name, operands: positionals, flags, own, ...args }
+  const { keys: needed, whole = false } = command
+  const only = needed === 'all' || whole ? {} : { only: needed }
+  return { command: name, operands: positionals, flags, own, ...only, ...args }
 }
 
 function checkOperands(name: CommandName, command: Command, given: readonly string[]): void {

@@ -41,7 +41,7 @@ async function answerOf(response: IncomingMessage): Promise<unknown> {
   return answer
 }
 
-/** Events of the live feed, until it ends or `signal` says so. */
+/** Events of the live feed, until `signal` says so. Throws an Error where the agent ends it first. */
 export async function* live(
   data: string,
   signal: AbortSignal,
@@ -59,9 +59,14 @@ export async function* live(
         if (name !== undefined && text !== undefined) yield { name, data: JSON.parse(text) }
       }
     }
-  } catch (error) {
-    if (!signal.aborted) throw error
+  } catch (cause) {
+    if (!signal.aborted) throw new Error(stopped(data), { cause })
   }
+  if (!signal.aborted) throw new Error(stopped(data))
+}
+
+function stopped(data: string): string {
+  return `the agent with its data in ${data} has stopped, or let go of this command`
 }
 
 interface Ask {

@@ -13,11 +13,13 @@ export async function tryKernel(addon: Addon, interfaces: readonly string[]): Pr
   const kernel = new LocalKernel(addon)
   try {
     await kernel.start()
-    const probes = await kernel.probe(interfaces)
+    const isThere = (name: string): boolean => addon.tryInterface(name) !== absence(name)
+    const probes = await kernel.probe(interfaces.filter(isThere))
     const flowtables = await kernel.flowtables()
     return [
       { what, state: 'ok', reason: 'tables can be made: what passes this machine can be blocked' },
       ...egressFindings(probes),
+      ...interfaces.filter((name) => !isThere(name)).map(absentFinding),
       queueFinding(probes.queue.inet),
       bridgeFinding(probes),
       ...flowtables.map(offloadFinding),
@@ -28,6 +30,17 @@ export async function tryKernel(addon: Addon, interfaces: readonly string[]): Pr
   } finally {
     await kernel.stop()
   }
+}
+
+/** What native says of an interface that is not there. */
+function absence(name: string): string {
+  return `there is no interface ${name}`
+}
+
+/** The kernel takes a chain for an interface that is yet to come: that it does tells nothing of the interface. */
+function absentFinding(name: string): Found {
+  const reason = `${absence(name)}, so it was not tried`
+  return { what: `netdev egress on ${name}`, state: 'note', reason }
 }
 
 function egressFindings({ egress }: KernelProbes): Found[] {

@@ -1,11 +1,12 @@
 // homespin doctor: tries each capability for real, and says what is missing and what to do about it.
-import { existsSync, mkdirSync, readFileSync, rmSync, statfsSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, rmSync, statfsSync } from 'node:fs'
 import { connect } from 'node:net'
 import { networkInterfaces } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import type { Addon } from '../addon.ts'
 import type { Config } from '../config.ts'
+import { missingAt } from '../data-folder.ts'
 import { targetOf } from '../ssh-target.ts'
 import { supervisorAccess } from '../supervisor/access.ts'
 import { call } from './client.ts'
@@ -145,21 +146,26 @@ function tryForwarding(): Omit<Finding, 'type'> {
   }
 }
 
+/** In the folder itself or, as that is made by the start and not here, in the nearest one that there is. */
 function tryData(data: string): Omit<Finding, 'type'>[] {
-  const probe = join(data, `.doctor-${process.pid}`)
+  const [first] = missingAt(data)
+  const place = first === undefined ? data : dirname(first)
+  const probe = join(place, `.doctor-${process.pid}`)
   try {
-    mkdirSync(data, { recursive: true, mode: 0o700 })
-    writeFileSync(probe, 'x')
-    const database = new DatabaseSync(`${probe}.sqlite`)
+    mkdirSync(probe, { mode: 0o700 })
+    const database = new DatabaseSync(join(probe, 'sqlite'))
     database.exec('PRAGMA journal_mode=WAL; CREATE TABLE t (x); INSERT INTO t VALUES (1)')
     database.close()
-    const { bavail, bsize } = statfsSync(data)
+    const { bavail, bsize } = statfsSync(place)
     const free = bavail * bsize
     return [
       {
         what: 'data directory',
         state: 'ok',
-        reason: `${data} can be written and holds a database`,
+        reason:
+          first === undefined
+            ? `${data} can be written and holds a database`
+            : `${data} can be made, and will hold a database`,
       },
       free > 500_000_000
         ? { what: 'disk', state: 'ok', reason: `${bytes(free)} free` }
@@ -178,8 +184,7 @@ function tryData(data: string): Omit<Finding, 'type'>[] {
       },
     ]
   } finally {
-    for (const end of ['', '.sqlite', '.sqlite-wal', '.sqlite-shm'])
-      rmSync(probe + end, { force: true })
+    rmSync(probe, { recursive: true, force: true })
   }
 }
 

@@ -1,17 +1,18 @@
 // homespin start: runs the agent until it is told to stop.
-import { chmodSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { addon } from '../addon.ts'
-import type { AgentParts, Reachable } from '../agent.ts'
 import { Agent } from '../agent.ts'
+import type { AgentParts, Reachable } from '../agent-parts.ts'
 import { wallClock } from '../clock.ts'
 import type { Config } from '../config.ts'
+import { makeDataFolder, stateFolder } from '../data-folder.ts'
 import type { Log } from '../log.ts'
 import { createLog } from '../log.ts'
 import { noteRouter } from '../router-note.ts'
 import { targetOf } from '../ssh-target.ts'
 import { supervisorAccess } from '../supervisor/access.ts'
 import type { App } from '../supervisor/app.ts'
+import { chooseMode } from './mode.ts'
 
 export interface StartCommand {
   config: Config
@@ -24,7 +25,8 @@ export interface StartCommand {
 /** Exit code: 0 after SIGINT or SIGTERM. Throws where the agent can't start. */
 export async function runStart(command: StartCommand): Promise<number> {
   const log = createLog(command.config.log)
-  prepareData(command.config.data)
+  // It tells what a household does.
+  makeDataFolder(command.config.data)
   const stopped = stopSignal(log)
   const { agent, where } = await begin(command, log)
   announce(where, command.json, log)
@@ -35,12 +37,15 @@ export async function runStart(command: StartCommand): Promise<number> {
 }
 
 async function begin(command: StartCommand, log: Log): Promise<{ agent: Agent; where: Reachable }> {
-  const { version } = command
+  const { version, orDemo } = command
   const app = await appOf(command.config, log)
-  const config = chooseMode(command, log)
+  const config = chooseMode(command.config, orDemo, addon, log)
   noteRouter(config.data, config.mode === 'remote' ? targetOf(config.remote) : undefined)
+  const state = stateFolder(config)
+  if (state !== config.data) makeDataFolder(state)
   const parts: AgentParts = {
-    config,
+    config: { ...config, data: state },
+    home: config.data,
     version,
     addon,
     clock: wallClock,
@@ -71,28 +76,6 @@ async function appOf({ broker, data, remote }: Config, all: Log): Promise<App | 
   const { App } = await import('../supervisor/app.ts')
   const { listenOnDevice } = addon
   return new App({ access, listenOnDevice, findsBroker: broker === 'supervisor', log })
-}
-
-/** With `--or-demo`, a box on which nothing may be captured plays the demo home, and says so. */
-function chooseMode({ config, orDemo }: StartCommand, log: Log): Config {
-  if (!orDemo || ['demo', 'file', 'remote'].includes(config.mode)) return config
-  const reason = addon.tryInterface(config.interfaces[0] ?? 'lo')
-  if (reason === undefined) return config
-  log.warn(`playing the demo home, as nothing may be captured here: ${reason}`)
-  return { ...config, mode: 'demo' }
-}
-
-/** The data directory is for this user alone: it tells what a household does. */
-function prepareData(data: string): void {
-  try {
-    mkdirSync(data, { recursive: true, mode: 0o700 })
-    chmodSync(data, 0o700)
-  } catch (cause) {
-    throw new Error(
-      `the data directory ${data} can't be used: ${(cause as Error).message}. Name another with --data`,
-      { cause },
-    )
-  }
 }
 
 function announce(where: Reachable, json: boolean, log: Log): void {

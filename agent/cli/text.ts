@@ -1,5 +1,5 @@
 // How numbers and tables are written for people.
-import type { Device, Flow } from '../../protocol/messages.ts'
+import type { Device, Dns, Flow } from '../../protocol/messages.ts'
 
 const UNITS = ['B', 'kB', 'MB', 'GB', 'TB', 'PB']
 
@@ -66,4 +66,16 @@ export function flowLine(flow: Flow): string {
   const what = flow.service ?? flow.protocol
   const time = new Date(flow.last_ms).toTimeString().slice(0, 8)
   return `${time} ${flow.state.padEnd(6)} ${own.ip} ${arrow} ${remote}${port} ${what}  ↑${bytes(flow.sent_bytes)} ↓${bytes(flow.received_bytes)}`
+}
+
+/** Answers that are shown of one query. */
+const MOST_ANSWERS = 4
+
+/** A DNS query in one line, with what it was answered. */
+export function dnsLine({ client_ip, query, qtype, rcode, answers, time_ms }: Dns): string {
+  const time = new Date(time_ms).toTimeString().slice(0, 8)
+  const data = answers.flatMap((answer) => (answer.data === undefined ? [] : [plain(answer.data)]))
+  const more = data.length > MOST_ANSWERS ? `, and ${data.length - MOST_ANSWERS} more` : ''
+  const answered = data.length > 0 ? `${data.slice(0, MOST_ANSWERS).join(', ')}${more}` : rcode
+  return `${time} dns    ${client_ip} ? ${plain(query, 100)} ${qtype}  ${answered ?? 'no answer seen'}`
 }

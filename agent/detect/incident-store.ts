@@ -42,6 +42,11 @@ export class IncidentStore {
     this.#file.stop()
   }
 
+  /** Why nothing can be stored now, as a sentence. */
+  get problem(): string | undefined {
+    return this.#file.problem
+  }
+
   /** True once it is on the disk. */
   save(incident: Incident): boolean {
     return this.#file.attempt((db) => {

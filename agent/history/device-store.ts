@@ -31,6 +31,11 @@ export class DeviceStore {
     this.#file.stop()
   }
 
+  /** Why nothing can be stored now, as a sentence. */
+  get problem(): string | undefined {
+    return this.#file.problem
+  }
+
   /** Every device that is stored; empty where the file can't be read. */
   loadDevices(): Device[] {
     const devices: Device[] = []

@@ -2,7 +2,7 @@
 import type { DatabaseSync } from 'node:sqlite'
 import type { Log } from '../log.ts'
 import type { Schema } from './database.ts'
-import { closeDatabase, faultOf, openDatabase, setAside } from './database.ts'
+import { closeDatabase, faultOf, NewerSchemaError, openDatabase, setAside } from './database.ts'
 import { StoreFault } from './store-fault.ts'
 
 /** One file. */
@@ -21,7 +21,12 @@ export class GuardedDatabase {
 
   /** Opens the file. Throws only for a file that a newer Homespin wrote; a disk that fails is said and tried again. */
   start(): void {
-    this.attempt(() => undefined)
+    this.#attempt(() => undefined, true)
+  }
+
+  /** Why it can't be written now, as a sentence. */
+  get problem(): string | undefined {
+    return this.#fault.problem
   }
 
   stop(): void {
@@ -37,6 +42,10 @@ export class GuardedDatabase {
 
   /** Does something with the database; false where the disk did not take it. Other errors are thrown. */
   attempt(work: (db: DatabaseSync) => void): boolean {
+    return this.#attempt(work, false)
+  }
+
+  #attempt(work: (db: DatabaseSync) => void, atStart: boolean): boolean {
     try {
       this.#db ??= openDatabase(this.#path, this.#schema, (keptAs) => this.#fault.damaged(keptAs))
       work(this.#db)
@@ -44,7 +53,8 @@ export class GuardedDatabase {
       return true
     } catch (error) {
       const fault = faultOf(error)
-      if (fault === undefined) throw error
+      const isNewer = error instanceof NewerSchemaError && !atStart
+      if (fault === undefined && !isNewer) throw error
       if (fault === 'damaged') this.#setAside()
       else this.#fault.failed(error)
       return false

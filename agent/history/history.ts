@@ -8,6 +8,7 @@ import type { Log } from '../log.ts'
 import { bucketStart } from './buckets.ts'
 import { closeDatabase, faultOf, NewerSchemaError, openDatabase, setAside } from './database.ts'
 import { DeviceStore } from './device-store.ts'
+import { Expiry } from './expiry.ts'
 import { HistoryTables, historySchema } from './history-tables.ts'
 import { inTransaction, Pace } from './pace.ts'
 import { Pending } from './pending.ts'
@@ -24,6 +25,10 @@ export interface HistoryOptions {
   /** The data folder, which exists; `history.db` and `devices.db` are in it. */
   dir: string
   clock: { now(): number }
+  /** Milliseconds since the box was started; default: the clock, which then never jumps. */
+  bootMs?: () => number
+  /** Whether the clock can be believed: only then does what is old go. Default: it can. */
+  isSynchronised?: () => boolean
   log: Log
   /** Defaults: 2, 14 and 90 days, and 200 MB. */
   kept?: Partial<Kept>
@@ -56,6 +61,7 @@ export class History {
   readonly #limits: { maxRemotes: number; maxEntries: number }
   readonly #pending: Pending
   readonly #fault: StoreFault
+  readonly #expiry: Expiry
   readonly #path: string
   readonly #devices: DeviceStore
   #tables: HistoryTables | undefined
@@ -74,6 +80,9 @@ export class History {
     }
     this.#pending = new Pending(this.#limits)
     this.#fault = new StoreFault(options.log, 'history')
+    const now = (): number => options.clock.now()
+    const { bootMs = now, isSynchronised = () => true } = options
+    this.#expiry = new Expiry({ now, bootMs, isSynchronised })
     this.#path = join(options.dir, HISTORY_FILE)
     this.#devices = new DeviceStore(join(options.dir, DEVICES_FILE), options.log)
   }
@@ -81,7 +90,7 @@ export class History {
   /** Opens the files, and closes what an earlier run left open. Throws only for a file that a newer Homespin wrote. */
   async start(): Promise<void> {
     this.#devices.start()
-    await this.#exclusive(() => this.#attempt((tables) => this.#maintain(tables)))
+    await this.#exclusive(() => this.#attempt((tables) => this.#maintain(tables), true))
     this.#timer = setInterval(() => {
       // A slow disk must not make writes queue up.
       if (!this.#flushing) void this.flush()
@@ -116,8 +125,16 @@ export class History {
   /** Writes what is in memory now; never throws. */
   async flush(): Promise<void> {
     this.#flushing = true
-    await this.#exclusive(() => this.#attempt((tables) => this.#write(tables)))
-    this.#flushing = false
+    try {
+      await this.#exclusive(() => this.#attempt((tables) => this.#write(tables)))
+    } finally {
+      this.#flushing = false
+    }
+  }
+
+  /** What can't be stored now, and why: sentences. */
+  get problems(): string[] {
+    return [this.#fault.problem, this.#devices.problem].filter((each) => each !== undefined)
   }
 
   /** Traffic over time, of one device or of all. */
@@ -207,8 +224,11 @@ export class History {
     return loose
   }
 
-  /** Opens the file if need be and works on it; what goes wrong is said once, and tried again by the next write. */
-  async #attempt(work: (tables: HistoryTables) => Promise<void>): Promise<void> {
+  /**
+   * Opens the file if need be and works on it; what goes wrong is said once, and tried again by the next write. A file of a
+   * newer Homespin is thrown at the start, and not used later.
+   */
+  async #attempt(work: (tables: HistoryTables) => Promise<void>, atStart = false): Promise<void> {
     try {
       if (this.#tables === undefined) {
         if (Math.abs(this.#options.clock.now() - this.#triedMs) < REOPEN_MS) return
@@ -221,7 +241,7 @@ export class History {
         lost === 0 ? '' : `${lost} minutes did not fit into memory and are missing`,
       )
     } catch (error) {
-      if (error instanceof NewerSchemaError) throw error
+      if (atStart && error instanceof NewerSchemaError) throw error
       this.#onFailure(error)
     }
   }
@@ -274,9 +294,10 @@ export class History {
   async #maintain(tables: HistoryTables): Promise<void> {
     const pace = new Pace()
     const now_s = Math.floor(this.#options.clock.now() / 1000)
+    const allowance = this.#expiry.allowance(tables.rolledUpTo('minute'))
     await closeMinutes(tables, (minute) => this.#isOpen(minute), this.#limits, pace)
     await rollUp(tables, now_s, pace)
-    await retain(tables, now_s, this.#kept, pace)
+    this.#expiry.spent(await retain(tables, now_s, this.#kept, allowance, pace))
   }
 }
 

@@ -1,6 +1,7 @@
 // What is dropped: buckets older than they are kept, and when the file is too large the oldest, minutes first.
 import type { Resolution } from '../../protocol/http.ts'
 import { RESOLUTIONS } from './buckets.ts'
+import type { Allowance } from './expiry.ts'
 import type { HistoryTables } from './history-tables.ts'
 import type { Pace } from './pace.ts'
 import { inTransaction } from './pace.ts'
@@ -22,16 +23,23 @@ const SHARE_OF_FILE = 0.88
 const SHARE_AFTER = 0.96
 const VACUUM_PAGES = 64
 
-/** Makes the limits hold. */
+/** Makes the limits hold. No more goes for its age than `allowance` lets; what is left of that is given back. */
 export async function retain(
   tables: HistoryTables,
   now_s: number,
   kept: Kept,
+  allowance: Allowance,
   pace: Pace,
-): Promise<void> {
+): Promise<Allowance> {
+  const left = { ...allowance }
   for (const resolution of RESOLUTIONS) {
     const cut = now_s - kept[`${resolution}_s`]
-    await dropWhile(tables, pace, () => firstBefore(tables, resolution, cut))
+    left[resolution] -= await dropWhile(
+      tables,
+      pace,
+      () => firstBefore(tables, resolution, cut),
+      left[resolution],
+    )
   }
   const most = kept.maxBytes * SHARE_OF_FILE
   if (tables.sizes().used > most) {
@@ -40,6 +48,7 @@ export async function retain(
     )
   }
   if (tables.sizes().file > most) await shrink(tables, most, pace)
+  return left
 }
 
 /** Gives pages that are free back to the disk: needed only when the limit was lowered. */
@@ -57,20 +66,25 @@ interface Bucket {
   time: number
 }
 
+/** How many it dropped. */
 async function dropWhile(
   tables: HistoryTables,
   pace: Pace,
   next: () => Bucket | undefined,
-): Promise<void> {
-  while (next() !== undefined) {
+  most = Number.POSITIVE_INFINITY,
+): Promise<number> {
+  let dropped = 0
+  while (dropped < most && next() !== undefined) {
     await inTransaction(tables.db, async () => {
-      for (let i = 0; i < BATCH; i++) {
+      for (let i = 0; i < BATCH && dropped < most; i++) {
         const bucket = next()
         if (bucket === undefined) return
         await dropBucket(tables, bucket, pace)
+        dropped++
       }
     })
   }
+  return dropped
 }
 
 async function dropBucket(

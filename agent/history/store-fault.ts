@@ -16,6 +16,7 @@ export class StoreFault {
   readonly #log: Log
   readonly #what: string
   #shown: string | undefined
+  #problem: string | undefined
 
   /** `what` is the subject of the sentences: `history`. */
   constructor(log: Log, what: string) {
@@ -28,22 +29,28 @@ export class StoreFault {
     return this.#shown !== undefined
   }
 
+  /** What is wrong since the last attempt, as a sentence. */
+  get problem(): string | undefined {
+    return this.#problem
+  }
+
   failed(error: unknown): void {
     const fault = faultOf(error)
     const key = fault ?? String(error)
     if (key === this.#shown) return
     this.#shown = key
-    const why = fault === undefined || fault === 'damaged' ? String(error) : SENTENCES[fault]
+    const why = fault === undefined || fault === 'damaged' ? messageOf(error) : SENTENCES[fault]
     const detail = error instanceof Error ? error.message : ''
-    this.#log.warn(
-      `${this.#what} can't be stored now; ${why} (${detail}). It goes on in memory and tries again.`,
-    )
+    const sentence = `${this.#what} can't be stored now; ${why}`
+    this.#problem = `${sentence}.`
+    this.#log.warn(`${sentence} (${detail}). It goes on in memory and tries again.`)
   }
 
   /** `lost` says what did not survive; empty for nothing. */
   recovered(lost: string): void {
     if (this.#shown === undefined) return
     this.#shown = undefined
+    this.#problem = undefined
     this.#log.info(`${this.#what} is stored again${lost === '' ? '' : `; ${lost}`}`)
   }
 
@@ -52,4 +59,8 @@ export class StoreFault {
       `the file of ${this.#what} is damaged; it is kept as ${keptAs}, and a new one is begun`,
     )
   }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
 }

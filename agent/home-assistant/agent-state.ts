@@ -16,7 +16,7 @@ export interface AgentFacts {
 }
 
 /** Capabilities that are a problem where they are not there; what a mode can't do by its nature is none. */
-const WATCHED = ['rules', 'commands'] as const
+const WATCHED = ['rules', 'instance', 'capture', 'store'] as const
 
 /** Below the 16384 bytes of attributes that Home Assistant's recorder keeps. */
 const MAX_PROBLEM_BYTES = 12_000

@@ -206,7 +206,7 @@ export class HttpServer {
         ? new RequestError(
             404,
             'no_page',
-            'the page is not built; run npm start, or npm run build -w panel',
+            'the page is not built: npm start builds it, and so does npx vite build panel',
           )
         : new RequestError(404, 'not_found', 'there is nothing at this path')
     }

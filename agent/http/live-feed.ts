@@ -42,6 +42,8 @@ const MAX_FLOWS = 1000
 /** Of a batch that has so many flows there are several a second. */
 const MANY_FLOWS = 4096
 const FLOWS_OF_MANY = 250
+/** DNS queries in one frame. */
+const MAX_QUERIES = 250
 const LINE_FEED = 10
 const COMMA = Buffer.from(',')
 
@@ -92,7 +94,9 @@ export class LiveFeed {
   interval(interval: Interval, rates: readonly DeviceRate[]): void {
     if (this.#clients.size === 0) return
     this.#sendFrame(flowsFrame(interval))
-    const { to_ms } = interval
+    const { dns, to_ms } = interval
+    if (dns.length > 0)
+      this.#send('dns', { dns: dns.slice(0, MAX_QUERIES), asked: dns.length, to_ms })
     this.#send('rates', { rates: [...rates], to_ms })
   }
 

@@ -1,7 +1,7 @@
 // The reverse firewall's limits: those for all from the configuration, and those of devices and groups.
 import { z } from 'zod'
+import type { LimitView } from '../../protocol/http.ts'
 import { LEVELS } from '../../protocol/policy.ts'
-import type { LimitExceptionTold, LimitsTold } from '../../protocol/results.ts'
 import type { LimitEntry } from '../detect/limit-book.ts'
 import type { Limits } from '../detect/limits.ts'
 import { device, groupId } from './arguments.ts'
@@ -101,7 +101,7 @@ function seconds(value: number | string): number {
   return typeof value === 'number' ? value : (secondsOf(value) ?? 0)
 }
 
-function told(limits: Partial<Limits>): LimitsTold {
+function told(limits: Partial<Limits>): LimitView {
   const { connections, remotes, windowS, policy, level, forS } = limits
   return {
     ...(connections === undefined ? {} : { connections }),
@@ -113,7 +113,7 @@ function told(limits: Partial<Limits>): LimitsTold {
   }
 }
 
-function toldEntry(entry: LimitEntry): LimitExceptionTold {
+function toldEntry(entry: LimitEntry): LimitView {
   return {
     ...('device' in entry ? { device_id: entry.device } : { group_id: entry.group }),
     ...told(entry),

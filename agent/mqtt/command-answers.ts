@@ -23,6 +23,7 @@ const MAX_TOPIC_LENGTH = 256
 const RESERVED = [
   'status',
   'info',
+  'instance',
   'flow',
   'dns',
   'event',

@@ -31,8 +31,6 @@ export interface CommandDeskOptions {
   /** Takes a retained order off the broker. */
   clear: (topic: string) => void
   log: Log
-  /** Orders wait so long after `start`, so that another agent with this id is heard first. Default 1000. */
-  settleMs?: number
 }
 
 interface Job {
@@ -62,12 +60,9 @@ export class CommandDesk {
   #waiting: Job[] = []
   #next = 0
   #active = 0
-  #timer: NodeJS.Timeout | undefined
   #ready = false
   /** Why the ids of orders are not kept. */
   #notKept: string | undefined
-  /** Another agent with this id was there first: every order is refused. */
-  readOnly = false
 
   constructor(options: CommandDeskOptions) {
     this.#options = options
@@ -77,16 +72,11 @@ export class CommandDesk {
   /** Reads which orders were taken before. */
   start(): void {
     this.#options.memory.load()
-    this.#timer = setTimeout(() => {
-      this.#ready = true
-      this.#pump()
-    }, this.#options.settleMs ?? 1000)
-    this.#timer.unref()
+    this.#ready = true
   }
 
   /** Takes no more orders; what is being carried out is, and is answered if the link still stands. */
   stop(): void {
-    clearTimeout(this.#timer)
     this.#ready = false
     this.#waiting = []
     this.#next = 0
@@ -150,10 +140,6 @@ export class CommandDesk {
   /** The method of a command, or why it may not be called by MQTT. */
   #permitted(command: Command, verb: string | undefined): AnyMethod | Refused {
     const { policy } = this.#options
-    if (this.readOnly) {
-      const why = 'another agent with this id was on this broker first; give each its own'
-      return refusal(command, 'conflict', why)
-    }
     if (policy === 'none') {
       return refusal(command, 'forbidden', 'this agent takes no commands by MQTT (mqtt.commands)')
     }
@@ -192,8 +178,6 @@ export class CommandDesk {
   }
 
   async #run({ command, method, notKept, sinceMs }: Job): Promise<string> {
-    if (this.readOnly)
-      return textOf(failureOf(refusal(command, 'conflict', 'another agent was first')))
     if (performance.now() - sinceMs > command.ttlMs) {
       return textOf(failureOf(refusal(command, 'expired', 'it waited here longer than its ttl_ms')))
     }

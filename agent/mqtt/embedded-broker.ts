@@ -134,7 +134,8 @@ export class EmbeddedBroker {
   ): Promise<PublishOutcome> {
     const aedes = this.#aedes
     if (aedes === undefined) return Promise.resolve('lost')
-    if (retain && !this.#retained.admit(topic, payload.length)) return Promise.resolve('refused')
+    // The agent bounds itself; clients have room of their own, and none of it is its.
+    if (retain) this.#retained.release(topic)
     const packet = { cmd: 'publish', topic, payload, qos, retain, dup: false } as const
     // One after the other: aedes numbers messages as they are given, keeps the retained ones first, and takes one that
     // then comes after a higher number for a second copy.
@@ -209,7 +210,7 @@ export class EmbeddedBroker {
   }
 }
 
-/** Keeps count of what is retained, because aedes keeps all of it in memory for ever. */
+/** Keeps count of what clients retain, because aedes keeps all of it in memory for ever. */
 class RetainedLedger {
   readonly #sizes = new Map<string, number>()
   #bytes = 0
@@ -224,6 +225,11 @@ class RetainedLedger {
     else this.#sizes.set(topic, size)
     this.#bytes = after
     return true
+  }
+
+  /** What stands at `topic` is no client's any more. */
+  release(topic: string): void {
+    this.admit(topic, 0)
   }
 }
 

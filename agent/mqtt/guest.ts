@@ -41,6 +41,7 @@ export function withGuest(link: Link, guest: Guest, commands: string): Link {
         },
       }),
     stop: () => link.stop(),
+    hearRetained: (filters) => link.hearRetained?.(filters),
     publish: (topic, payload, options) => link.publish(topic, payload, options),
   }
 }

@@ -1,7 +1,6 @@
 // The connection to a broker, and the only file that knows the package mqtt. A new client is made for each try: what
 // was not acknowledged is the publisher's to send again, so nothing waits unbounded or repeats itself in here.
 import { randomBytes } from 'node:crypto'
-import { readFileSync } from 'node:fs'
 import type { Socket } from 'node:net'
 import { connect as connectTcp } from 'node:net'
 import type { IClientOptions } from 'mqtt'
@@ -14,18 +13,16 @@ import { parseBrokerUrl } from './broker-at.ts'
 import { cutFrames } from './frame-cut.ts'
 import { linkFault, refusesVersion } from './link-fault.ts'
 import { PACKET_OVERHEAD } from './packed-lines.ts'
+import type { TlsFiles } from './tls-files.ts'
+import { readTlsFiles } from './tls-files.ts'
 
-export interface MqttLinkOptions {
+export interface MqttLinkOptions extends TlsFiles {
   /** `mqtt://host[:1883]` or `mqtts://host[:8883]`; a user and a password in it are used, never logged. */
   url: string
   user?: string
   password?: string
   /** Instead of these three, asked before each try; undefined: there is no broker yet. */
   find?: () => BrokerAt | undefined
-  /** PEM files: authorities to trust instead of the system's, and this client's own certificate and key. */
-  caFile?: string
-  certFile?: string
-  keyFile?: string
   /** The client id is this, a dash and eight random hex digits. */
   clientIdPrefix: string
   /** What the broker publishes (QoS 1, retained) when this client is lost. */
@@ -103,7 +100,7 @@ export class MqttLink {
   start(handlers: LinkHandlers): void {
     this.#handlers = handlers
     this.#stopped = false
-    this.#readFiles()
+    readTlsFiles(this.#options)
     this.#connect()
   }
 
@@ -184,6 +181,16 @@ export class MqttLink {
         resolve('refused')
       })
     })
+  }
+
+  /** Hears what is retained at these filters, in this connection alone and until the result is called. Where the broker does not let it, nothing comes. */
+  hearRetained(filters: readonly string[]): () => void {
+    const client = this.#client
+    if (client?.connected !== true) return () => {}
+    client.subscribe([...filters], { qos: 0 }, () => {})
+    return () => {
+      if (client.connected) client.unsubscribe([...filters], () => {})
+    }
   }
 
   #connect(): void {
@@ -281,9 +288,13 @@ export class MqttLink {
     const { host, port, tls } = this.#endpoint
     const socket = tls
       ? // Not imported: with a broker of this network there is mostly no TLS, and it takes 5 MB.
-        process
-          .getBuiltinModule('node:tls')
-          .connect({ host, port, ...(isName(host) && { servername: host }), ...this.#readFiles() })
+        process.getBuiltinModule('node:tls').connect({
+          host,
+          port,
+          ...(isName(host) && { servername: host }),
+          // Anew for each try, so that a renewed certificate is taken up.
+          ...readTlsFiles(this.#options),
+        })
       : connectTcp({ host, port })
     socket.setNoDelay(true)
     cutFrames(socket, {
@@ -293,16 +304,6 @@ export class MqttLink {
     })
     this.#socket = socket
     return socket
-  }
-
-  /** Read anew for each try, so that a renewed certificate is taken up. */
-  #readFiles(): { ca?: Buffer; cert?: Buffer; key?: Buffer } {
-    const { caFile, certFile, keyFile } = this.#options
-    return {
-      ...(caFile !== undefined && { ca: readPem(caFile, 'mqtt.ca_file') }),
-      ...(certFile !== undefined && { cert: readPem(certFile, 'mqtt.cert_file') }),
-      ...(keyFile !== undefined && { key: readPem(keyFile, 'mqtt.key_file') }),
-    }
   }
 
   #clientOptions(): IClientOptions {
@@ -376,16 +377,6 @@ function replyOf(
   return {
     ...(responseTopic === undefined ? {} : { responseTopic }),
     ...(correlationData === undefined ? {} : { correlation: correlationData }),
-  }
-}
-
-function readPem(file: string, setting: string): Buffer {
-  try {
-    return readFileSync(file)
-  } catch (error) {
-    throw new Error(`${setting}: can't read ${file} (${(error as NodeJS.ErrnoException).code})`, {
-      cause: error,
-    })
   }
 }
 

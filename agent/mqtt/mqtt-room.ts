@@ -2,7 +2,7 @@
 import { join } from 'node:path'
 import type { BlockedBatch, Connection, Incident } from '../../protocol/act.ts'
 import { HOME_ASSISTANT_VERBS } from '../../protocol/commands.ts'
-import type { AgentEvent, Device, Info } from '../../protocol/messages.ts'
+import type { AgentEvent, Capability, Device, Info } from '../../protocol/messages.ts'
 import type { Topics } from '../../protocol/topics.ts'
 import { topicsOf } from '../../protocol/topics.ts'
 import type { Clock } from '../clock.ts'
@@ -20,10 +20,10 @@ import { EmbeddedBroker } from './embedded-broker.ts'
 import { EmbeddedLink } from './embedded-link.ts'
 import type { Guest } from './guest.ts'
 import { withGuest } from './guest.ts'
-import type { OtherInstance } from './other-instance.ts'
 import { keepNoPacketNumbers } from './packet-numbers.ts'
 import type { Link } from './publisher.ts'
 import { linkNeeds, Publisher } from './publisher.ts'
+import { SoleLink } from './sole-link.ts'
 
 /** A home has one agent: its broker is not overrun when it returns, and people wait for it. */
 const MAX_BACK_OFF_MS = 10_000
@@ -35,18 +35,26 @@ const SUPERVISOR = 'supervisor'
 const MQTT_PORT = 1883
 
 export interface MqttRoomParts {
-  config: Pick<Config, 'agent' | 'broker' | 'mqtt'>
+  config: Pick<Config, 'agent' | 'broker' | 'devices' | 'mqtt'>
   instance: string
-  startedMs: number
   clock: Clock
+  /** How long this agent has run, by a clock that nobody sets. */
+  upMs: () => number
   log: Log
-  onOtherInstance: (other: OtherInstance) => void
+  /** Whether this is the only agent with its id on the broker, and if not, what of it. */
+  onInstances: (capability: Capability) => void
   /** Tells where the broker is, where the configuration leaves that to the Supervisor. */
   finder?: BrokerFinder
   /** What may be ordered by MQTT; absent: nothing. */
   commands?: CommandParts
   /** Who listens along and publishes too. */
   guest?: Guest
+}
+
+const ALONE = 'No other agent with this id is on the broker.'
+
+function standByReason(agent: string): string {
+  return `another agent with the id ${agent} was on the broker first: until it has gone this one publishes nothing and takes no changes. Give each its own id with --agent`
 }
 
 export interface CommandParts {
@@ -65,6 +73,7 @@ export class MqttRoom {
   #desk: CommandDesk | undefined
   #url = ''
   #namesPublished = false
+  #standsBy = false
 
   constructor(parts: MqttRoomParts) {
     this.#parts = parts
@@ -72,27 +81,24 @@ export class MqttRoom {
 
   /** Throws an Error with a sentence when the embedded broker's port can't be had or a certificate can't be read. */
   async start(): Promise<void> {
-    const { config, log, clock, instance, startedMs, onOtherInstance } = this.#parts
+    const { config, log, clock, instance, guest, onInstances } = this.#parts
     keepNoPacketNumbers()
+    onInstances({ ok: true, reason: ALONE })
     const topics = topicsOf(config.agent, config.mqtt.prefix)
     const own = await (config.broker === 'embedded'
       ? this.#startBroker(topics)
       : this.#linkTo(config.broker, topics))
-    const { guest } = this.#parts
-    const link = guest === undefined ? own : withGuest(own, guest, topics.commands.slice(0, -1))
+    const sole = this.#soleLink(own, topics)
+    const link = guest === undefined ? sole : withGuest(sole, guest, topics.commands.slice(0, -1))
     this.#namesPublished = this.#publishNames()
     this.#publisher = new Publisher({
       link,
       topics,
       instance,
-      startedMs,
       clock,
       log,
       publishNames: this.#namesPublished,
-      onOtherInstance: (other) => {
-        if (other.this_is_later && this.#desk !== undefined) this.#desk.readOnly = true
-        onOtherInstance(other)
-      },
+      limits: { maxDevices: config.devices.max },
       onCommand: (message) => this.#desk?.take(message),
     })
     this.#desk = this.#commandDesk(link, topics)
@@ -107,6 +113,16 @@ export class MqttRoom {
     await this.#broker?.stop()
     this.#publisher = undefined
     this.#broker = undefined
+  }
+
+  /**
+   * Why this agent changes nothing, while it stands by for another one with its id. Where nothing is taken from MQTT
+   * (`mqtt.commands: none`) and nobody signs, what is heard there keeps nobody from changing something here.
+   */
+  get readOnly(): string | undefined {
+    const { agent, mqtt } = this.#parts.config
+    const heeds = mqtt.commands !== 'none' || mqtt.command_key !== undefined
+    return this.#standsBy && heeds ? standByReason(agent) : undefined
   }
 
   /** Where the broker is. */
@@ -134,8 +150,13 @@ export class MqttRoom {
     return this.#publisher?.busy
   }
 
+  /** Everything that there is has been told: what else the broker retains of this agent is left over. */
+  complete(): void {
+    this.#publisher?.complete()
+  }
+
   interval(interval: Interval): void {
-    this.#publisher?.publishInterval(interval)
+    if (!this.#standsBy) this.#publisher?.publishInterval(interval)
   }
 
   device(device: Device): void {
@@ -151,7 +172,7 @@ export class MqttRoom {
   }
 
   event(event: AgentEvent): void {
-    this.#publisher?.publishEvent(event)
+    if (!this.#standsBy) this.#publisher?.publishEvent(event)
   }
 
   incident(incident: Incident): void {
@@ -159,11 +180,45 @@ export class MqttRoom {
   }
 
   blocked(batch: BlockedBatch): void {
-    this.#publisher?.publishBlocked(batch)
+    if (!this.#standsBy) this.#publisher?.publishBlocked(batch)
   }
 
   connection(connection: Connection): void {
-    this.#publisher?.publishConnection(connection)
+    if (!this.#standsBy) this.#publisher?.publishConnection(connection)
+  }
+
+  /** Nobody can be on the embedded broker before its own agent. */
+  #soleLink(own: Link, topics: Topics): Link {
+    const { config, instance, upMs, log, onInstances } = this.#parts
+    const { agent, broker, mqtt } = config
+    return new SoleLink(own, {
+      agent,
+      instance,
+      topics,
+      upMs,
+      ...(mqtt.command_key === undefined ? {} : { key: mqtt.command_key }),
+      ...(broker === 'embedded' ? { times: { settleMs: 0, newMs: 0 } } : {}),
+      onStandBy: (other) => {
+        const stoodBy = this.#standsBy
+        this.#standsBy = other !== undefined
+        if (this.#standsBy) {
+          log.warn(standByReason(agent))
+          onInstances({ ok: false, reason: standByReason(agent) })
+        } else if (stoodBy) {
+          log.info(`the other agent with the id ${agent} has gone: this one goes on`)
+          onInstances({ ok: true, reason: ALONE })
+        }
+      },
+      onOthers: (others) => {
+        const reason = `another agent with the id ${agent} stands by on the broker: give each its own with --agent`
+        if (others.length > 0) log.warn(`${reason} (instance ${others.join(', ')})`)
+        onInstances(others.length === 0 ? { ok: true, reason: ALONE } : { ok: false, reason })
+      },
+      onUnsigned: () =>
+        log.warn(
+          `on the broker somebody speaks as agent ${agent} who does not sign with this mqtt.command_key: if that is an agent of yours, give each its own id with --agent`,
+        ),
+    })
   }
 
   #commandDesk(link: Link, topics: Topics): CommandDesk | undefined {
@@ -189,9 +244,13 @@ export class MqttRoom {
 
   async #startBroker(topics: Topics): Promise<Link> {
     const { config, log } = this.#parts
-    const port = config.mqtt.embedded_port
+    const { embedded_port: port, username, password } = config.mqtt
+    if (username !== undefined && password === undefined)
+      log.warn('mqtt.username without mqtt.password: the embedded broker lets everybody in')
     this.#broker = new EmbeddedBroker({
       listen: { host: '127.0.0.1', port: port ?? MQTT_PORT, fixed: port !== undefined },
+      ...(username === undefined ? {} : { user: username }),
+      ...(password === undefined ? {} : { password }),
       log,
     })
     await this.#broker.start()

@@ -8,9 +8,17 @@ export interface OutboxLimits {
   maxEvents?: number
   /** Bytes of events that may wait. Default 4 MiB. */
   maxEventBytes?: number
-  /** Retained topics. Default 8192. */
+  /** Retained topics but those of devices. Default 8192. */
   maxStates?: number
+  /** Retained topics of devices, which have room of their own: no flood of devices takes that of anything else. Default 16384. */
+  maxDevices?: number
 }
+
+/** Whose room a retained topic takes. */
+export type StateKind = 'own' | 'device'
+
+/** As `devices.max` of the configuration unless told otherwise. */
+export const MAX_DEVICES = 16_384
 
 /** Publishes at QoS 1; resolves when acknowledged, refused or lost. */
 export type Send = (topic: string, payload: string, retain: boolean) => Promise<PublishOutcome>
@@ -28,6 +36,9 @@ interface Item {
 }
 
 interface State extends Item {
+  kind: StateKind
+  /** Handed to a broker in this run. */
+  sent: boolean
   /** No broker takes this payload: held back until there is another. */
   poison: boolean
   flying: boolean
@@ -45,6 +56,9 @@ export class Outbox {
   readonly #limits: Required<OutboxLimits>
   readonly #states = new Map<string, State>()
   readonly #dirty = new Set<State>()
+  /** States that are to be cleared; those make room first, oldest first. */
+  readonly #clearing = new Set<State>()
+  readonly #count: Record<StateKind, number> = { own: 0, device: 0 }
   readonly #events = new Map<number, Item>()
   readonly #flying = new Set<Item>()
   #eventBytes = 0
@@ -57,18 +71,30 @@ export class Outbox {
   constructor(send: Send, log: Log, limits: OutboxLimits = {}) {
     this.#send = send
     this.#log = log
-    this.#limits = { maxEvents: 10_000, maxEventBytes: 4 * 1024 * 1024, maxStates: 8192, ...limits }
+    this.#limits = {
+      maxEvents: 10_000,
+      maxEventBytes: 4 * 1024 * 1024,
+      maxStates: 8192,
+      maxDevices: MAX_DEVICES,
+      ...limits,
+    }
   }
 
-  /** Sets the last value of a retained topic. An empty payload clears the topic and is then forgotten. */
-  setState(topic: string, payload: string): void {
+  /**
+   * Sets the last value of a retained topic. An empty payload clears the topic and is then forgotten; of a device that no
+   * broker has heard of it is at once.
+   */
+  setState(topic: string, payload: string, kind: StateKind = 'own'): void {
     let state = this.#states.get(topic)
     if (state === undefined) {
-      if (this.#states.size >= this.#limits.maxStates) {
-        this.#dropped++
+      if (!this.#hasRoom(kind)) {
+        if (payload !== '') this.#dropped++
         return
       }
+      this.#count[kind]++
       state = {
+        kind,
+        sent: false,
         topic,
         payload,
         retain: true,
@@ -84,7 +110,16 @@ export class Outbox {
       state.cuts = 0
     }
     this.#dirty.add(state)
+    if (payload === '') {
+      if (kind === 'device' && !state.sent) this.abandon(topic)
+      else this.#clearing.add(state)
+    } else this.#clearing.delete(state)
     this.#pump()
+  }
+
+  /** Whether a retained topic has a value now. */
+  tells(topic: string): boolean {
+    return (this.#states.get(topic)?.payload ?? '') !== ''
   }
 
   /** Forgets a retained topic without a word: somebody else took it off the broker. */
@@ -92,7 +127,9 @@ export class Outbox {
     const state = this.#states.get(topic)
     if (state === undefined) return
     this.#states.delete(topic)
+    this.#count[state.kind]--
     this.#dirty.delete(state)
+    this.#clearing.delete(state)
   }
 
   /** Appends an event; when too many wait, the oldest go. `onGone` is called once it has gone, either way. */
@@ -155,6 +192,17 @@ export class Outbox {
     return this.#eventBytes
   }
 
+  #hasRoom(kind: StateKind): boolean {
+    const { maxStates, maxDevices } = this.#limits
+    if (this.#count[kind] < (kind === 'device' ? maxDevices : maxStates)) return true
+    for (const { topic, kind: of, flying } of this.#clearing) {
+      if (of !== kind || flying) continue
+      this.abandon(topic)
+      return true
+    }
+    return false
+  }
+
   #pump(): void {
     while (this.#open && this.#flying.size < WINDOW) {
       const state = this.#firstDirty()
@@ -184,14 +232,14 @@ export class Outbox {
     this.#dirty.delete(state)
     const { topic, payload } = state
     state.flying = true
+    state.sent = true
     const outcome = await this.#fly(state)
     state.flying = false
     if (outcome === 'lost') {
       if (state.payload === payload && this.#isPoison(state)) state.poison = true
       else if (this.#states.get(topic) === state) this.#dirty.add(state)
     } else if (payload === '' && state.payload === '') {
-      this.#states.delete(topic)
-      this.#dirty.delete(state)
+      if (this.#states.get(topic) === state) this.abandon(topic)
     }
     this.#pump()
   }

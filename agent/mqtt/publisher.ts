@@ -10,12 +10,12 @@ import type { Log } from '../log.ts'
 import { Backlog } from './backlog.ts'
 import { dnsRecord } from './batch.ts'
 import { BatchStream } from './batch-stream.ts'
+import { BlockedStream } from './blocked-stream.ts'
 import { DeviceBoard } from './device-board.ts'
+import { Leftovers } from './leftovers.ts'
 import type { Incoming, LinkHandlers, PublishOptions, PublishOutcome } from './mqtt-link.ts'
-import type { OtherInstance } from './other-instance.ts'
-import { readOtherInstance } from './other-instance.ts'
-import type { OutboxLimits } from './outbox.ts'
-import { Outbox } from './outbox.ts'
+import type { OutboxLimits, StateKind } from './outbox.ts'
+import { MAX_DEVICES, Outbox } from './outbox.ts'
 
 /** What the publisher needs of a connection; `MqttLink` is one. */
 export interface Link {
@@ -24,6 +24,10 @@ export interface Link {
   readonly bufferedBytes: number
   start(handlers: LinkHandlers): void
   stop(): Promise<void>
+  /** Gives up what stands and connects anew; absent where a connection is never lost. */
+  reconnect?(): void
+  /** Hears what is retained at these filters until the result is called; undefined or absent where nothing can be left over. */
+  hearRetained?(filters: readonly string[]): (() => void) | undefined
   publish(topic: string, payload: string | Buffer, options: PublishOptions): Promise<PublishOutcome>
 }
 
@@ -32,18 +36,17 @@ export interface PublisherOptions {
   topics: Topics
   /** As in `Info`: tells this run of the agent from another with the same id. */
   instance: string
-  startedMs: number
   clock: { now(): number }
   log: Log
   /** False: no DNS topic, and no names of remotes in flows. */
   publishNames: boolean
-  /** Called once for each other instance that is heard. */
-  onOtherInstance: (other: OtherInstance) => void
   /** Called with each message on a command topic, also with those that are retained. */
   onCommand?: (message: Incoming) => void
   /** Least time between two messages about a device's counters. Default 30000. */
   counterIntervalMs?: number
   limits?: OutboxLimits & { maxFlows?: number; maxDns?: number; maxBacklogBytes?: number }
+  /** As `LeftoverOptions.listenMs`. */
+  leftoverMs?: number
 }
 
 /** The `will` and `subscribe` options of the link that a publisher with these topics needs. */
@@ -54,29 +57,30 @@ export function linkNeeds(topics: Topics): {
 } {
   return {
     will: { topic: topics.status, payload: 'offline' },
-    subscribe: [topics.status, topics.info],
+    subscribe: [topics.status, topics.info, topics.instance],
     commands: topics.commands,
   }
 }
 
 const MEBIBYTE = 1024 * 1024
-/** How often the own `info` is repeated in answer to another instance. */
-const ANSWER_INTERVAL_MS = 5000
+/** How often the own `info` is put right after somebody else wrote there. */
+const CORRECT_MS = 5000
 
 /** Publishes intervals, devices, events and the agent's own state. */
 export class Publisher {
   readonly #options: PublisherOptions
   readonly #outbox: Outbox
   readonly #board: DeviceBoard
-  readonly #streams: { flows: BatchStream; dns: BatchStream }
-  readonly #others = new Set<string>()
+  readonly #leftovers: Leftovers
+  readonly #streams: { flows: BatchStream; dns: BatchStream; blocked: BlockedStream }
   /** Topics of orders begin with it. */
   readonly #commandBase: string
   #info: Info | undefined
-  #answeredMs = Number.NEGATIVE_INFINITY
+  #correctedMs = Number.NEGATIVE_INFINITY
   #timer: NodeJS.Timeout | undefined
   #stopping = false
-  #oversize = 0
+  #complete = false
+  #unsent = 0
 
   constructor(options: PublisherOptions) {
     const { link, topics, limits = {} } = options
@@ -86,6 +90,14 @@ export class Publisher {
     const send = (topic: string, payload: string, retain: boolean): Promise<PublishOutcome> =>
       link.publish(topic, payload, { qos: 1, retain })
     this.#outbox = new Outbox(send, options.log, limits)
+    this.#leftovers = new Leftovers({
+      link,
+      topics,
+      isTold: (topic) => this.#outbox.tells(topic),
+      log: options.log,
+      maxHeard: 2 * (limits.maxDevices ?? MAX_DEVICES) + 10_000,
+      ...(options.leftoverMs === undefined ? {} : { listenMs: options.leftoverMs }),
+    })
     const bytes = limits.maxBacklogBytes ?? 4 * MEBIBYTE
     this.#streams = {
       flows: new BatchStream(
@@ -100,6 +112,7 @@ export class Publisher {
         'dns',
         new Backlog(limits.maxDns ?? 10_000, bytes / 2),
       ),
+      blocked: new BlockedStream(link, topics.blocked),
     }
   }
 
@@ -113,8 +126,13 @@ export class Publisher {
         this.#outbox.open()
         this.#streams.flows.flush()
         this.#streams.dns.flush()
+        this.#streams.blocked.flush()
+        if (this.#complete) this.#leftovers.look()
       },
-      disconnected: () => this.#outbox.close(),
+      disconnected: () => {
+        this.#leftovers.stop()
+        this.#outbox.close()
+      },
       message: (topic, payload, retained, reply) => {
         if (topic.startsWith(this.#commandBase)) {
           if (!this.#stopping) this.#options.onCommand?.({ topic, payload, retained, ...reply })
@@ -127,11 +145,18 @@ export class Publisher {
     this.#timer.unref()
   }
 
+  /** Everything that there is has been told: what else is retained on the topics of devices and incidents is left over. */
+  complete(): void {
+    this.#complete = true
+    if (this.#options.link.connected) this.#leftovers.look()
+  }
+
   /** Hands over what waits, as far as that goes in two seconds, says `offline` and disconnects. */
   async stop(): Promise<void> {
     const { link, topics } = this.#options
     this.#stopping = true
     clearInterval(this.#timer)
+    this.#leftovers.stop()
     await within(1000, this.#outbox.drained())
     if (link.connected)
       await within(1000, link.publish(topics.status, 'offline', { qos: 1, retain: true }))
@@ -166,7 +191,7 @@ export class Publisher {
   /** Clears a device's retained state. */
   forgetDevice(id: string): void {
     this.#board.forget(id)
-    this.#setState(this.#options.topics.device(id), '')
+    this.#setState(this.#options.topics.device(id), '', 'device')
   }
 
   publishEvent(event: AgentEvent): void {
@@ -184,83 +209,65 @@ export class Publisher {
     else clear()
   }
 
-  /** Publishes what was dropped, once: whoever is away has the rules' counters. */
-  publishBlocked(batch: BlockedBatch): void {
-    const { topics, publishNames } = this.#options
-    const blocked = publishNames ? batch.blocked : batch.blocked.map(withoutName)
-    this.#publishOnce(topics.blocked, JSON.stringify({ ...batch, blocked }))
+  /** Publishes what was dropped; while the broker is away or slow it is summed up and waits. */
+  publishBlocked({ from_ms, to_ms, blocked }: BlockedBatch): void {
+    const shown = this.#options.publishNames ? blocked : blocked.map(withoutName)
+    this.#streams.blocked.add({ from_ms, to_ms, blocked: shown })
   }
 
-  /** Publishes a first packet that waits: now or never. */
+  /** Publishes a first packet that waits: now or never, and never is counted. */
   publishConnection(connection: Connection): void {
-    const { topics, publishNames } = this.#options
+    const { link, topics, publishNames } = this.#options
     const { remote_name, ...nameless } = connection
-    this.#publishOnce(topics.connection, JSON.stringify(publishNames ? connection : nameless))
+    const payload = JSON.stringify(publishNames ? connection : nameless)
+    if (!link.connected || link.bufferedBytes > MEBIBYTE) this.#unsent++
+    else if (this.#fits(payload))
+      void link.publish(topics.connection, payload, { qos: 0, retain: false })
   }
 
-  #publishOnce(topic: string, payload: string): void {
-    const { link } = this.#options
-    if (!link.connected) return
-    if (link.bufferedBytes > MEBIBYTE) this.#oversize++
-    else if (this.#fits(payload)) void link.publish(topic, payload, { qos: 0, retain: false })
-  }
-
-  /** What was dropped since the start, for `Info.loss`: events, states, flows and DNS queries. */
+  /** What was dropped since the start, for `Info.loss`: events, states, flows, DNS queries, what was blocked and what waited. */
   get spoolDropped(): number {
     return (
       this.#outbox.dropped +
       this.#streams.flows.dropped +
       this.#streams.dns.dropped +
-      this.#oversize
+      this.#streams.blocked.dropped +
+      this.#unsent
     )
   }
 
   #showDevice(device: Device): void {
-    this.#setState(this.#options.topics.device(device.id), JSON.stringify(device))
+    this.#setState(this.#options.topics.device(device.id), JSON.stringify(device), 'device')
   }
 
-  #setState(topic: string, payload: string): void {
-    if (this.#fits(payload)) this.#outbox.setState(topic, payload)
+  #setState(topic: string, payload: string, of: StateKind = 'own'): void {
+    if (this.#fits(payload)) this.#outbox.setState(topic, payload, of)
   }
 
   #fits(payload: string): boolean {
     // Four bytes a unit are more than UTF-8 takes: the count is needed for large ones only.
     if (payload.length * 4 <= MAX_PAYLOAD_BYTES || Buffer.byteLength(payload) <= MAX_PAYLOAD_BYTES)
       return true
-    this.#oversize++
+    this.#unsent++
     return false
   }
 
+  /** Its own words come back too; what others have written on the agent's own topics is put right. */
   #onMessage(topic: string, payload: Buffer, retained: boolean): void {
-    const { topics, instance, startedMs, log, clock } = this.#options
+    const { topics, instance, clock } = this.#options
     // Live messages only: a retained one may be left over from a run that is gone.
-    if (retained || this.#stopping) return
+    if (this.#leftovers.take(topic, payload, retained) || retained || this.#stopping) return
     if (topic === topics.status && payload.toString('latin1') === 'offline') {
       // The will of a lost connection of ours, or another instance that stopped: this one is here.
       this.#outbox.setState(topics.status, 'online')
       return
     }
-    if (topic !== topics.info) return
-    const other = readOtherInstance(payload, { instance, startedMs })
-    if (other === undefined) return
+    if (topic !== topics.info || this.#info === undefined) return
     const now = clock.now()
-    if (
-      !other.this_is_later &&
-      this.#info !== undefined &&
-      Math.abs(now - this.#answeredMs) >= ANSWER_INTERVAL_MS
-    ) {
-      // The later one has to hear of us, and `info` is to be ours.
-      this.#answeredMs = now
-      this.#setState(topics.info, JSON.stringify(this.#info))
-    }
-    if (this.#others.has(other.instance) || this.#others.size >= 100) return
-    this.#others.add(other.instance)
-    log.warn(
-      other.this_is_later
-        ? 'another agent with this agent id was on this broker first; give each agent its own id (--agent)'
-        : 'another agent with this agent id has come to this broker; give each agent its own id (--agent)',
-    )
-    this.#options.onOtherInstance(other)
+    const own = payload.includes(`"instance":"${instance}"`)
+    if (own || Math.abs(now - this.#correctedMs) < CORRECT_MS) return
+    this.#correctedMs = now
+    this.#setState(topics.info, JSON.stringify(this.#info))
   }
 }
 

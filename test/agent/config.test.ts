@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { isAbsolute, join, resolve } from 'node:path'
 import { exampleOf, flagOf, keysOf, splitHostPort } from '../../agent/config.ts'
@@ -203,7 +203,10 @@ describe('the configuration', () => {
     })
 
     it(`${path} has an example, and a flag of its own`, () => {
-      assert.ok((exampleOf(schema) ?? '').length > 0)
+      const example = exampleOf(schema) ?? ''
+      const more = path === 'view_token' ? { ...files, token: 'sixteen-characters-long' } : files
+      const bare = example.replace(/^\[|\]$/g, '')
+      assert.doesNotThrow(() => loadConfig(undefined, inEnvironment(path, bare), more), example)
       assert.match(flagOf(path, schema), /^--[a-z][a-z-]+$/)
       const same = keysOf().filter(
         (other) => flagOf(other.path, other.schema) === flagOf(path, schema),
@@ -240,6 +243,43 @@ describe('the configuration', () => {
       loadConfig(undefined, env, { agent: undefined }),
       loadConfig(undefined, {}, {}),
     )
+  })
+
+  it('gives a command the keys that it needs, whatever is wrong with the rest', () => {
+    const file = fileOf('mode: nonsense\nmdoe: x\ndata: /srv/there\nflows: { max: 99, tcp: x }\n')
+    const env = { HOMESPIN_MODE: 'x', HOMESPIN_LNA: 'y', HOMESPIN_FLOWS_UDP_IDLE_S: '61' }
+    const { data, mode, flows } = loadConfig(
+      file,
+      env,
+      {},
+      [],
+      ['data', 'flows.max', 'flows.udp_idle_s'],
+    )
+    assert.deepEqual(
+      [data, mode, flows.max, flows.udp_idle_s, flows.tcp_idle_s],
+      ['/srv/there', 'auto', 99, 61, 600],
+    )
+    // A file is read only where something is still to be known.
+    const flag = { data: '/srv/flag' }
+    assert.equal(loadConfig('/no/such/file', {}, flag, [], ['data']).data, '/srv/flag')
+    assert.throws(() => loadConfig('/no/such/file', {}, {}, [], ['data']), /can't be read/)
+    assert.throws(() => loadConfig(fileOf('data: 5'), {}, {}, [], ['data']), /line 1: data/)
+    assert.throws(() => loadConfig(fileOf('flows: 5'), {}, {}, [], ['flows.max']), /line 1: flows/)
+  })
+
+  it('takes no heed of what tests and scripts of this project read', () => {
+    const root = join(import.meta.dirname, '../..')
+    const sources = globSync('{agent,scripts,test,nodes}/**/*.{ts,sh}', { cwd: root })
+    const keys = keysOf().map(({ path }) => `HOMESPIN_${path.replace('.', '_').toUpperCase()}`)
+    const read = sources.flatMap((name) => [
+      ...readFileSync(join(root, name), 'utf8').matchAll(
+        /(?:env\.|\$\{|env: \{ )(HOMESPIN_[A-Z_]+)/g,
+      ),
+    ])
+    const names = new Set(read.map(([, name = '']) => name).filter((name) => !keys.includes(name)))
+    assert.ok(names.size > 10, `${[...names]}`)
+    const env = Object.fromEntries([...names].map((name) => [name, 'x']))
+    assert.deepEqual(loadConfig(undefined, env, {}), loadConfig(undefined, {}, {}))
   })
 
   const documents: [what: string, text: string | Buffer][] = [

@@ -2,11 +2,14 @@ import assert from 'node:assert/strict'
 import { parseMac } from '../../agent/address.ts'
 import { DeviceDesk } from '../../agent/device-desk.ts'
 import { deviceMessage, Inventory } from '../../agent/inventory/inventory.ts'
+import type { Device } from '../../protocol/messages.ts'
 
 class Bench {
   readonly inventory = new Inventory({ vendorOf: () => undefined, maxDevices: 200 })
   readonly said: string[] = []
   readonly sentences: string[] = []
+  /** Bytes of what was told: as they were stored, and of that moment. */
+  readonly counted: [stored: number, live: number][] = []
   saves = true
   readonly desk = new DeviceDesk({
     inventory: this.inventory,
@@ -16,7 +19,10 @@ class Bench {
       return this.saves
     },
     changed: () => {},
-    tell: (device) => this.said.push(`tell ${device.id.slice(-2)}`),
+    tell: (device, live) => {
+      this.said.push(`tell ${device.id.slice(-2)}`)
+      this.counted.push([device.sent_bytes, live.sent_bytes])
+    },
     forget: (id) => this.said.push(`forget ${id.slice(-2)}`),
     event: (event) => {
       this.said.push(`${event.kind} ${event.device?.id.slice(-2)}`)
@@ -136,6 +142,41 @@ describe('devices on their way out', () => {
     assert.deepEqual(bench.tick(T + 30_000), ['save 01'])
     bench.saves = true
     assert.deepEqual(bench.tick(T + 60_000), ['save 01', 'tell 01'])
+  })
+
+  it('are never told counters that a crash would take back', () => {
+    const bench = new Bench()
+    bench.see(1, T)
+    const [entry] = bench.inventory.all()
+    assert.ok(entry !== undefined)
+    const { id } = entry
+    const show = (bytes: number): [number, number] | undefined => {
+      entry.count(bytes, 0, 1, 0, entry.lastSeenMs + 1)
+      bench.desk.show(entry)
+      return bench.counted.at(-1)
+    }
+    assert.deepEqual(show(10), [0, 10], 'nothing is stored yet')
+    bench.tick(T)
+    assert.deepEqual(bench.counted.at(-1), [10, 10])
+    assert.deepEqual(show(5), [10, 15])
+    // A full disk: its address is told, its counters are not.
+    bench.saves = false
+    bench.see(1, T + 100, '192.0.2.77')
+    bench.tick(T + 1000)
+    assert.deepEqual(bench.counted.at(-1), [10, 15])
+    bench.tick(T + 30_000)
+    assert.deepEqual(show(1), [10, 16])
+    bench.saves = true
+    bench.tick(T + 60_000)
+    assert.deepEqual(bench.counted.at(-1), [16, 16])
+    // The next run begins with what is stored.
+    const next = new Bench()
+    next.see(1, T)
+    const [again] = next.inventory.all()
+    const device = { id, sent_bytes: 16, received_bytes: 1, sent_packets: 1, received_packets: 1 }
+    next.desk.restore([device as Device])
+    if (again !== undefined) next.desk.show(again)
+    assert.deepEqual(next.counted, [[16, 0]])
   })
 
   it('go on when the clock is set back', () => {

@@ -92,7 +92,17 @@ describe('what the agent says of itself', () => {
     bench.board.setCapability('dns', { ok: false, reason: 'another reason' })
     assert.deepEqual(bench.events, ['capability_changed: dns: no names: the source has none'])
     assert.equal(bench.board.info.capabilities.dns?.reason, 'another reason')
-    bench.board.otherInstance()
-    assert.equal(bench.board.info.capabilities.commands?.ok, false)
+  })
+
+  it('says what can not be stored, and that it can again', () => {
+    const bench = new Bench()
+    bench.board.setStored([undefined])
+    bench.board.setStored(["history can't be stored now; the disk is full.", undefined])
+    assert.equal(bench.board.info.capabilities.store?.ok, false)
+    bench.board.setStored([])
+    assert.deepEqual(bench.events, [
+      "capability_changed: store: history can't be stored now; the disk is full.",
+      'capability_changed: store: All that is kept is stored.',
+    ])
   })
 })

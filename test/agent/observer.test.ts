@@ -13,6 +13,7 @@ import type { Batch, Capture, Counters } from '../../native/index.ts'
 import type { Flow, Loss } from '../../protocol/messages.ts'
 import { A, A_ID, ROUTER } from './flows/flow-bench.ts'
 import { flowRecords, macBytes } from './flows/flow-records.ts'
+import { until } from './mqtt/listener.ts'
 import { dnsPayload, nameRecord, nameRecords, TYPE } from './names/name-records.ts'
 
 const NONE: Counters = {
@@ -313,5 +314,22 @@ describe('the observer', () => {
     const bench = new Bench()
     bench.observer.stop()
     assert.deepEqual([bench.stopped, bench.drained, bench.ticks.length], [1, 0, 0])
+  })
+
+  it('goes on when the source has ended: intervals without packets, which are not complete', async () => {
+    const bench = new Bench()
+    bench.observer.start(10_000)
+    const last = bench.tick(batchOf(11_000, { ...sent(100), ended: true }))
+    assert.deepEqual([last.over, last.interval.complete], [false, true])
+    await until(() => bench.ticks.length >= 3, 10_000)
+    bench.observer.stop()
+    const [first, second] = bench.ticks.slice(1) as [Tick, Tick]
+    assert.deepEqual([first.over, first.interval.complete, first.batch.ended], [true, false, false])
+    assert.deepEqual([flowsOf(first), first.interval.traffic, first.rates], [[], [], []])
+    assert.equal(first.interval.from_ms, 11_000)
+    assert.ok(first.interval.to_ms >= 11_900 && second.interval.from_ms === first.interval.to_ms)
+    const { length } = bench.ticks
+    await sleep(1500)
+    assert.equal(bench.ticks.length, length)
   })
 })

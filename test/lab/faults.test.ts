@@ -1,8 +1,10 @@
 // What goes wrong around an agent: it says what it is, goes on or ends cleanly, and is well again afterwards.
 import assert from 'node:assert/strict'
-import { writeFileSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
+import { GENERATOR } from '../agent/cli/program.ts'
 import { count } from '../full.ts'
 import type { Mosquitto } from '../nodes/mosquitto.ts'
 import { freePort, startMosquitto } from '../nodes/mosquitto.ts'
@@ -68,6 +70,115 @@ describe('lab: an agent and its broker', function () {
     assert.ok((await agent.devices()).size >= 0, 'it answers its commands')
     assert.equal((await agent.stop()).code, 0)
     agent = undefined
+  })
+
+  it('says that its source has ended, and begins the demo home again', async () => {
+    broker = await startMosquitto()
+    const url = `mqtt://127.0.0.1:${broker.port}`
+    agent = new LabAgent({ args: DEMO, broker: url }).start()
+    await tap.start(url)
+    await until('first flows', () => (tap.flows.size > 5 ? true : undefined), 30_000)
+    const { pid } = agent.program
+    const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ')
+    const generator = children.find((child) =>
+      readFileSync(`/proc/${child}/cmdline`, 'utf8').includes('demo/main.ts'),
+    )
+    process.kill(Number(generator), 'SIGKILL')
+    const said = (pattern: RegExp): true | undefined =>
+      tap.events.some(
+        ({ kind, sentence }) => kind === 'capability_changed' && pattern.test(sentence),
+      )
+        ? true
+        : undefined
+    await until('the event of its end', () => said(/^capture: .*it is begun again/), 10_000)
+    await until('an interval that is not complete', () => tap.incomplete > 0 || undefined, 10_000)
+    await until('the event of its return', () => said(/^capture: Packets are taken/), 30_000)
+    const known = tap.flows.size
+    await until('further flows', () => tap.flows.size > known || undefined, 30_000)
+    assert.equal(tap.info?.capabilities.capture?.ok, true)
+  })
+
+  it('with a capture of a file: at its end it says so, and goes on without', async () => {
+    broker = await startMosquitto()
+    const url = `mqtt://127.0.0.1:${broker.port}`
+    const folder = makeFolder()
+    const file = join(folder, 'home.pcap')
+    const made = ['--speed', 'max', '--seconds', '5']
+    writeFileSync(file, spawnSync(process.execPath, [GENERATOR, ...made]).stdout)
+    try {
+      const args = ['--mode', 'file', '--file', file, '--lan', '192.0.2.0/24', '--http', 'off']
+      agent = new LabAgent({ args, broker: url }).start()
+      await tap.start(url)
+      const capture = (): true | undefined =>
+        tap.info?.capabilities.capture?.ok === false ? true : undefined
+      await until('that it has ended', capture, 30_000)
+      await until('an interval that is not complete', () => tap.incomplete > 0 || undefined, 10_000)
+      const said = tap.events.map(({ sentence }) => sentence)
+      assert.ok(said.includes('capture: The capture has come to its end.'), said.join('\n'))
+    } finally {
+      removeFolder(folder)
+    }
+  })
+
+  it('of two with one id the later one is silent until the first has gone', async () => {
+    broker = await startMosquitto()
+    const url = `mqtt://127.0.0.1:${broker.port}`
+    agent = new LabAgent({ args: DEMO, broker: url }).start()
+    await tap.start(url)
+    await until('first flows', () => (tap.flows.size > 5 ? true : undefined), 30_000)
+    const { instance } = tap.info ?? {}
+    const later = new LabAgent({ args: DEMO, broker: url }).start()
+    try {
+      await later.program.until(/another agent with the id lab was on the broker first/, 30_000)
+      await until(
+        'the word of the first',
+        () =>
+          tap.events.some(({ sentence }) => /^instance: another agent/.test(sentence)) || undefined,
+      )
+      const known = new Set(tap.flows.keys())
+      await until('further flows', () => tap.flows.size > known.size + 5 || undefined, 30_000)
+      assert.ok([...tap.flows.keys()].every((id) => id.startsWith(`${instance}-`)))
+      assert.equal(tap.info?.instance, instance)
+      assert.equal(tap.gaps, 0)
+      const order = await runHomespin(['pause', '020de0000001', '--data', later.data])
+      assert.equal(order.code, 1)
+      assert.match(order.stderr, /publishes nothing and takes no changes/)
+      await agent.stop()
+      agent = undefined
+      const isLater = (): true | undefined =>
+        tap.info !== undefined && tap.info.instance !== instance ? true : undefined
+      await until('the later one', isLater, 30_000)
+      assert.match((await runHomespin(['devices', '--data', later.data])).stdout, /192\.0\.2\./)
+    } finally {
+      await later.stop()
+    }
+  })
+
+  it('never tells a device less than before, killed at any moment', async () => {
+    broker = await startMosquitto()
+    const url = `mqtt://127.0.0.1:${broker.port}`
+    agent = new LabAgent({ args: DEMO, broker: url }).start()
+    const fallen: string[] = []
+    const most = new Map<string, number>()
+    tap.onDevice = ({ id, sent_bytes }) => {
+      if (sent_bytes < (most.get(id) ?? 0)) fallen.push(`${id}: ${sent_bytes} < ${most.get(id)}`)
+      most.set(id, Math.max(sent_bytes, most.get(id) ?? 0))
+    }
+    await tap.start(url)
+    for (let round = 0; round < 3; round++) {
+      const before = tap.statuses.length
+      await until(
+        'it is online',
+        () => tap.statuses.indexOf('online', before) >= 0 || undefined,
+        30_000,
+      )
+      await sleep(3000)
+      await agent.restart('SIGKILL', 0)
+    }
+    await until('it is online', () => (tap.statuses.at(-1) === 'online' ? true : undefined), 30_000)
+    await sleep(2000)
+    assert.ok(most.size >= 5)
+    assert.deepEqual(fallen, [])
   })
 
   it('is offline after SIGTERM, with exit code 0, and after a kill by its last will', async () => {

@@ -135,10 +135,13 @@ describe('panel: the page in Chromium', function () {
 
   it('says that it is reconnecting, and shows no figure meanwhile', async () => {
     server = await startFixture({ dir: built.dir, loss: { ring_packets: 1234 } })
+    const full = { ok: false, reason: "history can't be stored now; the disk is full." }
+    Object.assign(server.home.info.capabilities, { store: full })
     watched = await openPage(browser, server.url, { viewport: DESK })
     const { page, complaints } = watched
     await page.getByText('Loss').click()
     await page.getByText('1,234 packets dropped by the capture ring').waitFor()
+    await page.getByText("history can't be stored now; the disk is full.").waitFor()
     server.home.complete = false
     await page.getByText('Live, incomplete').waitFor()
 

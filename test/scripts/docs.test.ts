@@ -2,12 +2,14 @@
 import assert from 'node:assert/strict'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { documents } from '../../scripts/build-docs.ts'
+import { pathOf } from '../../agent/http/rest.ts'
+import { catalogue } from '../../agent/methods/catalogue.ts'
+import { documents, HTTP_ROWS } from '../../scripts/build-docs.ts'
 
 const root = join(import.meta.dirname, '../..')
 
 describe('the protocol reference', function () {
-  this.timeout(60_000)
+  this.timeout(240_000)
 
   it('is current; else run: node scripts/build-docs.ts', () => {
     const files = documents()
@@ -16,6 +18,17 @@ describe('the protocol reference', function () {
     const there = readdirSync(join(root, 'docs/schema')).map((name) => `docs/schema/${name}`)
     assert.deepEqual(
       there.filter((path) => !files.has(path)),
+      [],
+    )
+  })
+
+  it('tells of every path that can be read', () => {
+    const told = HTTP_ROWS.map(([request]) => request)
+    const paths = catalogue()
+      .filter(({ role }) => role === 'view')
+      .map((method) => `GET ${pathOf(method).slice(1)}`)
+    assert.deepEqual(
+      paths.filter((path) => !told.includes(path)),
       [],
     )
   })

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import type { ChildProcess } from 'node:child_process'
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { request } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -20,9 +20,14 @@ interface Running {
 
 const running: ChildProcess[] = []
 
-async function start(data: string): Promise<Running> {
-  const child = spawn(process.execPath, [program, '--demo', '--data', data], {
+async function start(
+  data: string,
+  more: string[] = [],
+  env: NodeJS.ProcessEnv = {},
+): Promise<Running> {
+  const child = spawn(process.execPath, [program, '--demo', '--data', data, ...more], {
     stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, ...env },
   })
   running.push(child)
   let said = ''
@@ -131,7 +136,7 @@ describe('npm start', function () {
 
   it('gives way where a port is taken, and keeps flows between runs', async () => {
     const first = await start(folder)
-    const flows = join(folder, 'node-red/flows.json')
+    const flows = join(folder, 'node-red-demo/flows.json')
     const before = readFileSync(flows, 'utf8')
     const other = mkdtempSync(join(tmpdir(), 'homespin-start-'))
     try {
@@ -149,6 +154,33 @@ describe('npm start', function () {
     const again = await start(folder)
     assert.equal(await get(again.editor), 200)
     assert.equal(readFileSync(flows, 'utf8'), before)
+  })
+
+  it('has Node-RED find the agent by whatever it was configured, and keeps the made-up home apart', async () => {
+    const secret = 'a password with a $ in it'
+    const env = { HOMESPIN_AGENT: 'attic', HOMESPIN_MQTT_PASSWORD: secret }
+    const flags = ['--mqtt-prefix=home/spin', '--mqtt-username', 'node', '--no-mqtt-publish-names']
+    const { editor, child, said } = await start(folder, flags, env)
+    const listing = `${editor}homespin/agents/6f0c2a51d8e94b07/devices`
+    let devices: unknown[] = []
+    for (const until = Date.now() + 30_000; devices.length === 0; ) {
+      assert.ok(Date.now() < until, said())
+      await new Promise((resolve) => setTimeout(resolve, 200))
+      devices = ((await (await fetch(listing)).json()) as { devices: unknown[] }).devices
+    }
+    assert.ok(!said().includes(secret), said())
+    const kept = readdirSync(folder, { recursive: true, encoding: 'utf8' })
+    assert.ok(kept.includes('agent/demo/devices.db'), kept.join())
+    assert.ok(!kept.includes('agent/devices.db') && !kept.includes('node-red'), kept.join())
+    // Commands find it where they find any agent.
+    const listed = spawnSync(
+      process.execPath,
+      [join(root, 'agent/main.ts'), 'devices', '--json', '--data', join(folder, 'agent')],
+      { encoding: 'utf8', timeout: 30_000 },
+    )
+    assert.match(listed.stdout, /"type":"device"/, listed.stderr)
+    child.kill('SIGTERM')
+    await ended(child)
   })
 
   it('ends the rest and says so when one part dies', async () => {

@@ -1,6 +1,6 @@
 import { css, html, LitElement, nothing } from 'lit'
 import type { Info, Loss } from '../../../protocol/messages.ts'
-import { shownName } from '../display-name.ts'
+import { shownName, shownSentence } from '../display-name.ts'
 import { tell } from '../events.ts'
 import type { FeedState } from '../feed.ts'
 import type { I18n, Language } from '../i18n.ts'
@@ -19,6 +19,9 @@ const LOSSES = [
   'devices_evicted',
   'devices_refused',
 ] as const satisfies readonly (keyof Loss)[]
+
+/** What of the agent itself people have to know when it is not well; its sentences say what to do. */
+const HEALTH = ['capture', 'store', 'rules', 'instance'] as const
 
 const THEME_ICONS = { auto: systemIcon, light: sunIcon, dark: moonIcon }
 
@@ -234,7 +237,11 @@ export class HomespinHeader extends LitElement {
     if (info === undefined) return nothing
     const lost = LOSSES.filter((name) => (info.loss[name] ?? 0) > 0)
     const down = info.interfaces.filter(({ state }) => state === 'down')
-    if (lost.length + down.length === 0) return nothing
+    const ill = HEALTH.flatMap((name) => {
+      const capability = info.capabilities[name]
+      return capability === undefined || capability.ok ? [] : [shownSentence(capability.reason)]
+    })
+    if (lost.length + down.length + ill.length === 0) return nothing
     return html`
       <details @keydown=${this.#escape} @focusout=${this.#leave}>
         <summary class="pill warn" aria-label=${i18n.t('loss_short')}>
@@ -245,6 +252,7 @@ export class HomespinHeader extends LitElement {
           <ul>
             ${lost.map((name) => html`<li>${i18n.count(`loss_${name}`, info.loss[name] ?? 0)}</li>`)}
             ${down.map(({ name }) => html`<li>${i18n.t('interface_down', { name })}</li>`)}
+            ${ill.map((sentence) => html`<li lang="en">${sentence}</li>`)}
           </ul>
         </div>
       </details>

@@ -1,7 +1,7 @@
 // Orders of the real program over the real socket; policy itself is a double.
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -131,6 +131,19 @@ describe('orders on the command line', function () {
     assert.deepEqual(home.verdicts, [['c-1', 'drop', 3600]])
   })
 
+  it('is stopped by nothing in the configuration but what it needs', async () => {
+    const file = join(data, 'broken.yaml')
+    writeFileSync(file, 'mode: [\n')
+    const env = { HOMESPIN_HA: '/x', HOMESPIN_MODE: 'sideways', HOMESPIN_CONFIG: file }
+    for (const argv of [['devices', '--json'], ['rules'], ['panic']]) {
+      const { code, err } = await homespin([...argv, '--data', data], { env })
+      assert.deepEqual([code, err], [0, ''], argv.join())
+    }
+    const named = await homespin(['devices', '--config', file])
+    assert.equal(named.code, 2)
+    assert.match(named.err, /broken\.yaml, line 2/)
+  })
+
   it('lists rules, groups, the journal and incidents', async () => {
     await run('block', CAMERA, '--domain', 'ads.example')
     assert.match(
@@ -217,6 +230,20 @@ describe('orders on the command line', function () {
       assert.ok(!existsSync(join(data, 'DISABLE')))
     })
 
+    it('is not stopped by a configuration that can not be read', async function () {
+      if (!canMakeNamespaces()) this.skip()
+      const file = join(data, 'broken.yaml')
+      writeFileSync(file, 'mode: [\n')
+      const script = [
+        'mount -t tmpfs none /var/lib && mkdir /var/lib/homespin && nft add table inet homespin',
+        'HOMESPIN_CONFIG="$2" HOMESPIN_NONSENSE=x "$0" "$1" panic 2>&1; echo "code $?"',
+        'nft list tables; ls /var/lib/homespin',
+      ].join('\n')
+      const { stdout } = await inNamespace(script, [process.execPath, PROGRAM, file])
+      assert.match(stdout, /broken\.yaml, line 2/)
+      assert.match(stdout, /\ncode 0\nDISABLE\n$/)
+    })
+
     for (const how of ['away', 'silent'] as const) {
       it(`removes our tables and no other where the agent is ${how}`, async function () {
         if (!canMakeNamespaces()) this.skip()
@@ -249,10 +276,10 @@ function canMakeNamespaces(): boolean {
   return status === 0
 }
 
-/** Runs a script of a shell in a network namespace of its own, which is gone with it. */
+/** Runs a script of a shell in a network and a mount namespace of its own, which are gone with it. */
 async function inNamespace(script: string, args: string[]): Promise<{ stdout: string }> {
   const { spawn } = await import('node:child_process')
-  const child = spawn('unshare', ['-n', 'sh', '-c', script, ...args], {
+  const child = spawn('unshare', ['-n', '-m', 'sh', '-c', script, ...args], {
     stdio: ['ignore', 'pipe', 'inherit'],
     timeout: 50_000,
   })

@@ -5,9 +5,10 @@ import {
   closeSync,
   copyFileSync,
   existsSync,
+  mkdirSync,
   openSync,
   readdirSync,
-  readFileSync,
+  rmdirSync,
   rmSync,
   statSync,
   truncateSync,
@@ -17,8 +18,7 @@ import {
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { DeviceStore } from '../../../agent/history/device-store.ts'
-import { device, recordingLog } from '../mqtt/listener.ts'
+import { device, until } from '../mqtt/listener.ts'
 import { folder, make, onRemove, removeAll, second, traffic } from './store.ts'
 
 describe('History: what it survives', function () {
@@ -205,6 +205,26 @@ describe('History: what it survives', function () {
     )
   })
 
+  it('goes on by its timer where a newer Homespin wrote the file while it ran', async () => {
+    const dir = folder()
+    // Nothing can be opened yet.
+    mkdirSync(join(dir, 'history.db'))
+    const { history, lines, clock } = await make({ dir, flushMs: 20 }, 0)
+    await until(() => history.problems.length === 1)
+    rmdirSync(join(dir, 'history.db'))
+    const newer = new DatabaseSync(join(dir, 'history.db'))
+    newer.exec('PRAGMA user_version = 9')
+    newer.close()
+    clock.at = 60_000
+    await until(() => lines.some((line) => line.includes('by a newer Homespin')))
+    rmSync(join(dir, 'history.db'))
+    clock.at = 120_000
+    await until(() => history.problems.length === 0)
+    history.add(second(120_000, [traffic(1, 'a', 5)]))
+    await until(() => existsSync(join(dir, 'history.db-wal')))
+    assert.equal(await sum(history), 5)
+  })
+
   it('waits for a database that another program has locked, and loses nothing', async () => {
     const dir = await filled(1)
     const { history, lines } = await make({ dir }, 60_000)
@@ -250,11 +270,16 @@ describe('History: what it survives', function () {
       lines.join('\n'),
     )
     assert.equal(about('warn the list of devices').length, 1)
+    assert.deepEqual(history.problems, [
+      "history can't be stored now; the disk is full: free some space.",
+      "the list of devices can't be stored now; the disk is full: free some space.",
+    ])
     assert.equal(await sum(history), added)
     rmSync(filler)
     await history.flush()
     assert.equal(about('info history is stored again').length, 1)
     assert.equal(history.saveDevices([device(2)]), true)
+    assert.deepEqual(history.problems, [])
     await history.stop()
     const again = await make({ dir }, clock.at)
     assert.equal(await sum(again.history), added)
@@ -286,69 +311,6 @@ describe('History: what it survives', function () {
     assert.match(lines.at(-1) ?? '', /stored again/)
     assert.equal(await sum(history), 5)
     await history.stop()
-  })
-})
-
-describe('DeviceStore', () => {
-  afterEach(removeAll)
-
-  function open(dir: string): { store: DeviceStore; lines: string[] } {
-    const log = recordingLog()
-    const store = new DeviceStore(join(dir, 'devices.db'), log)
-    store.start()
-    onRemove(() => store.stop())
-    return { store, lines: log.lines }
-  }
-
-  it('gives back what was stored, after a kill too', () => {
-    const dir = folder()
-    const script = `
-      const { DeviceStore } = await import('./agent/history/device-store.ts')
-      const { createLog } = await import('./agent/log.ts')
-      const { device } = await import('./test/agent/mqtt/listener.ts')
-      const store = new DeviceStore(process.argv[1], createLog('error'))
-      store.start()
-      for (let n = 1; n <= 50; n++) store.saveDevices([device(1, { sent_bytes: n }), device(2)])
-      store.deleteDevice(device(2).id)
-      process.kill(process.pid, 'SIGKILL')`
-    assert.throws(() =>
-      execFileSync(
-        process.execPath,
-        ['--input-type=module', '-e', script, join(dir, 'devices.db')],
-        { stdio: 'pipe' },
-      ),
-    )
-    const { store, lines } = open(dir)
-    assert.deepEqual(store.loadDevices(), [device(1, { sent_bytes: 50 })])
-    assert.deepEqual(lines, [])
-    assert.equal(statSync(join(dir, 'devices.db')).mode & 0o777, 0o600)
-  })
-
-  it('leaves out records that are no devices, and sets a damaged file aside', () => {
-    const dir = folder()
-    const first = open(dir)
-    first.store.saveDevices([device(1)])
-    first.store.stop()
-    const db = new DatabaseSync(join(dir, 'devices.db'))
-    for (const record of [
-      '{',
-      'null',
-      '{}',
-      JSON.stringify(device(3)),
-      JSON.stringify({ ...device(4), sent_bytes: -1 }),
-    ]) {
-      db.prepare('INSERT OR REPLACE INTO device VALUES (?, ?)').run(`x${record.length}`, record)
-    }
-    db.close()
-    const second = open(dir)
-    assert.deepEqual(second.store.loadDevices(), [device(1)])
-    second.store.stop()
-    writeFileSync(join(dir, 'devices.db'), readFileSync(join(dir, 'devices.db')).fill(0x41, 0, 60))
-    const last = open(dir)
-    assert.deepEqual(last.store.loadDevices(), [])
-    assert.match(last.lines[0] as string, /list of devices is damaged/)
-    assert.equal(last.store.saveDevices([device(2)]), true)
-    assert.deepEqual(last.store.loadDevices(), [device(2)])
   })
 })
 

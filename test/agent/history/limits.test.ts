@@ -6,7 +6,8 @@ import { below } from '../../figure.ts'
 import { folder, make, removeAll, second, traffic } from './store.ts'
 
 describe('History: what it keeps', function () {
-  this.timeout(60_000)
+  // Thousands of writes, each of which waits for the disk.
+  this.timeout(240_000)
   afterEach(removeAll)
 
   const minute = 60_000
@@ -75,6 +76,63 @@ describe('History: what it keeps', function () {
     assert.ok(points.length >= 2)
     assert.ok(Number(kept_from_ms.minute) > Number(kept_from_ms.hour), JSON.stringify(kept_from_ms))
     assert.ok(Number(kept_from_ms.hour) >= Number(kept_from_ms.day))
+  })
+
+  describe('with a clock on the wall that is wrong', () => {
+    const start = Date.UTC(2026, 0, 10)
+    const DAY = 86_400_000
+
+    /** Thirty days of history, twice a day; its clocks go together. */
+    async function filled(isSynchronised = (): boolean => true) {
+      const boot = { at: 1000 }
+      const made = await make({ bootMs: () => boot.at, isSynchronised }, start)
+      const pass = async (ms: number): Promise<void> => {
+        boot.at += ms
+        made.clock.at += ms
+        made.history.add(second(made.clock.at, [traffic(1, 'a', 100)]))
+        await made.history.flush()
+      }
+      for (let half = 0; half < 60; half++) await pass(DAY / 2)
+      const days = async (): Promise<number> =>
+        (await made.history.query({ resolution: 'day', fromMs: 0, toMs: 4e12 })).points.length
+      return { ...made, boot, pass, days }
+    }
+
+    it('drops nothing for its age after a jump ahead, and little when it is believed again', async () => {
+      const { clock, pass, days } = await filled()
+      const before = await days()
+      assert.ok(before >= 29)
+      clock.at += 1000 * DAY
+      for (let m = 0; m < 11; m++) await pass(5 * minute)
+      assert.ok((await days()) >= before, 'dropped at once')
+      for (let m = 0; m < 36; m++) await pass(5 * minute)
+      assert.ok((await days()) >= before - 4, `${await days()} of ${before} days`)
+      // Set right again: what is there stays.
+      clock.at -= 1000 * DAY
+      for (let m = 0; m < 24; m++) await pass(5 * minute)
+      assert.ok((await days()) >= before - 4)
+    })
+
+    it('drops nothing for its age while it is not synchronised', async () => {
+      const state = { synchronised: true }
+      const { clock, boot, pass, days } = await filled(() => state.synchronised)
+      const before = await days()
+      state.synchronised = false
+      boot.at += 1000 * DAY
+      clock.at += 1000 * DAY
+      for (let m = 0; m < 30; m++) await pass(10 * minute)
+      assert.ok((await days()) >= before)
+    })
+
+    it('drops nothing for its age at a start years later, until the clock has stood for a while', async () => {
+      const first = await filled()
+      const before = await first.days()
+      await first.history.stop()
+      const later = first.clock.at + 1000 * DAY
+      const again = await make({ dir: first.dir, bootMs: () => 5000 }, later)
+      const { points } = await again.history.query({ resolution: 'day', fromMs: 0, toMs: 4e12 })
+      assert.ok(points.length >= before)
+    })
   })
 
   it('shrinks to a smaller limit, without standing still', async () => {

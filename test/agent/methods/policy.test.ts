@@ -63,10 +63,10 @@ describe('orders, with the real policy', function () {
         },
       ) as Config,
       instance: 'one',
-      startedMs: 1,
       clock: { now: () => Date.now() },
+      upMs: () => performance.now(),
       log,
-      onOtherInstance: () => {},
+      onInstances: () => {},
       commands: { methods, data, isSynchronised: () => true },
     })
     await room.start()

@@ -337,23 +337,4 @@ describe('orders by MQTT', function () {
       ['homespin/node-red/7', topics.response('get-groups')].sort(),
     )
   })
-
-  it('are refused by the second of two agents with one id', async () => {
-    const { port } = await broker()
-    const url = `mqtt://127.0.0.1:${port}`
-    const one = await agent({ broker: url }, { instance: 'one', startedMs: 1000 })
-    const two = await agent({ broker: url }, { instance: 'two', startedMs: 2000 })
-    const from = await client(port)
-    await until(() => two.others.length === 1 && one.others.length === 1)
-    const command = envelope({ device: CAMERA })
-    await order(from, 'quarantine', command)
-    await until(() => from.on(topics.response('quarantine')).length === 2)
-    const answers = from.on(topics.response('quarantine'))
-    assert.deepEqual(answers.map(({ ok, error }) => (ok ? 'ok' : error.code)).sort(), [
-      'conflict',
-      'ok',
-    ])
-    assert.equal(one.home.desk.calls.length, 1)
-    assert.equal(two.home.desk.calls.length, 0)
-  })
 })

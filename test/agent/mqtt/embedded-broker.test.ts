@@ -136,6 +136,27 @@ describe('EmbeddedBroker', function () {
     await until(() => !one.client.connected)
   })
 
+  it("has room for its own agent's state when clients have filled theirs", async () => {
+    const broker = await start()
+    const flooder = await client(broker.url, 'nothing')
+    for (let at = 0; at < 10_500; at += 500) {
+      const some = Array.from({ length: 500 }, (_, n) => `flood/${at + n}`)
+      await Promise.all(
+        some.map((topic) => flooder.client.publishAsync(topic, 'x', { retain: true })),
+      )
+    }
+    const own = Array.from({ length: 17_000 }, (_, n) => `own/${n}`)
+    for (const topic of own) {
+      const kept = { qos: 1, retain: true } as const
+      assert.equal(await broker.publish(topic, Buffer.from('x'), kept), 'done')
+    }
+    const late = await client(broker.url)
+    for (const topic of ['flood/0', 'flood/10499', 'own/0', 'own/16999'])
+      await late.client.subscribeAsync(topic)
+    await until(() => late.heard.length === 3)
+    assert.deepEqual(late.heard.map(({ topic }) => topic).sort(), ['flood/0', 'own/0', 'own/16999'])
+  })
+
   it('keeps no session: a client that returns has missed what was said', async () => {
     const { url } = await start()
     const options = { clientId: 'sleeper', clean: false, reconnectPeriod: 0 }

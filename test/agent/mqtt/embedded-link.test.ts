@@ -23,21 +23,18 @@ describe('Publisher on the embedded broker', function () {
     const broker = new EmbeddedBroker({ listen, log, drainTimeoutMs: 1500 })
     await broker.start()
     cleanUps.push(() => broker.stop())
-    const others: string[] = []
     const link = new EmbeddedLink(broker, linkNeeds(topics).subscribe)
     const publisher = new Publisher({
       link,
       topics,
       instance,
-      startedMs: 1000,
       clock: Date,
       log,
       publishNames: true,
-      onOtherInstance: (other) => others.push(other.instance),
     })
     publisher.start()
     cleanUps.push(() => publisher.stop())
-    return { broker, publisher, link, others }
+    return { broker, publisher, link }
   }
 
   async function listener(url: string, filter = 'homespin/#') {
@@ -125,14 +122,19 @@ describe('Publisher on the embedded broker', function () {
     assert.equal(publisher.spoolDropped, 0)
   })
 
-  it('hears of another agent with its id, and not of itself', async () => {
-    const { broker, publisher, others } = await start()
+  it('puts its info right where somebody else wrote it, and does not answer itself', async () => {
+    const { broker, publisher } = await start()
+    const other = await listener(broker.url, topics.info)
     publisher.publishInfo(info('one', 1000))
-    const other = await listener(broker.url, 'nothing')
-    await other.client.publishAsync(topics.info, JSON.stringify(info('two', 2000)), { qos: 1 })
-    await until(() => others.length === 1)
+    await until(() => other.heard.length === 1)
+    const forged = JSON.stringify(info('two', 2000))
+    await other.client.publishAsync(topics.info, forged, { qos: 1, retain: true })
+    await until(() => other.heard.length === 3)
     await sleep(100)
-    assert.deepEqual(others, ['two'])
+    assert.deepEqual(
+      other.on(topics.info).map(({ instance }) => instance),
+      ['one', 'two', 'one'],
+    )
   })
 
   it('says online again when somebody says that it is offline', async () => {

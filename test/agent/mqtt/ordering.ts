@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import type { Config } from '../../../agent/config.ts'
 import { loadConfig } from '../../../agent/config-read.ts'
 import { MqttRoom } from '../../../agent/mqtt/mqtt-room.ts'
-import type { OtherInstance } from '../../../agent/mqtt/other-instance.ts'
+import type { Capability } from '../../../protocol/messages.ts'
 import { topicsOf } from '../../../protocol/topics.ts'
 import type { Mosquitto } from '../../nodes/mosquitto.ts'
 import { startMosquitto } from '../../nodes/mosquitto.ts'
@@ -19,7 +19,8 @@ export const topics = topicsOf('house')
 export interface Running {
   room: MqttRoom
   home: Home
-  others: OtherInstance[]
+  /** What it has said of other instances with its id. */
+  instances: Capability[]
   /** Whether the agent believes its clock. */
   synchronised: { is: boolean }
   lines: string[]
@@ -58,26 +59,27 @@ export async function broker(): Promise<Mosquitto> {
 /** An agent's MQTT with all methods; it takes orders once this has resolved. */
 export async function agent(
   config: Record<string, string>,
-  more: { data?: string; instance?: string; startedMs?: number } = {},
+  more: { data?: string; instance?: string } = {},
 ): Promise<Running> {
   const home = testHome()
-  const { instance = 'one', startedMs = 1000, data = dataFolder() } = more
+  const { instance = 'one', data = dataFolder() } = more
   const synchronised = { is: true }
-  const others: OtherInstance[] = []
+  const instances: Capability[] = []
+  const begun = performance.now()
   const log = recordingLog()
   const room = new MqttRoom({
     config: loadConfig(undefined, {}, { agent: 'house', data, ...config }) as Config,
     instance,
-    startedMs,
     clock: { now: () => Date.now() },
+    upMs: () => performance.now() - begun,
     log,
-    onOtherInstance: (other) => others.push(other),
+    onInstances: (capability) => instances.push(capability),
     commands: { methods: home.methods, data, isSynchronised: () => synchronised.is },
   })
   await room.start()
   cleanUps.push(() => room.stop())
-  room.info(info(instance, startedMs))
-  return { room, home, others, synchronised, lines: log.lines }
+  room.info(info(instance, 1000))
+  return { room, home, instances, synchronised, lines: log.lines }
 }
 
 export async function client(

@@ -117,6 +117,40 @@ describe('Outbox', () => {
     assert.equal(flying.length, 0)
   })
 
+  it('has room for its own state whatever the number of devices, and for new ones once others are forgotten', async () => {
+    const flying: Sent[] = []
+    const outbox = new Outbox(
+      (topic, payload) => new Promise((settle) => flying.push({ topic, payload, settle })),
+      recordingLog(),
+      { maxStates: 3, maxDevices: 100 },
+    )
+    // A flood while the broker is away: each new device takes the place of one that is forgotten.
+    for (let n = 0; n < 5000; n++) {
+      if (n >= 100) outbox.setState(`device/${n - 100}`, '', 'device')
+      outbox.setState(`device/${n}`, 'x', 'device')
+    }
+    for (const topic of ['status', 'info', 'incident/1']) outbox.setState(topic, 'x')
+    assert.equal(outbox.tells('incident/1'), true)
+    assert.equal(outbox.tells('device/4899'), false)
+    outbox.open()
+    const topics: string[] = []
+    while (flying.length > 0) {
+      topics.push(...flying.map(({ topic }) => topic))
+      await settleAll(flying, 'done')
+    }
+    assert.equal(topics.length, 103)
+    assert.ok(['status', 'info', 'incident/1', 'device/4999'].every((one) => topics.includes(one)))
+    const dropped = outbox.dropped
+    // What a broker has heard of is cleared there, as long as there is room to remember that.
+    outbox.close()
+    for (let n = 0; n < 100; n++) {
+      outbox.setState(`device/${4900 + n}`, '', 'device')
+      outbox.setState(`device/${5000 + n}`, 'x', 'device')
+    }
+    assert.equal(outbox.dropped, dropped)
+    assert.equal(outbox.tells('device/5099'), true)
+  })
+
   it('bounds events by number and by bytes', () => {
     const outbox = new Outbox(async () => 'lost', recordingLog(), {
       maxEvents: 10,
