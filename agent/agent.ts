@@ -40,7 +40,7 @@ import { Source } from './source.ts'
 import { systemTimeZone } from './time-zone.ts'
 
 const NOTHING_PASSES =
-  'nothing passes this box: what is shown is made up or was captured earlier. Start in mode gateway or bridge to enforce'
+  'Nothing passes this box: what is shown is made up or was captured earlier. Start in mode gateway or bridge to enforce.'
 const PANEL = fileURLToPath(new URL('../panel/dist/', import.meta.url))
 
 /** Builds the graph; `start` and `stop` run through it in order. */

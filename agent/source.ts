@@ -164,7 +164,7 @@ export class Source {
     onPlace(
       'demo',
       DEMO_LAN,
-      'a made-up home of ten devices, for trying things out; nothing here is real',
+      'a made-up home of ten devices and their router, for trying things out; nothing here is real',
     )
     return 'demo'
   }

@@ -22,7 +22,8 @@ const HELP = `npm start -- [options]
 
 Runs the agent with an embedded MQTT broker and its page, and Node-RED with the Homespin nodes and a first flow.
 Everything listens on 127.0.0.1. The agent captures live on the interfaces that it may (as root, or with CAP_NET_RAW);
-where it may none, it plays a demo home of ten devices. Node-RED never runs as root. Ctrl-C ends all of it.
+where it may none, it plays a demo home of ten devices and their router. Node-RED never runs as root. Ctrl-C ends
+all of it.
 
   --demo                 play the demo home, whatever may be captured
   --data DIR             where state is kept (default: data in the checkout): DIR/agent and DIR/node-red; what is made

@@ -53,19 +53,6 @@ export function shownSentence(raw: string | undefined, fallback = ''): string {
   return cut(shownName(raw, fallback).title, MAX_SENTENCE)
 }
 
-/** The longest end of `text` that is at most `width` wide, by `measure`. */
-export function fitEnd(text: string, width: number, measure: (text: string) => number): string {
-  const { length } = [...text]
-  let fits = 0
-  let tooMany = length + 1
-  while (tooMany - fits > 1) {
-    const middle = (fits + tooMany) >> 1
-    if (measure(cutStart(text, middle)) <= width) fits = middle
-    else tooMany = middle
-  }
-  return cutStart(text, Math.max(2, fits))
-}
-
 function clean(raw: string): string {
   // A flood is cut before the regular expressions run over it.
   return raw

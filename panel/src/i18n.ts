@@ -30,6 +30,8 @@ export interface I18n {
   ago(ms: number): string
   /** Time of the day, with the date where that is not today's. */
   moment(time_ms: number): string
+  /** The day, with the year where it is not this one; of today the time. */
+  since(time_ms: number): string
   /** Tick of a time axis. */
   tick(time_ms: number, step_ms: number): string
   list(words: readonly string[]): string
@@ -62,6 +64,7 @@ export function createI18n(language: Language, locale: string): I18n {
   const clock = new Intl.DateTimeFormat(locale, { timeStyle: 'short' })
   const dated = new Intl.DateTimeFormat(locale, { dateStyle: 'medium', timeStyle: 'short' })
   const day = new Intl.DateTimeFormat(locale, { day: 'numeric', month: 'short' })
+  const dayOfYear = new Intl.DateTimeFormat(locale, { dateStyle: 'medium' })
   const size = unitFormat(locale)
 
   const t: I18n['t'] = (key, values = {}) =>
@@ -80,6 +83,11 @@ export function createI18n(language: Language, locale: string): I18n {
     rate: (bytesPerSecond) => `${size(bytesPerSecond)}/s`,
     ago: (ms) => relativeTime(relative, ms),
     moment: (time_ms) => (isToday(time_ms) ? clock.format(time_ms) : dated.format(time_ms)),
+    since: (time_ms) => {
+      if (isToday(time_ms)) return clock.format(time_ms)
+      const isThisYear = new Date(time_ms).getFullYear() === new Date().getFullYear()
+      return (isThisYear ? day : dayOfYear).format(time_ms)
+    },
     tick: (time_ms, step_ms) => {
       const isMidnight = new Date(time_ms).getHours() + new Date(time_ms).getMinutes() === 0
       return step_ms >= 86_400_000 || isMidnight ? day.format(time_ms) : clock.format(time_ms)

@@ -8,6 +8,7 @@ const stroke = (paths: ReturnType<typeof svg>, size = 16) => svg`
 export const downIcon = stroke(svg`<path d="M8 2.8v10M3.8 8.8 8 13l4.2-4.2" />`, 12)
 export const upIcon = stroke(svg`<path d="M8 13.2v-10M3.8 7.2 8 3l4.2 4.2" />`, 12)
 export const closeIcon = stroke(svg`<path d="m4 4 8 8M12 4l-8 8" />`, 12)
+export const foldIcon = stroke(svg`<path d="m3.6 6 4.4 4.4L12.4 6" />`, 12)
 export const warnIcon = stroke(svg`<path d="M8 2.2 14.4 13.4H1.6zM8 6.4v3.2M8 11.6v.1" />`, 14)
 export const systemIcon = stroke(
   svg`<circle cx="8" cy="8" r="5.6" /><path d="M8 2.4v11.2A5.6 5.6 0 0 0 8 2.4z" fill="currentColor" />`,
@@ -16,6 +17,10 @@ export const sunIcon = stroke(
   svg`<circle cx="8" cy="8" r="2.8" /><path d="M8 1.4v1.2M8 13.4v1.2M1.4 8h1.2M13.4 8h1.2M3.4 3.4l.8.8M11.8 11.8l.8.8M12.6 3.4l-.8.8M4.2 11.8l-.8.8" />`,
 )
 export const moonIcon = stroke(svg`<path d="M13.4 9.6A5.8 5.8 0 0 1 6.4 2.6a5.8 5.8 0 1 0 7 7z" />`)
+export const globeIcon = stroke(
+  svg`<circle cx="8" cy="8" r="5.8" /><path d="M2.2 8h11.6M8 2.2c3 3.4 3 8.2 0 11.6M8 2.2c-3 3.4-3 8.2 0 11.6" />`,
+  14,
+)
 export const devicesIcon = stroke(
   svg`<rect x="1.8" y="3" width="9" height="7" rx="1.2" /><path d="M4 13h4.6" /><rect x="10.6" y="6.4" width="3.8" height="7" rx="1" fill="var(--hs-surface)" />`,
   20,

@@ -56,6 +56,8 @@ const VERBS = {
   expire: 'verb_expire',
   'probation-end': 'verb_probation_end',
   'roll-back': 'verb_roll_back',
+  disable: 'verb_disable',
+  enable: 'verb_enable',
 } as const satisfies Record<string, Key>
 
 /** These say by themselves what was done. */

@@ -5,6 +5,8 @@ export interface Palette {
   ground: string
   surface: string
   raised: string
+  /** The chosen one of several on `raised`. */
+  chosen: string
   line: string
   ink: string
   muted: string
@@ -25,6 +27,7 @@ export const LIGHT: Palette = {
   ground: '#f5f6f8',
   surface: '#ffffff',
   raised: '#f0f2f5',
+  chosen: '#ffffff',
   line: '#e2e5ea',
   ink: '#171b22',
   muted: '#596273',
@@ -57,6 +60,7 @@ export const DARK: Palette = {
   ground: '#0f1216',
   surface: '#171b21',
   raised: '#1f242c',
+  chosen: '#3a424f',
   line: '#2a303a',
   ink: '#e9ecf1',
   muted: '#9aa4b2',

@@ -53,7 +53,7 @@ export function matchText(
   return parts.filter(Boolean).join(', ')
 }
 
-/** When it ends or holds; undefined: until it is taken away. */
+/** When it ends or holds; undefined: until it is removed. */
 export function termText(rule: Rule, i18n: I18n, now_ms: number): string | undefined {
   const { until_ms, schedule, probation_s } = rule
   if (until_ms !== undefined) {
@@ -106,12 +106,14 @@ export function wayBack({ action }: Rule): 'unblock' | 'release' | 'unrestrict' 
 /** What of a device is closed, as the kernel has it. */
 export type Closure =
   | { kind: 'open' }
-  /** Some remotes, or a restriction. */
+  /** Some remotes, or a restriction, by orders about this device. */
   | { kind: 'partly' }
+  /** The same by orders about a group, new devices or everyone alone; how many there are. */
+  | { kind: 'wider'; blocks: number; limits: number }
   | { kind: 'blocked'; until_ms?: number }
   | { kind: 'level'; level: NonNullable<DevicePolicy['level']>; until_ms?: number }
 
-/** What of a device is closed: a block of everything, its level, or less. */
+/** What of a device is closed: a block of everything, its level, or less. `rules`: those for it, see `rulesFor`. */
 export function closureOf(policy: DevicePolicy, rules: readonly RuleView[]): Closure {
   const holding = rules.filter(({ id, state }) => policy.rules.includes(id) && state === 'active')
   const whole = holding.find(
@@ -127,9 +129,25 @@ export function closureOf(policy: DevicePolicy, rules: readonly RuleView[]): Clo
   if (level !== undefined) {
     return { kind: 'level', level, ...(until_ms === undefined ? {} : { until_ms }) }
   }
-  const isPartly =
-    policy.restrictions.length > 0 || holding.some(({ action }) => action === 'block')
-  return { kind: isPartly ? 'partly' : 'open' }
+  const blocks = holding.filter(({ action }) => action === 'block')
+  const limits = policy.restrictions.length
+  if (blocks.length + limits === 0) return { kind: 'open' }
+  const wider = rules.filter(({ subject }) => !('device_id' in subject))
+  const areWide =
+    blocks.every((rule) => wider.includes(rule)) &&
+    policy.restrictions.every((one) => wider.some(({ restriction }) => restriction === one))
+  return areWide ? { kind: 'wider', blocks: blocks.length, limits } : { kind: 'partly' }
+}
+
+/** What of a device is closed, in words. */
+export function closureText(closure: Closure, i18n: I18n): string {
+  if (closure.kind === 'level') return i18n.t(`level_${closure.level}`)
+  if (closure.kind !== 'wider') return i18n.t(`closure_${closure.kind}`)
+  const { blocks, limits } = closure
+  return [
+    ...(blocks > 0 ? [i18n.count('blocks_n', blocks)] : []),
+    ...(limits > 0 ? [i18n.count('limits_n', limits)] : []),
+  ].join(', ')
 }
 
 /** Every rule that holds for a device: its own, those of its groups, of everyone, and of new devices. */

@@ -4,6 +4,7 @@ import type { Device, Flow, Info } from '../../protocol/messages.ts'
 import type { FeedEvent } from './feed.ts'
 import type { PolicyState } from './policy-state.ts'
 import { NO_POLICY, receivePolicy } from './policy-state.ts'
+import { blindnessOf } from './sight.ts'
 
 /** Seconds of rates that are kept. */
 export const KEPT_FRAMES = 60
@@ -80,7 +81,7 @@ export function receive(state: PanelState, event: FeedEvent): PanelState {
   }
 }
 
-/** The state once the feed is away: the seconds that follow are unknown, not silent. */
+/** The state once nothing is seen, or the feed is away: the seconds that follow are unknown, not silent. */
 export function loseSight(state: PanelState): PanelState {
   const { complete: _, ...rest } = state
   return { ...rest, frames: [...state.frames, undefined].slice(-KEPT_FRAMES) }
@@ -88,7 +89,11 @@ export function loseSight(state: PanelState): PanelState {
 
 function receiveInfo(state: PanelState, info: Info): PanelState {
   // Another run of the agent: its flow ids and seconds have nothing to do with the earlier ones.
-  if (state.info !== undefined && state.info.instance !== info.instance) return { ...EMPTY, info }
+  // What was read of its journal and incidents is old, too: the count of snapshots goes on, so that readers notice.
+  if (state.info !== undefined && state.info.instance !== info.instance) {
+    const { snapshots } = state.policy
+    return { ...EMPTY, info, policy: { ...NO_POLICY, snapshots } }
+  }
   return { ...state, info }
 }
 
@@ -109,6 +114,7 @@ function withDevice(state: PanelState, device: Device): PanelState {
 }
 
 function receiveRates(state: PanelState, { rates, to_ms }: LiveEvents['rates']): PanelState {
+  if (blindnessOf(state.info) !== undefined) return { ...loseSight(state), agent_ms: to_ms }
   const frame = { to_ms, rates: new Map(rates.map((rate) => [rate.device_id, rate])) }
   const last = state.frames.findLast((known) => known !== undefined)
   const trailing = state.frames.length - 1 - state.frames.lastIndexOf(last)

@@ -163,15 +163,13 @@ export const sharedStyles = css`
     border-radius: 7px;
     color: var(--hs-muted);
     font-size: 13px;
+    white-space: nowrap;
   }
   .segments button[aria-pressed='true'],
   .segments button[aria-checked='true'] {
-    background: var(--hs-surface);
+    background: var(--hs-chosen);
     color: var(--hs-ink);
     box-shadow: 0 1px 2px rgb(0 0 0 / 14%);
-  }
-  :host([theme='dark']) .segments button[aria-pressed='true'] {
-    box-shadow: none;
   }
   .dot {
     flex: none;

@@ -205,7 +205,7 @@ describe('ha: the card in the real frontend', function () {
     await page.getByRole('switch').click()
     await page.getByRole('alert').getByText('The agent did not answer').waitFor({ timeout: 30_000 })
     assert.equal(await page.getByRole('switch').getAttribute('aria-checked'), 'true')
-    await page.getByRole('button', { name: 'Read, hide this' }).click()
+    await page.getByRole('button', { name: 'Dismiss' }).click()
     await page.getByRole('alert').waitFor({ state: 'detached' })
     await unharmed(card)
   })

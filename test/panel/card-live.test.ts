@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict'
+import type { HassConnection } from '../../panel/src/card/hass.ts'
 import { LiveAgent } from '../../panel/src/card/live-agent.ts'
+import { LiveFeed } from '../../panel/src/card/live-feed.ts'
 import { readFlowBatch, readIncident } from '../../panel/src/card/live-messages.ts'
+import { until } from '../lab/process.ts'
 
 const TV = '020de0000001'
 const NAS = '020de0000002'
@@ -33,6 +36,28 @@ const batch = (second: number, flows: object[], part = 1, parts = 1) => {
 }
 
 describe('panel: the card, live', () => {
+  it('asks again where Home Assistant refuses', async () => {
+    const asked: string[] = []
+    let held = 0
+    let ended = 0
+    const connection: HassConnection = {
+      subscribeMessage: async (_take, { topic }) => {
+        asked.push(String(topic))
+        if (asked.length <= 3) throw { code: 'unknown_command', message: 'MQTT is not set up' }
+        held += 1
+        return async () => {
+          ended += 1
+        }
+      },
+    }
+    const feed = new LiveFeed(connection, 'homespin', () => {}, 2)
+    feed.start(['home'])
+    await until('both are taken', () => (held === 2 ? true : undefined), 5000, 2)
+    assert.equal(new Set(asked).size, 2)
+    feed.stop()
+    await until('both end', () => (ended === 2 ? true : undefined), 5000, 2)
+  })
+
   it('makes rates of counters, over all parts of a second', () => {
     const live = new LiveAgent()
     assert.equal(live.rate(TV), undefined)
@@ -53,6 +78,15 @@ describe('panel: the card, live', () => {
     const live = new LiveAgent()
     live.takeFlows(batch(100, [flow('old', 1e9, 1e9)]), 0)
     assert.deepEqual(live.rate(TV), { sent: 0, received: 0 })
+  })
+
+  it('says whether the last second was seen whole', () => {
+    const live = new LiveAgent()
+    assert.equal(live.isWhole, undefined)
+    live.takeFlows(batch(1, []), 0)
+    assert.equal(live.isWhole, true)
+    live.takeFlows({ ...batch(2, []), complete: false }, 1000)
+    assert.equal(live.isWhole, false)
   })
 
   it('forgets the present when it hears nothing', () => {

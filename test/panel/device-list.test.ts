@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict'
 import { createApi } from '../../panel/src/api.ts'
 import type { Sort } from '../../panel/src/device-list.ts'
-import { listDevices } from '../../panel/src/device-list.ts'
+import { heldOrder, listDevices } from '../../panel/src/device-list.ts'
 import { TINTS, tintsOf } from '../../panel/src/palette.ts'
 import type { PanelState } from '../../panel/src/store.ts'
 import { EMPTY, receive } from '../../panel/src/store.ts'
 import { loadToday, todayOf } from '../../panel/src/today.ts'
-import { deviceOf } from './examples.ts'
+import type { Incident } from '../../protocol/act.ts'
+import { deviceOf, incidentOf } from './examples.ts'
 import { startFixture } from './fixture-server.ts'
 
 const devices = [
@@ -30,6 +31,28 @@ const ids = (query: string, sort: Sort, today = new Map()): string =>
     .join('')
 
 describe('panel: the list of devices', () => {
+  it('has those with open incidents first where it is sorted by activity', () => {
+    const tell = (data: Incident): PanelState => receive(state, { name: 'incident', data })
+    const order = (suspect: PanelState, sort: Sort): string =>
+      listDevices(suspect, new Map(), '', sort)
+        .map(({ id }) => id)
+        .join('')
+    const open = tell(incidentOf('i', { device_id: 'b' }))
+    assert.equal(order(open, 'activity'), 'bca')
+    assert.equal(order(open, 'total'), 'bca')
+    assert.equal(order(open, 'seen'), 'acb')
+    const closed = tell(incidentOf('i', { device_id: 'b', state: 'closed' }))
+    assert.equal(order(closed, 'activity'), 'cba')
+  })
+
+  it('keeps an order, with newcomers after it', () => {
+    const order = heldOrder(devices, ['c', 'gone', 'a'])
+    assert.deepEqual(
+      order.map(({ id }) => id),
+      ['c', 'a', 'b'],
+    )
+  })
+
   it('sorts', () => {
     assert.equal(ids('', 'name'), 'cba')
     assert.equal(ids('', 'seen'), 'acb')

@@ -1,11 +1,5 @@
 import assert from 'node:assert/strict'
-import {
-  cutStart,
-  fitEnd,
-  MAX_SHOWN,
-  shownName,
-  shownRemote,
-} from '../../panel/src/display-name.ts'
+import { cutStart, MAX_SHOWN, shownName, shownRemote } from '../../panel/src/display-name.ts'
 
 describe('panel: names as they are drawn', () => {
   it('leaves an ordinary name alone, in any script', () => {
@@ -51,12 +45,5 @@ describe('panel: names as they are drawn', () => {
     assert.ok(text.startsWith('…') && text.endsWith('.evil.example.net'))
     assert.equal(title, name)
     assert.equal(cutStart('short', 5), 'short')
-  })
-
-  it('fits an end into a width', () => {
-    const measure = (text: string): number => [...text].length * 7
-    assert.equal(fitEnd('a.example.com', 200, measure), 'a.example.com')
-    assert.equal(fitEnd('a.example.com', 70, measure), '…ample.com')
-    assert.equal(fitEnd('a.example.com', 0, measure), '…m')
   })
 })

@@ -1,4 +1,4 @@
-// A lively home for the page's tests: ten devices on documentation addresses, with the names that a hostile network
+// A lively home for the page's tests: twelve devices on documentation addresses, with the names that a hostile network
 // would choose. The figures are drawn from a seed, so that two runs show the same.
 import type { DeviceList, DeviceRate, HistoryPoint, RemoteTotal } from '../../protocol/http.ts'
 import type { Device, Flow, Info, Loss } from '../../protocol/messages.ts'
@@ -10,6 +10,9 @@ export const HOSTILE = {
   remote: '"><svg onload=window.pwned=3>.example.com',
   reversed: 'cam\u202egnp.exe',
   braces: `{a|rich} \${window.pwned=4} {{x}}`,
+  /** As long as a DHCP host name may be, and as long as a person may write; without a place to break. */
+  unbroken: 'W'.repeat(63),
+  endless: `IOT-${'M'.repeat(196)}`,
 } as const
 
 const NAMES: readonly [
@@ -49,6 +52,8 @@ const NAMES: readonly [
   [HOSTILE.braces, 'Sonos, Inc.', 0.8, ['music.example.net', 'telemetry.example.net']],
   ['Fritz!Repeater', 'AVM GmbH', 0.3, ['update.example.org']],
   ['Printer', 'Brother Industries', 0, ['print.example.com']],
+  [HOSTILE.unbroken, HOSTILE.unbroken, 0.02, ['a.long.example.org']],
+  [HOSTILE.endless, HOSTILE.endless, 0.02, [`${'n'.repeat(63)}.${'o'.repeat(63)}.example.org`]],
 ]
 
 /** A home whose traffic moves with each `step()`. */
@@ -152,7 +157,9 @@ export class FixtureHome {
   }
 
   #open(first_ms: number): Flow {
-    const index = Math.floor(this.#random() * 9)
+    // The printer is silent.
+    const drawn = Math.floor(this.#random() * 11)
+    const index = drawn < 9 ? drawn : drawn + 1
     const device = this.devices[index] as Device
     const remotes = NAMES[index]?.[3] ?? []
     const name = remotes[Math.floor(this.#random() * remotes.length)] ?? 'example.com'

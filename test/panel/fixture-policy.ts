@@ -100,7 +100,7 @@ export class FixturePolicy {
         reason: 'bed time',
         created_ms: at(9000),
         state: 'idle',
-        state_reason: 'Outside its windows.',
+        state_reason: 'It is outside its windows now.',
       },
     )
     this.#stand(

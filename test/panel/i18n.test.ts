@@ -70,6 +70,10 @@ describe('panel: languages', () => {
     const now = new Date()
     assert.match(english.moment(now.getTime()), /^\d\d:\d\d$/)
     assert.match(english.moment(now.getTime() - 30 * 86_400_000), /\d{4}/)
+    assert.match(english.since(now.getTime()), /^\d\d:\d\d$/)
+    assert.match(english.since(now.getTime() - 400 * 86_400_000), /\d{4}/)
+    const new_year = new Date(now.getFullYear(), 0, 1, 12).getTime()
+    assert.match(english.since(new_year), /^1 Jan$|^\d\d:\d\d$/)
   })
 
   it('puts values in as they are', () => {

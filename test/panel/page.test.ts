@@ -48,13 +48,13 @@ describe('panel: the page in Chromium', function () {
     const { page } = watched
     assert.equal(await page.title(), 'home – Homespin')
     await page.getByRole('status').filter({ hasText: 'Live' }).waitFor()
-    assert.equal(await page.locator('homespin-devices li').count(), 10)
+    assert.equal(await page.locator('homespin-devices li').count(), 12)
     await page.locator('homespin-summary dd', { hasText: '/s' }).first().waitFor()
     await page.locator('homespin-history homespin-chart canvas').waitFor()
     await page.waitForTimeout(700)
     assert.ok((await inkOf('homespin-map')) > 10)
     assert.ok((await inkOf('homespin-history')) > 50)
-    await page.getByText('Kept: minutes from').waitFor()
+    await page.getByText('Kept: by minute since').waitFor()
     await page
       .getByText(/\d\s[kMGT]?B today/)
       .first()

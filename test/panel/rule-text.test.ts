@@ -5,6 +5,7 @@ import { createI18n } from '../../panel/src/i18n.ts'
 import { evidenceText, incidentText } from '../../panel/src/incident-text.ts'
 import {
   closureOf,
+  closureText,
   isAbout,
   isAddress,
   leftText,
@@ -103,6 +104,23 @@ describe('panel: rules in words', () => {
     const one = ruleOf('b', { match: { endpoint: '203.0.113.9' } })
     assert.deepEqual(closureOf(policy, [one]), { kind: 'partly' })
     assert.deepEqual(closureOf(policy, [{ ...one, action: 'allow' }]), { kind: 'open' })
+  })
+
+  it('does not call a device partly closed for what holds for everyone', () => {
+    const wide = ruleOf('b', { subject: { everyone: true }, match: { domain: 'ads.example.net' } })
+    const own = ruleOf('o', { match: { domain: 'x.example.net' } })
+    const limit = ruleOf('l', {
+      action: 'restrict',
+      subject: { new_devices: true },
+      restriction: 'no_encrypted_dns',
+    })
+    const closure = closureOf(policyOf({ rules: ['b'] }), [wide])
+    assert.deepEqual(closure, { kind: 'wider', blocks: 1, limits: 0 })
+    assert.equal(closureText(closure, en), '1 block')
+    const held = policyOf({ rules: ['b'], restrictions: ['no_encrypted_dns'] })
+    assert.equal(closureText(closureOf(held, [wide, limit]), en), '1 block, 1 limit')
+    assert.deepEqual(closureOf(held, [wide]), { kind: 'partly' })
+    assert.deepEqual(closureOf(policyOf({ rules: ['b', 'o'] }), [wide, own]), { kind: 'partly' })
   })
 
   it('finds the rules of a device by itself, its groups, everyone and being new', () => {

@@ -88,11 +88,41 @@ describe('panel: state', () => {
   })
 
   it('forgets everything of another run of the agent', () => {
-    const info = (instance: string): FeedEvent => ({ name: 'info', data: { instance } as Info })
+    const info = (instance: string): FeedEvent => ({
+      name: 'info',
+      data: { instance, interfaces: [], capabilities: {} } as unknown as Info,
+    })
     const state = play([info('x'), rates(1000), flows([flowOf('1')], 1000)])
     assert.equal(play([info('x')], state).flows.size, 1)
     const other = play([info('y')], state)
     assert.deepEqual([other.flows.size, other.frames.length], [0, 0])
+  })
+
+  it('counts snapshots over another run of the agent, so that what was read is read anew', () => {
+    const info = (instance: string): FeedEvent => ({ name: 'info', data: { instance } as Info })
+    const devices: FeedEvent = { name: 'devices', data: { devices: [], rates: [] } }
+    const first = play([info('x'), devices])
+    const second = play([info('y'), devices], first)
+    assert.equal(second.policy.snapshots, first.policy.snapshots + 1)
+  })
+
+  it('knows no rate while nothing is captured', () => {
+    const info = (state: 'up' | 'down', ok = true): FeedEvent => ({
+      name: 'info',
+      data: {
+        interfaces: [
+          { name: 'lan0', state },
+          { name: 'lan1', state: 'down' },
+        ],
+        capabilities: { capture: { ok, reason: 'no right' } },
+      } as unknown as Info,
+    })
+    const known = (state: PanelState) => currentRate(rateSeries(state.frames))
+    assert.deepEqual(known(play([info('up'), rates(1000)])), { sent: 10, received: 100 })
+    assert.equal(known(play([info('down'), rates(1000)])), undefined)
+    assert.equal(known(play([info('up', false), rates(1000)])), undefined)
+    const back = play([info('down'), rates(1000), rates(2000), info('up'), rates(3000)])
+    assert.equal(back.frames.length, 3)
   })
 
   it('bounds the devices', () => {

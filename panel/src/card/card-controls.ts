@@ -36,13 +36,16 @@ export function closurePill({ i18n, nowMs }: CardScene, view: DeviceView) {
   `
 }
 
-/** The switch of a device's way to the internet. */
+/** The switch of a device's way to the internet; none while its state is not known, because it would show one. */
 export function internetSwitch(scene: CardScene, control: ControlView, device: string) {
   const { i18n, orders, give } = scene
+  if (control.state === undefined) {
+    const text = `${i18n.t('card_internet_which', { device })}: ${i18n.t('unknown')}`
+    return html`<span class="no-switch" role="img" aria-label=${text} title=${i18n.t('unknown')}>–</span>`
+  }
   const isOn = control.state === 'on'
   const order = internetOrder(control, !isOn)
   const isBusy = orders.get(order.key)?.phase === 'busy'
-  const isMute = control.state === undefined
   return html`
     <button
       type="button"
@@ -50,11 +53,11 @@ export function internetSwitch(scene: CardScene, control: ControlView, device: s
       class="switch"
       aria-checked=${isOn ? 'true' : 'false'}
       aria-busy=${isBusy ? 'true' : 'false'}
-      aria-disabled=${isBusy || isMute ? 'true' : nothing}
+      aria-disabled=${isBusy ? 'true' : nothing}
       aria-label=${i18n.t('card_internet_which', { device })}
       title=${i18n.t('card_internet')}
       @click=${() => {
-        if (!isBusy && !isMute) give(order)
+        if (!isBusy) give(order)
       }}
     >
       <span class="knob"></span>
@@ -62,7 +65,7 @@ export function internetSwitch(scene: CardScene, control: ControlView, device: s
   `
 }
 
-/** All controls of a device, and what holds. `isBelow`: its line above has the switch and the sign already. */
+/** All controls of a device, and what holds. `isBelow`: its line above has the switch already. */
 export function controlsOf(
   scene: CardScene,
   view: DeviceView,
@@ -91,7 +94,7 @@ export function controlsOf(
       ${quarantine === undefined ? nothing : quarantineField(scene, quarantine)}
       ${pause === undefined ? nothing : pauseButtons(scene, view, states)}
     </div>
-    ${holdingLine(scene, view, isBelow)} ${faultsOf(scene, view)}
+    ${holdingLine(scene, view)} ${faultsOf(scene, view)}
   `
 }
 
@@ -188,28 +191,29 @@ function pauseButtons(scene: CardScene, view: DeviceView, states: Hass['states']
   `
 }
 
-function holdingLine(scene: CardScene, view: DeviceView, isBelow: boolean) {
+function holdingLine(scene: CardScene, view: DeviceView) {
   const { i18n } = scene
   const closure = closureOf(view)
   const { internet, quarantine } = view
   const reason = shownSentence(quarantine?.reason ?? internet?.reason)
   const uncovered = quarantine?.uncovered ?? internet?.uncovered
   const wanted = quarantine?.desired ?? internet?.desired
-  const told = quarantine?.problem ?? internet?.problem ?? (wanted && optionText(wanted, i18n))
+  const told = quarantine?.problem ?? internet?.problem
+  const about = told === undefined && wanted !== undefined ? optionText(wanted, i18n) : ''
   return html`
     ${
       isClosed(closure) || closure.kind === 'observe'
         ? html`
             <div class="holding">
-              ${isBelow ? nothing : closurePill(scene, view)}
+              ${closurePill(scene, view)}
               ${reason === '' ? nothing : html`<span class="muted reason">${i18n.t('reason')}: <bdi>${reason}</bdi></span>`}
               ${entityButton(scene, releaseOrder(view), i18n.t('release'), 'slight')}
             </div>
           `
         : nothing
     }
-    ${closure.isBroken ? agentNote(i18n.t('problem'), told) : nothing}
-    ${uncovered === undefined ? nothing : agentNote(i18n.t('uncovered'), uncovered)}
+    ${closure.isBroken ? agentNote(i18n, `${i18n.t('problem')} ${about}`.trim(), told) : nothing}
+    ${uncovered === undefined ? nothing : agentNote(i18n, i18n.t('uncovered'), uncovered)}
   `
 }
 

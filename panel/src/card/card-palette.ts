@@ -10,6 +10,7 @@ const THEME: Readonly<Record<keyof Colors, string>> = {
   ground: 'var(--primary-background-color, #fafafa)',
   surface: 'var(--ha-card-background, var(--card-background-color, #fff))',
   raised: 'color-mix(in srgb, var(--primary-text-color, #212121) 6%, transparent)',
+  chosen: 'var(--ha-card-background, var(--card-background-color, #fff))',
   line: 'var(--divider-color, rgb(0 0 0 / 12%))',
   ink: 'var(--primary-text-color, #212121)',
   muted: 'var(--secondary-text-color, #727272)',

@@ -22,6 +22,7 @@ export function headOf(scene: CardScene, model: CardModel, title: string, view?:
   const { i18n } = scene
   const isAway = model.agents.some(({ isOnline }) => isOnline === false)
   const isLive = rateOf(scene, model.views) !== undefined
+  const isWhole = model.views.every((one) => scene.liveOf(one)?.isWhole !== false)
   return html`
     <div class="top">
       <h2 class="clip" title=${title}>
@@ -31,9 +32,11 @@ export function headOf(scene: CardScene, model: CardModel, title: string, view?:
       ${
         isAway
           ? html`<span class="pill bad" title=${i18n.t('card_agent_away_hint')}>${i18n.t('card_agent_away')}</span>`
-          : isLive
-            ? html`<span class="pill good live" title=${i18n.t('card_live_hint')}>${i18n.t('card_live')}</span>`
-            : nothing
+          : !isLive
+            ? nothing
+            : isWhole
+              ? html`<span class="pill good live" title=${i18n.t('card_live_hint')}>${i18n.t('card_live')}</span>`
+              : html`<span class="pill warn live" title=${i18n.t('state_incomplete_hint')}>${i18n.t('state_incomplete')}</span>`
       }
     </div>
   `
@@ -42,7 +45,7 @@ export function headOf(scene: CardScene, model: CardModel, title: string, view?:
 /** What agents say is wrong. */
 export function notesOf({ i18n }: CardScene, { agents }: CardModel) {
   return agents.map(({ problem }) =>
-    problem === undefined ? nothing : agentNote(i18n.t('card_agent_problem'), problem),
+    problem === undefined ? nothing : agentNote(i18n, i18n.t('card_agent_problem'), problem),
   )
 }
 
@@ -92,7 +95,6 @@ export function deviceRow(scene: CardScene, view: DeviceView, isOpen: boolean, t
         type="button"
         class="plain who"
         aria-expanded=${isOpen ? 'true' : 'false'}
-        aria-label=${i18n.t('card_details_of', { device: name.text })}
         @click=${toggle}
       >
         <span class="name">

@@ -13,6 +13,7 @@ export const cardStyles = css`
   }
   :host([dark]) {
     color-scheme: dark;
+    --hs-chosen: color-mix(in srgb, var(--primary-text-color, #e1e1e1) 20%, transparent);
   }
   ha-card {
     height: 100%;
@@ -21,6 +22,7 @@ export const cardStyles = css`
   }
   .body {
     display: grid;
+    grid-template-columns: minmax(0, 1fr);
     gap: 12px;
     padding: 16px;
   }
@@ -62,6 +64,7 @@ export const cardStyles = css`
   }
   .devices {
     display: grid;
+    grid-template-columns: minmax(0, 1fr);
     margin-inline: -16px;
   }
   .devices > li {
@@ -80,6 +83,7 @@ export const cardStyles = css`
   }
   .who {
     display: grid;
+    grid-template-columns: minmax(0, 1fr);
     gap: 1px;
     min-width: 0;
     padding-block: 9px;
@@ -109,14 +113,13 @@ export const cardStyles = css`
   .dot.bad {
     background: var(--hs-bad);
   }
-  /* Where the sign of what holds leaves no room for figures, they go. */
+  /* What holds and its countdown are never cut off: where there is no room beside them, the row grows. */
   .figures {
     display: flex;
     flex-wrap: wrap;
     align-items: center;
-    gap: 0 10px;
-    height: 20px;
-    overflow: hidden;
+    gap: 3px 10px;
+    min-height: 20px;
     font-size: 12.5px;
     color: var(--hs-muted);
     white-space: nowrap;

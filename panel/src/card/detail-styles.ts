@@ -4,6 +4,7 @@ import { css } from 'lit'
 export const detailStyles = css`
   :host {
     display: grid;
+    grid-template-columns: minmax(0, 1fr);
     gap: 14px;
     font: inherit;
   }
@@ -20,6 +21,7 @@ export const detailStyles = css`
   }
   .incident {
     display: grid;
+    grid-template-columns: minmax(0, 1fr);
     gap: 8px;
     padding: 10px 12px;
     border-radius: 10px;
@@ -43,6 +45,7 @@ export const detailStyles = css`
   }
   .controls {
     display: grid;
+    grid-template-columns: minmax(0, 1fr);
     gap: 10px;
   }
   .control {
@@ -82,10 +85,12 @@ export const detailStyles = css`
   }
   .section {
     display: grid;
+    grid-template-columns: minmax(0, 1fr);
     gap: 8px;
   }
   .remotes {
     display: grid;
+    grid-template-columns: minmax(0, 1fr);
     gap: 7px;
     font-size: 13px;
   }
@@ -135,6 +140,11 @@ export const switchStyles = css`
     content: '';
     position: absolute;
     inset: -9px -4px;
+  }
+  .no-switch {
+    width: 44px;
+    text-align: center;
+    color: var(--hs-muted);
   }
   .switch[aria-checked='true'] {
     background: var(--hs-accent);

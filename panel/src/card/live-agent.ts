@@ -57,6 +57,11 @@ export class LiveAgent {
     return now_ms - this.#heardMs < FRESH_MS
   }
 
+  /** Whether the last interval was seen whole; undefined while nothing is known of it. */
+  get isWhole(): boolean | undefined {
+    return this.#state.complete
+  }
+
   /** The last minute, second by second; of one device, or of all. */
   series(deviceId?: string): (Rate | undefined)[] {
     return rateSeries(this.#state.frames, deviceId)

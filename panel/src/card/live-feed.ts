@@ -6,6 +6,9 @@ import { readFlowBatch, readIncident } from './live-messages.ts'
 
 type Unsubscribe = () => Promise<void>
 
+const FIRST_PAUSE_MS = 1000
+const LONGEST_PAUSE_MS = 60_000
+
 /** Follows agents between `start()` and `stop()`. */
 export class LiveFeed {
   readonly #connection: HassConnection
@@ -14,16 +17,24 @@ export class LiveFeed {
   readonly #agents = new Map<string, LiveAgent>()
   readonly #held: Unsubscribe[] = []
   #timer: ReturnType<typeof setInterval> | undefined
+  readonly #firstPauseMs: number
+  readonly #retries = new Set<ReturnType<typeof setTimeout>>()
   #isStopped = false
 
-  /** `prefix` is one that `isTopicPrefix` takes. */
-  constructor(connection: HassConnection, prefix: string, onChange: () => void) {
+  /** `prefix` is one that `isTopicPrefix` takes; `firstPauseMs`: how long to wait after a first refusal. */
+  constructor(
+    connection: HassConnection,
+    prefix: string,
+    onChange: () => void,
+    firstPauseMs: number = FIRST_PAUSE_MS,
+  ) {
     this.#connection = connection
     this.#prefix = prefix
     this.#onChange = onChange
+    this.#firstPauseMs = firstPauseMs
   }
 
-  /** Subscribes to what each of these agents says. A refusal leaves the card with what the entities say. */
+  /** Subscribes to what each of these agents says. Until it is taken, the card has what the entities say. */
   start(agents: readonly string[]): void {
     for (const agent of agents) {
       const live = new LiveAgent()
@@ -52,6 +63,7 @@ export class LiveFeed {
   stop(): void {
     this.#isStopped = true
     clearInterval(this.#timer)
+    for (const retry of this.#retries) clearTimeout(retry)
     for (const unsubscribe of this.#held.splice(0)) void this.#end(unsubscribe)
   }
 
@@ -60,7 +72,11 @@ export class LiveFeed {
     return this.#agents.get(agent)
   }
 
-  async #follow(topic: string, take: (message: MqttMessage) => void): Promise<void> {
+  async #follow(
+    topic: string,
+    take: (message: MqttMessage) => void,
+    pauseMs: number = this.#firstPauseMs,
+  ): Promise<void> {
     try {
       const unsubscribe = await this.#connection.subscribeMessage<MqttMessage>(
         (message) => {
@@ -71,7 +87,13 @@ export class LiveFeed {
       if (this.#isStopped) await this.#end(unsubscribe)
       else this.#held.push(unsubscribe)
     } catch {
-      // Refused, or MQTT is not set up in this moment.
+      // Refused, or MQTT is not set up in this moment, or is just starting.
+      if (this.#isStopped) return
+      const retry = setTimeout(() => {
+        this.#retries.delete(retry)
+        void this.#follow(topic, take, Math.min(LONGEST_PAUSE_MS, pauseMs * 2))
+      }, pauseMs)
+      this.#retries.add(retry)
     }
   }
 

@@ -8,6 +8,9 @@ import type { ChartOption, CustomSeriesOption } from './echarts.ts'
 
 type RenderItem = NonNullable<CustomSeriesOption['renderItem']>
 
+/** The least number of bytes that the axis goes up to. */
+const SMALLEST_TOP = 100
+
 /** What the drawing needs besides the data. */
 export interface HistoryLook {
   palette: Palette
@@ -67,6 +70,9 @@ export function historyOption(data: SpanData, look: HistoryLook): ChartOption {
     yAxis: {
       type: 'value',
       splitNumber: 4,
+      // A step is a byte at least, and silence with a ping in it is not drawn as high as a download.
+      minInterval: 1,
+      max: ({ max }) => (max < SMALLEST_TOP ? SMALLEST_TOP : undefined),
       axisLabel: {
         color: palette.muted,
         fontSize: 11,
@@ -126,6 +132,34 @@ function columnOf(
   return { x: from + space / 2, width: Math.max(0.75, to - from - space) }
 }
 
+const hatches = new Map<string, { image: HTMLCanvasElement; repeat: 'repeat' }>()
+
+/** Slanting lines: what is empty because nothing is known can't be taken for silence. */
+function hatchOf({ raised, faint }: Palette): { image: HTMLCanvasElement; repeat: 'repeat' } {
+  const key = `${raised} ${faint}`
+  const known = hatches.get(key)
+  if (known !== undefined) return known
+  const image = document.createElement('canvas')
+  image.width = image.height = 8
+  const pen = image.getContext('2d')
+  if (pen !== null) {
+    pen.fillStyle = raised
+    pen.fillRect(0, 0, 8, 8)
+    pen.strokeStyle = faint
+    pen.lineWidth = 1.2
+    // Three lines, so that the corners join.
+    pen.beginPath()
+    for (const x of [-8, 0, 8]) {
+      pen.moveTo(x, 8)
+      pen.lineTo(x + 8, 0)
+    }
+    pen.stroke()
+  }
+  const hatch = { image, repeat: 'repeat' } as const
+  hatches.set(key, hatch)
+  return hatch
+}
+
 function gapItem({ gaps }: SpanData, { palette, i18n }: HistoryLook): RenderItem {
   return (params, api) => {
     const gap = gaps[params.dataIndex]
@@ -145,7 +179,7 @@ function gapItem({ gaps }: SpanData, { palette, i18n }: HistoryLook): RenderItem
         {
           type: 'rect',
           shape: { x: from, y: area.y, width, height: area.height },
-          style: { fill: palette.raised, opacity: 0.75 },
+          style: { fill: hatchOf(palette) },
         },
         {
           type: 'text',
@@ -158,6 +192,9 @@ function gapItem({ gaps }: SpanData, { palette, i18n }: HistoryLook): RenderItem
             verticalAlign: 'middle',
             font: '400 12px system-ui, sans-serif',
             fill: palette.muted,
+            backgroundColor: palette.surface,
+            padding: [2, 5],
+            borderRadius: 4,
           },
         },
       ],

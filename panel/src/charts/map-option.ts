@@ -2,6 +2,7 @@
 import type { Palette } from '../palette.ts'
 import type { ChartOption, CustomSeriesOption } from './echarts.ts'
 import type { EdgeShape, MapLayout, NodeShape } from './map-layout.ts'
+import type { MapNode } from './map-model.ts'
 
 /** What the drawing needs besides the shapes. */
 export interface MapLook {
@@ -17,9 +18,10 @@ export interface MapLook {
 
 type RenderItem = NonNullable<CustomSeriesOption['renderItem']>
 
-const DEVICE_FONT = '600 12px system-ui, sans-serif'
-/** The font of remotes' names, which are cut to fit before they are drawn. */
-export const REMOTE_FONT = '400 12px system-ui, sans-serif'
+/** The font of a node's label, which is cut to fit before it is drawn. */
+export function fontOf(kind: MapNode['kind'] | undefined): string {
+  return `${kind === 'device' ? 600 : 400} 12px system-ui, sans-serif`
+}
 
 /** Ids of the two series. */
 export const EDGES = 'edges'
@@ -117,10 +119,7 @@ function nodeItem(shape: NodeShape, look: MapLook, isDim: boolean): ReturnType<R
           y,
           align: side === 'left' ? 'right' : 'left',
           verticalAlign: 'middle',
-          width: shape.label_width,
-          overflow: 'truncate',
-          ellipsis: '…',
-          font: node.kind === 'device' ? DEVICE_FONT : REMOTE_FONT,
+          font: fontOf(node.kind),
           fill: isQuiet ? look.palette.muted : look.palette.ink,
           opacity: isDim ? 0.35 : 1,
         },

@@ -8,13 +8,15 @@ export const actStyles = css`
     justify-content: center;
     gap: 7px;
     min-height: 32px;
-    padding: 0 12px;
+    max-width: 100%;
+    padding: 3px 12px;
     border: 1px solid var(--hs-line);
     border-radius: 8px;
     background: var(--hs-surface);
     font-weight: 550;
     font-size: 13px;
-    white-space: nowrap;
+    text-align: center;
+    overflow-wrap: anywhere;
   }
   .act:hover {
     border-color: var(--hs-faint);
@@ -35,7 +37,7 @@ export const actStyles = css`
   }
   .act.slight {
     min-height: 28px;
-    padding: 0 9px;
+    padding: 2px 9px;
     font-weight: 500;
     font-size: 12.5px;
   }
@@ -131,6 +133,7 @@ export const actStyles = css`
   }
   .form {
     display: grid;
+    grid-template-columns: minmax(0, 1fr);
     gap: 12px;
     padding: 12px 14px;
     border: 1px solid var(--hs-line);
@@ -147,6 +150,7 @@ export const actStyles = css`
   }
   label.named {
     display: grid;
+    grid-template-columns: minmax(0, 1fr);
     gap: 3px;
     font-size: 12px;
     color: var(--hs-muted);

@@ -122,7 +122,7 @@ export class HomespinBlock extends LitElement {
             i18n.t('reason_hint'),
           )}
         </div>
-        ${names.ok ? nothing : agentNote(i18n.t('no_names'), names.reason, 'quiet')}
+        ${names.ok ? nothing : agentNote(i18n, i18n.t('no_names'), names.reason, 'quiet')}
         <div class="acts">
           ${orderButton(scene, order, i18n.t(isWhole ? WHOLE[action] : `do_${action}`), {
             look: action === 'block' ? 'danger' : 'primary',

@@ -1,4 +1,4 @@
-import { css, html, LitElement } from 'lit'
+import { css, html, LitElement, nothing } from 'lit'
 import { repeat } from 'lit/directives/repeat.js'
 import type { Scene } from '../acting.ts'
 import { shownName, shownRemote } from '../display-name.ts'
@@ -62,19 +62,60 @@ export class HomespinBlocked extends LitElement {
       .who:hover {
         text-decoration: underline;
       }
-      .under {
+      .unit {
         display: none;
         color: var(--hs-muted);
+      }
+      .way {
+        display: flex;
+        gap: 6px;
+      }
+      .under {
+        display: none;
+        white-space: normal;
+        overflow-wrap: anywhere;
+      }
+      .under,
+      .rule {
+        color: var(--hs-muted);
         font-size: 12px;
+      }
+      .rule {
+        display: block;
       }
       @media (max-width: 700px) {
         .cause,
         .last {
           display: none;
         }
-        .figure {
-          width: 88px;
-          padding-inline: 0 16px;
+        thead {
+          position: absolute;
+          clip-path: inset(50%);
+        }
+        tr {
+          display: grid;
+          grid-template-columns: minmax(0, 1fr) auto;
+          padding: 8px 16px;
+          border-bottom: 1px solid var(--hs-line);
+        }
+        tr:last-child {
+          border-bottom: 0;
+        }
+        td,
+        td:first-child {
+          padding: 1px 0;
+          border: 0;
+        }
+        td.figure {
+          grid-area: 1 / 2;
+          width: auto;
+          padding-inline-start: 12px;
+        }
+        td.far {
+          grid-area: 2 / 1 / auto / span 2;
+        }
+        .unit {
+          display: inline;
         }
         .under {
           display: block;
@@ -135,20 +176,32 @@ export class HomespinBlocked extends LitElement {
     const rule = state.policy.rules?.find(({ id }) => id === rule_id)
     const title =
       rule === undefined ? '' : `${whomText(rule.subject, state, i18n)} · ${whatText(rule, i18n)}`
+    const choose = (): void =>
+      select(this, { device_id, ...(remote === undefined ? {} : { remote }) })
     return html`
       <tr>
         <td>
           <button type="button" class="plain who clip" title=${device.title} @click=${() => select(this, { device_id })}>
             <bdi>${device.text}</bdi>
           </button>
-          <span class="under clip">${i18n.t(`cause_${cause}`)}</span>
         </td>
-        <td title=${other.title}>
-          <span class="muted" title=${i18n.t(`way_${direction}`)}>${direction === 'from_device' ? '→' : '←'}<span class="hidden-text">${i18n.t(`way_${direction}`)}</span></span>
-          <bdi dir="ltr" class=${remote === undefined ? 'muted' : ''}>${other.text}</bdi>
+        <td class="far" title=${other.title}>
+          <span class="way">
+            <span class="muted" title=${i18n.t(`way_${direction}`)}>${direction === 'from_device' ? '→' : '←'}<span class="hidden-text">${i18n.t(`way_${direction}`)}</span></span>
+            ${
+              remote === undefined
+                ? html`<span class="muted clip">${other.text}</span>`
+                : html`<button type="button" class="plain who clip from-end" @click=${choose}>
+                    <bdi dir="ltr">${other.text}</bdi>
+                  </button>`
+            }
+          </span>
+          <span class="under">${i18n.t(`cause_${cause}`)}${title === '' ? nothing : html`<br /><bdi>${title}</bdi>`}</span>
         </td>
-        <td class="cause" title=${title}>${i18n.t(`cause_${cause}`)}</td>
-        <td class="figure" title=${i18n.bytes(bytes)}>${i18n.number(packets)}</td>
+        <td class="cause" title=${title}>
+          ${i18n.t(`cause_${cause}`)}${title === '' ? nothing : html`<span class="rule clip"><bdi>${title}</bdi></span>`}
+        </td>
+        <td class="figure" title=${i18n.bytes(bytes)}>${i18n.number(packets)}<span class="unit"> ${i18n.t('packets_unit')}</span></td>
         <td class="figure last" title=${i18n.moment(last_ms)}>${i18n.ago(nowMs - last_ms)}</td>
       </tr>
     `

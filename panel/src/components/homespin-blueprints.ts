@@ -37,6 +37,7 @@ export class HomespinBlueprints extends LitElement {
       }
       .body {
         display: grid;
+        grid-template-columns: minmax(0, 1fr);
         gap: 10px;
         justify-items: start;
         padding: 0 16px 14px;

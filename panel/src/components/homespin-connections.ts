@@ -12,6 +12,7 @@ import type { LiveFlow, PanelState } from '../store.ts'
 import { sharedStyles } from '../styles.ts'
 
 const MAX_ROWS = 100
+const NEW_MS = 30_000
 
 /** The connections of the selection, live. */
 export class HomespinConnections extends LitElement {
@@ -70,16 +71,16 @@ export class HomespinConnections extends LitElement {
         text-align: end;
       }
       .service {
-        width: 132px;
+        width: 156px;
       }
       .state {
-        width: 92px;
+        width: 86px;
       }
       .started {
-        width: 116px;
+        width: 124px;
       }
       .device {
-        width: 22%;
+        width: 18%;
       }
       .closed td {
         color: var(--hs-muted);
@@ -245,6 +246,9 @@ export class HomespinConnections extends LitElement {
 
   #state(flow: Flow): string {
     const { i18n } = this
+    // Without a handshake nothing says that the other side took part: after a while it counts as open.
+    const isOld = flow.protocol !== 'tcp' && this.nowMs - flow.first_ms > NEW_MS
+    if (flow.state === 'new' && isOld) return i18n.t('flow_active')
     if (flow.state === 'closed' && flow.closed_by) return i18n.t(`closed_${flow.closed_by}`)
     return i18n.t(`flow_${flow.state}`)
   }

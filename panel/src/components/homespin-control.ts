@@ -1,12 +1,12 @@
 import { html, LitElement } from 'lit'
 import type { Scene } from '../acting.ts'
 import type { Api } from '../api.ts'
+import type { Section } from '../place.ts'
 import './homespin-blocked.ts'
 import './homespin-blueprints.ts'
 import './homespin-incidents.ts'
 import './homespin-journal.ts'
 import './homespin-rules.ts'
-import type { Section } from './homespin-sections.ts'
 
 /** One section of what is ordered and what came of it. */
 export class HomespinControl extends LitElement {

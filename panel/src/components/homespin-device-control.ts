@@ -6,7 +6,8 @@ import type { Scene } from '../acting.ts'
 import { canEnforce, levelsOf } from '../acting.ts'
 import { shownSentence } from '../display-name.ts'
 import type { Order } from '../orders.ts'
-import { closureOf, leftText, rulesFor, whomText } from '../rule-text.ts'
+import { openIncidents } from '../policy-state.ts'
+import { closureOf, closureText, leftText, rulesFor, whomText } from '../rule-text.ts'
 import { PAUSES, secondsOf } from '../spans.ts'
 import { sharedStyles } from '../styles.ts'
 import { actStyles } from './act-styles.ts'
@@ -14,6 +15,7 @@ import './homespin-block.ts'
 import './homespin-level.ts'
 import './homespin-limits.ts'
 import './homespin-rename.ts'
+import { incidentRow, incidentStyles } from './incident-row.ts'
 import { agentNote, disclosure, orderButton, orderFault, viewerNote } from './order-control.ts'
 import { ruleRow, ruleStyles } from './rule-row.ts'
 
@@ -34,9 +36,11 @@ export class HomespinDeviceControl extends LitElement {
     sharedStyles,
     actStyles,
     ruleStyles,
+    incidentStyles,
     css`
       .card {
         display: grid;
+        grid-template-columns: minmax(0, 1fr);
         gap: 10px;
         padding: 12px 16px;
       }
@@ -67,6 +71,20 @@ export class HomespinDeviceControl extends LitElement {
       .lists {
         margin: 0 -16px -12px;
       }
+      .incidents {
+        display: grid;
+        grid-template-columns: minmax(0, 1fr);
+        gap: 10px;
+      }
+      .incidents > li {
+        padding: 10px 12px;
+        border: 0;
+        border-radius: 10px;
+        background: var(--hs-badGround);
+      }
+      .incidents .pill {
+        background: var(--hs-surface);
+      }
       summary {
         padding: 8px 16px;
         border-top: 1px solid var(--hs-line);
@@ -95,13 +113,29 @@ export class HomespinDeviceControl extends LitElement {
     const rules = rulesFor(device.id, state)
     return html`
       <section class="card" aria-label=${i18n.t('control')}>
+        ${this.#incidents()}
         ${policy === undefined ? nothing : this.#status(policy, rules)}
-        ${offer.ok ? nothing : agentNote(i18n.t('no_enforcement'), offer.reason, 'quiet')}
-        ${policy?.problem ? agentNote(i18n.t('problem'), policy.problem) : nothing}
-        ${policy?.uncovered ? agentNote(i18n.t('uncovered'), policy.uncovered) : nothing}
+        ${offer.ok ? nothing : agentNote(i18n, i18n.t('no_enforcement'), offer.reason, 'quiet')}
+        ${policy?.problem ? agentNote(i18n, i18n.t('problem'), policy.problem) : nothing}
+        ${policy?.uncovered ? agentNote(i18n, i18n.t('uncovered'), policy.uncovered) : nothing}
         ${viewerNote(scene) ?? this.#acts(offer.ok)} ${this.#panel(policy, rules)}
         ${this.#rules(rules)}
       </section>
+    `
+  }
+
+  /** What it did and should not have done stands above everything else. */
+  #incidents() {
+    const { scene, device } = this
+    const { incidents } = scene.state.policy
+    const open = openIncidents(incidents.values()).filter(
+      ({ device_id }) => device_id === device.id,
+    )
+    if (open.length === 0) return nothing
+    return html`
+      <ul class="incidents" aria-label=${scene.i18n.t('incidents')}>
+        ${open.map((incident) => incidentRow(scene, incident, true))}
+      </ul>
     `
   }
 
@@ -136,19 +170,19 @@ export class HomespinDeviceControl extends LitElement {
     const { i18n, state, nowMs } = scene
     const closure = closureOf(policy, rules)
     const isShut = closure.kind === 'level' && closure.level !== 'observe'
-    const look =
-      closure.kind === 'open' ? 'good' : isShut || closure.kind === 'blocked' ? 'bad' : 'warn'
-    const text =
-      closure.kind === 'level'
-        ? i18n.t(`level_${closure.level}`)
-        : i18n.t(`closure_${closure.kind}`)
+    const looks = { open: 'good', wider: '', partly: 'warn', blocked: 'bad', level: 'warn' }
+    const look = isShut ? 'bad' : looks[closure.kind]
     const until = 'until_ms' in closure ? closure.until_ms : undefined
     const quarantines = rules.filter(({ action }) => action === 'quarantine')
     const elsewhere = quarantines.filter(({ subject }) => !('device_id' in subject))
     return html`
       <div class="status">
-        <span class="pill ${look}" data-closure=${closure.kind === 'level' ? closure.level : closure.kind}>
-          <span class="hidden-text">${i18n.t('holds_now')}</span>${text}
+        <span
+          class="pill ${look}"
+          data-closure=${closure.kind === 'level' ? closure.level : closure.kind}
+          title=${closure.kind === 'wider' ? i18n.t('closure_wider_hint') : nothing}
+        >
+          <span class="hidden-text">${i18n.t('holds_now')}</span>${closureText(closure, i18n)}
         </span>
         ${policy.in_force ? nothing : html`<span class="pill warn">${i18n.t('not_in_force')}</span>`}
         ${policy.accepted ? nothing : html`<span class="pill warn">${i18n.t('new_device')}</span>`}

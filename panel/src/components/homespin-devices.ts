@@ -1,8 +1,8 @@
-import { css, html, LitElement, nothing } from 'lit'
+import { html, LitElement, nothing } from 'lit'
 import { repeat } from 'lit/directives/repeat.js'
 import type { Device } from '../../../protocol/messages.ts'
 import type { Sort, Today } from '../device-list.ts'
-import { listDevices, SORTS } from '../device-list.ts'
+import { heldOrder, listDevices, SORTS, suspectsOf } from '../device-list.ts'
 import { shownName } from '../display-name.ts'
 import { select } from '../events.ts'
 import type { I18n } from '../i18n.ts'
@@ -10,10 +10,13 @@ import { downIcon, upIcon } from '../icons.ts'
 import type { Selection } from '../links.ts'
 import { bytesOf } from '../links.ts'
 import { currentRate, rateSeries } from '../rates.ts'
-import { closureOf } from '../rule-text.ts'
+import { closureOf, closureText } from '../rule-text.ts'
+import type { Blindness } from '../sight.ts'
 import type { PanelState } from '../store.ts'
 import { sharedStyles } from '../styles.ts'
+import { devicesStyles } from './devices-styles.ts'
 import './homespin-sparkline.ts'
+import { agentWords } from './order-control.ts'
 
 // More rows than this are found by searching; drawing them each second would only heat the phone.
 const MAX_ROWS = 150
@@ -29,6 +32,8 @@ export class HomespinDevices extends LitElement {
     tints: { attribute: false },
     selection: { attribute: false },
     isLive: { attribute: false },
+    blindness: { attribute: false },
+    isDetailed: { attribute: false },
     nowMs: { attribute: false },
     query: { state: true },
     sort: { state: true },
@@ -39,131 +44,21 @@ export class HomespinDevices extends LitElement {
   declare tints: ReadonlyMap<string, number>
   declare selection: Selection
   declare isLive: boolean
+  /** Why the agent sees nothing, while it does not. */
+  declare blindness: Blindness | undefined
+  /** The details of the selection are in sight: only then a second tap means to end it. */
+  declare isDetailed: boolean
   declare nowMs: number
   declare query: string
   declare sort: Sort
 
-  static override styles = [
-    sharedStyles,
-    css`
-      :host {
-        display: flex;
-        flex-direction: column;
-        min-height: 0;
-      }
-      .controls {
-        display: flex;
-        gap: 8px;
-        padding: 0 16px 10px;
-      }
-      input {
-        flex: 1;
-        min-width: 0;
-      }
-      ul {
-        overflow-y: auto;
-        flex: 1;
-        min-height: 0;
-        scrollbar-width: thin;
-        border-top: 1px solid var(--hs-line);
-      }
-      li + li {
-        border-top: 1px solid var(--hs-line);
-      }
-      .row {
-        display: grid;
-        grid-template-columns: minmax(0, 1fr) 76px 90px;
-        gap: 1px 12px;
-        width: 100%;
-        padding: 9px 16px;
-        border-inline-start: 3px solid transparent;
-      }
-      .row:hover {
-        background: var(--hs-raised);
-      }
-      .row[aria-pressed='true'] {
-        background: color-mix(in srgb, var(--hs-accent) 11%, transparent);
-        border-inline-start-color: var(--hs-accent);
-      }
-      .row:focus-visible {
-        outline-offset: -2px;
-      }
-      .name {
-        display: flex;
-        align-items: center;
-        gap: 8px;
-        min-width: 0;
-        font-weight: 600;
-      }
-      .badge {
-        flex: none;
-        padding: 0 6px;
-        border: 1px solid var(--hs-line);
-        border-radius: 6px;
-        font-size: 11px;
-        font-weight: 450;
-        color: var(--hs-muted);
-      }
-      .badge.shut {
-        border-color: transparent;
-        background: var(--hs-badGround);
-        color: var(--hs-bad);
-      }
-      .badge.new {
-        border-color: transparent;
-        background: var(--hs-warnGround);
-        color: var(--hs-warn);
-      }
-      .line {
-        display: flex;
-        gap: 8px;
-        min-width: 0;
-        padding-inline-start: 17px;
-        font-size: 12.5px;
-        color: var(--hs-muted);
-      }
-      .address {
-        flex: 0 0 auto;
-        max-width: 70%;
-      }
-      homespin-sparkline {
-        grid-row: span 2;
-        align-self: center;
-        height: 30px;
-      }
-      .rates {
-        grid-row: span 2;
-        align-self: center;
-        text-align: end;
-        font-size: 13px;
-        line-height: 1.4;
-        white-space: nowrap;
-      }
-      .quiet {
-        color: var(--hs-muted);
-      }
-      .totals {
-        grid-column: 1 / -1;
-        display: flex;
-        justify-content: space-between;
-        gap: 12px;
-        padding-inline-start: 17px;
-        font-size: 12px;
-        color: var(--hs-muted);
-      }
-      .more {
-        padding: 10px 16px;
-        border-top: 1px solid var(--hs-line);
-      }
-      @media (max-width: 400px) {
-        .row {
-          grid-template-columns: minmax(0, 1fr) 52px 84px;
-          gap: 1px 8px;
-          padding: 9px 12px;
-        }
-      }
-    `,
-  ]
+  static override styles = [sharedStyles, devicesStyles]
+
+  #suspects: ReadonlySet<string> = new Set()
+  #isUnderPointer = false
+  /** What was asked for when the order was made, and the order. */
+  #asked = ''
+  #order: readonly string[] = []
 
   constructor() {
     super()
@@ -172,8 +67,9 @@ export class HomespinDevices extends LitElement {
   }
 
   override render() {
-    const { i18n, state, today, query, sort } = this
-    const devices = listDevices(state, today, query, sort)
+    const { i18n, state, query, sort } = this
+    this.#suspects = suspectsOf(state)
+    const devices = this.#listed()
     const rows = devices.slice(0, MAX_ROWS)
     return html`
       <div class="head">
@@ -185,8 +81,9 @@ export class HomespinDevices extends LitElement {
           class="field"
           type="search"
           autocomplete="off"
-          placeholder=${i18n.t('search')}
+          placeholder=${i18n.t('search_short')}
           aria-label=${i18n.t('search')}
+          title=${i18n.t('search')}
           .value=${query}
           @input=${(event: Event) => {
             this.query = (event.target as HTMLInputElement).value
@@ -208,7 +105,12 @@ export class HomespinDevices extends LitElement {
         </select>
       </div>
       ${rows.length === 0 ? this.#empty() : nothing}
-      <ul aria-labelledby="title" ?hidden=${rows.length === 0}>
+      <ul
+        aria-labelledby="title"
+        ?hidden=${rows.length === 0}
+        @pointerenter=${() => this.#hold(true)}
+        @pointerleave=${() => this.#hold(false)}
+      >
         ${repeat(
           rows,
           ({ id }) => id,
@@ -229,8 +131,35 @@ export class HomespinDevices extends LitElement {
       return html`<p class="empty">${i18n.t('no_match', { query: shownName(query, '').text })}</p>`
     }
     return html`
-      <p class="empty"><strong>${i18n.t('no_devices')}</strong>${i18n.t('no_devices_hint')}</p>
+      <p class="empty"><strong>${i18n.t('no_devices')}</strong>${this.#emptyWhy()}</p>
     `
+  }
+
+  #emptyWhy() {
+    const { i18n, blindness } = this
+    if (blindness === undefined) return i18n.t('no_devices_hint')
+    if (blindness.kind === 'interfaces') {
+      const names = blindness.names.map((name) => shownName(name).text)
+      return i18n.t('blind_interfaces', { names: i18n.list(names) })
+    }
+    return html`${i18n.t('blind_capture')} ${agentWords(blindness.reason, i18n)}`
+  }
+
+  // Rows do not change places under a finger, nor take the focus with them.
+  #listed(): Device[] {
+    const { state, today, query, sort } = this
+    const devices = listDevices(state, today, query, sort)
+    const list = this.renderRoot.querySelector('ul')
+    const isHeld = this.#isUnderPointer || list?.matches(':focus-within') === true
+    const asked = `${sort} ${query}`
+    const shown = isHeld && asked === this.#asked ? heldOrder(devices, this.#order) : devices
+    this.#asked = asked
+    this.#order = shown.map(({ id }) => id)
+    return shown
+  }
+
+  #hold(isUnderPointer: boolean): void {
+    this.#isUnderPointer = isUnderPointer
   }
 
   #row(device: Device) {
@@ -241,12 +170,20 @@ export class HomespinDevices extends LitElement {
     const series = rateSeries(this.state.frames, device.id)
     // The short one of its addresses; the others stand in the title and in the facts of the device.
     const address = device.ips.find((ip) => !ip.includes(':')) ?? device.ips[0]
-    const choose = (): void => select(this, isChosen ? {} : { device_id: device.id })
+    const choose = (): void =>
+      select(this, isChosen && this.isDetailed ? {} : { device_id: device.id })
     return html`
       <button type="button" class="plain row" aria-pressed=${isChosen ? 'true' : 'false'} @click=${choose}>
         <span class="name">
-          <span class="dot tint-${tints.get(device.id) ?? 0}"></span>
-          <bdi class="clip" title=${name.title}>${name.text}</bdi>
+          <span class="title">
+            <span class="dot tint-${tints.get(device.id) ?? 0}"></span>
+            <bdi class="clip" title=${name.title}>${name.text}</bdi>
+          </span>
+          ${
+            this.#suspects.has(device.id)
+              ? html`<span class="badge incident">${i18n.t('badge_incident')}</span>`
+              : nothing
+          }
           ${
             device.shared
               ? html`<span class="badge" title=${i18n.t('badge_shared_hint')}>${i18n.t('badge_shared')}</span>`
@@ -259,13 +196,14 @@ export class HomespinDevices extends LitElement {
               : nothing
           }
         </span>
-        <homespin-sparkline .series=${series}></homespin-sparkline>
         ${this.#rates(device)}
         <span class="line" title=${`${vendor.title}\n${device.ips.join('\n')}`}>
           <bdi class="clip">${vendor.text}</bdi>
           ${address ? html`<span class="clip address">${address}</span>` : nothing}
         </span>
         ${this.#totals(device)}
+        <homespin-sparkline .series=${series}></homespin-sparkline>
+        ${this.#seen(device)}
       </button>
     `
   }
@@ -276,12 +214,12 @@ export class HomespinDevices extends LitElement {
     const { i18n, state } = this
     const closure = closureOf(policy, state.policy.rules ?? [])
     const isShut = closure.kind === 'blocked' || closure.kind === 'level'
-    const text =
-      closure.kind === 'level'
-        ? i18n.t(`level_${closure.level}`)
-        : i18n.t(`closure_${closure.kind}`)
     return html`
-      ${isShut && policy.accepted ? html`<span class="badge shut">${text}</span>` : nothing}
+      ${
+        isShut && policy.accepted
+          ? html`<span class="badge shut">${closureText(closure, i18n)}</span>`
+          : nothing
+      }
       ${policy.in_force ? nothing : html`<span class="badge shut">${i18n.t('not_in_force')}</span>`}
       ${policy.accepted ? nothing : html`<span class="badge new">${i18n.t('new_device')}</span>`}
     `
@@ -306,18 +244,23 @@ export class HomespinDevices extends LitElement {
   }
 
   #totals(device: Device) {
-    const { i18n, today, nowMs, isLive } = this
+    const { i18n, today } = this
     const since = today.get(device.id)
-    const idle = nowMs - device.last_seen_ms
+    const ever = `${i18n.bytes(bytesOf(device))} ${i18n.t('total')}`
     return html`
-      <span class="totals">
-        <span class="clip">
-          ${since ? html`${i18n.bytes(bytesOf(since))} ${i18n.t('today')} · ` : nothing}
-          ${i18n.bytes(bytesOf(device))} ${i18n.t('total')}
-        </span>
-        <span title="${i18n.t('seen')}: ${i18n.moment(device.last_seen_ms)}">
-          ${isLive && idle < NOW_MS ? i18n.t('now') : i18n.ago(idle)}
-        </span>
+      <span class="totals clip" title=${ever}>
+        ${since ? html`<span class="today">${i18n.bytes(bytesOf(since))} ${i18n.t('today')}</span>` : nothing}
+        <span class="ever">${since ? '· ' : nothing}${ever}</span>
+      </span>
+    `
+  }
+
+  #seen({ last_seen_ms }: Device) {
+    const { i18n, nowMs, isLive } = this
+    const idle = nowMs - last_seen_ms
+    return html`
+      <span class="seen clip" title="${i18n.t('seen')}: ${i18n.moment(last_seen_ms)}">
+        ${isLive && idle < NOW_MS ? i18n.t('now') : i18n.ago(idle)}
       </span>
     `
   }

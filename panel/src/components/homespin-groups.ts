@@ -32,6 +32,7 @@ export class HomespinGroups extends LitElement {
     css`
       li {
         display: grid;
+        grid-template-columns: minmax(0, 1fr);
         gap: 8px;
         padding: 10px 16px 12px;
         border-top: 1px solid var(--hs-line);

@@ -1,14 +1,20 @@
-import { css, html, LitElement, nothing } from 'lit'
+import type { TemplateResult } from 'lit'
+import { html, LitElement, nothing } from 'lit'
 import type { Info, Loss } from '../../../protocol/messages.ts'
+
+import { agentText } from '../agent-words.ts'
 import { shownName, shownSentence } from '../display-name.ts'
+
 import { tell } from '../events.ts'
 import type { FeedState } from '../feed.ts'
 import type { I18n, Language } from '../i18n.ts'
 import { LANGUAGES } from '../i18n.ts'
-import { logoIcon, moonIcon, sunIcon, systemIcon, warnIcon } from '../icons.ts'
+import { foldIcon, globeIcon, logoIcon, moonIcon, sunIcon, systemIcon, warnIcon } from '../icons.ts'
 import type { Settings } from '../settings.ts'
 import { THEMES } from '../settings.ts'
+import { blindnessOf } from '../sight.ts'
 import { sharedStyles } from '../styles.ts'
+import { headerStyles } from './header-styles.ts'
 
 const LOSSES = [
   'ring_packets',
@@ -25,6 +31,16 @@ const HEALTH = ['capture', 'store', 'rules', 'instance'] as const
 
 const THEME_ICONS = { auto: systemIcon, light: sunIcon, dark: moonIcon }
 
+/** How much of the present is seen; the pill's look and text. */
+type Sight = FeedState | 'incomplete' | 'blind'
+
+const LOOKS: Readonly<Partial<Record<Sight, string>>> = {
+  live: 'live',
+  incomplete: 'warn',
+  blind: 'warn',
+  away: 'warn',
+}
+
 /** Which agent this is, what it can see, whether it is there and whether it saw everything; theme and language. */
 export class HomespinHeader extends LitElement {
   static override properties = {
@@ -34,6 +50,7 @@ export class HomespinHeader extends LitElement {
     reason: { attribute: false },
     complete: { attribute: false },
     settings: { attribute: false },
+    isOpen: { state: true },
   }
   declare i18n: I18n
   declare info: Info | undefined
@@ -42,146 +59,15 @@ export class HomespinHeader extends LitElement {
   declare reason: string | undefined
   declare complete: boolean | undefined
   declare settings: Settings
+  /** The line about the agent is unfolded. */
+  declare isOpen: boolean
 
-  static override styles = [
-    sharedStyles,
-    css`
-      :host {
-        display: block;
-        background: var(--hs-surface);
-        border-bottom: 1px solid var(--hs-line);
-      }
-      header {
-        display: flex;
-        flex-wrap: wrap;
-        align-items: center;
-        gap: 8px 14px;
-        max-width: 1760px;
-        margin: 0 auto;
-        padding: 10px 20px;
-      }
-      .brand {
-        display: flex;
-        align-items: center;
-        gap: 10px;
-        min-width: 0;
-      }
-      h1 {
-        font-size: 16px;
-        font-weight: 650;
-        letter-spacing: -0.01em;
-        line-height: 1.2;
-      }
-      .pill {
-        display: inline-flex;
-        align-items: center;
-        gap: 7px;
-        height: 28px;
-        padding: 0 11px;
-        border-radius: 14px;
-        background: var(--hs-raised);
-        font-size: 13px;
-        font-weight: 550;
-        white-space: nowrap;
-      }
-      .pill .dot {
-        width: 8px;
-        height: 8px;
-      }
-      .live .dot {
-        background: var(--hs-good);
-        box-shadow: 0 0 0 3px color-mix(in srgb, var(--hs-good) 22%, transparent);
-      }
-      .warn {
-        background: var(--hs-warnGround);
-        color: var(--hs-warn);
-      }
-      .warn .dot {
-        background: var(--hs-warn);
-      }
-      .about {
-        flex: 1 1 240px;
-        min-width: 0;
-        color: var(--hs-muted);
-        font-size: 13px;
-      }
-      .about b {
-        color: var(--hs-ink);
-        font-weight: 600;
-      }
-      .tools {
-        display: flex;
-        gap: 8px;
-        align-items: center;
-      }
-      .tools .segments button {
-        padding: 0 8px;
-        display: grid;
-        place-items: center;
-      }
-      details {
-        position: relative;
-      }
-      summary {
-        cursor: pointer;
-        list-style: none;
-      }
-      summary::-webkit-details-marker {
-        display: none;
-      }
-      .losses {
-        position: absolute;
-        z-index: 5;
-        top: 36px;
-        left: 0;
-        width: max-content;
-        max-width: min(340px, 86vw);
-        padding: 12px 14px;
-        box-shadow: 0 8px 28px rgb(0 0 0 / 18%);
-      }
-      .losses li {
-        margin-top: 4px;
-        color: var(--hs-muted);
-      }
-      @media (max-width: 1024px) {
-        .about {
-          order: 3;
-          flex-basis: 100%;
-        }
-        .tools {
-          margin-inline-start: auto;
-        }
-      }
-      .cycle {
-        display: none;
-        padding: 0 9px;
-      }
-      @media (max-width: 860px) {
-        header {
-          padding: 10px 14px;
-        }
-      }
-      @media (max-width: 480px) {
-        .loss-word {
-          display: none;
-        }
-        .product,
-        .tools .segments {
-          display: none;
-        }
-        .cycle {
-          display: grid;
-          place-items: center;
-        }
-        header {
-          gap: 8px;
-        }
-        .tools select {
-          width: 74px;
-        }
-      }
-    `,
-  ]
+  static override styles = [sharedStyles, headerStyles]
+
+  constructor() {
+    super()
+    this.isOpen = false
+  }
 
   override render() {
     const { i18n, info } = this
@@ -194,42 +80,80 @@ export class HomespinHeader extends LitElement {
             ${info ? html`<span class="muted">${info.agent}</span>` : nothing}
           </h1>
         </div>
-        ${this.#state()} ${this.#losses()}
+        <div class="states">${this.#state()} ${this.#losses()}</div>
         ${this.#about()}
         <div class="tools">${this.#themeCycle()} ${this.#theme()} ${this.#language()}</div>
       </header>
     `
   }
 
+  /** What it sees; unfolded also what the state means. */
   #about() {
-    const { i18n, info, reason } = this
-    if (reason !== undefined) {
-      const { text, title } = shownName(reason)
-      return html`<p class="about clip" title=${title} lang="en">${text}</p>`
-    }
-    if (info === undefined) return html`<p class="about"></p>`
-    const { title } = shownName(info.visibility, '')
+    const { i18n, info, reason, isOpen } = this
+    if (info === undefined && reason === undefined) return html`<p class="about"></p>`
+    const { text, lang } =
+      reason === undefined
+        ? agentText(info?.visibility, i18n)
+        : { text: shownName(reason, '').title, lang: 'en' }
+    const mode = reason === undefined && info !== undefined ? i18n.t(`mode_${info.mode}`) : ''
     return html`
-      <p class="about clip" title=${title}>
-        <b>${i18n.t(`mode_${info.mode}`)}</b> · <span lang="en">${title}</span>
-      </p>
+      <div class="about">
+        <button
+          type="button"
+          class="plain"
+          aria-expanded=${isOpen ? 'true' : 'false'}
+          title=${isOpen ? nothing : text}
+          @click=${() => {
+            this.isOpen = !isOpen
+          }}
+        >
+          <span class=${isOpen ? 'whole' : 'clip'}>
+            ${mode === '' ? nothing : html`<b>${mode}</b> · `}<bdi lang=${lang ?? nothing}>${text}</bdi>
+          </span>
+          <span class="fold">${foldIcon}</span>
+        </button>
+        ${isOpen ? html`<p><b>${this.#sightText()}:</b> ${this.#sightHint()}</p>` : nothing}
+      </div>
     `
   }
 
+  get #sight(): Sight {
+    const { feed, complete, info } = this
+    if (feed !== 'live') return feed
+    if (blindnessOf(info) !== undefined) return 'blind'
+    return complete === false ? 'incomplete' : 'live'
+  }
+
+  #sightText(): string {
+    return this.i18n.t(`state_${this.#sight}`)
+  }
+
+  #sightHint(): string {
+    const sight = this.#sight
+    const hasHint =
+      sight === 'live' || sight === 'incomplete' || sight === 'blind' || sight === 'away'
+    return this.i18n.t(hasHint ? `state_${sight}_hint` : `state_${sight}`)
+  }
+
   #state() {
-    const { i18n, feed, complete } = this
-    const state = feed === 'live' && complete === false ? 'incomplete' : feed
-    const hint =
-      state === 'live' || state === 'incomplete' || state === 'away'
-        ? i18n.t(`state_${state}_hint`)
-        : i18n.t(`state_${state}`)
-    const look =
-      state === 'live' ? 'live' : state === 'incomplete' || state === 'away' ? 'warn' : ''
+    const { i18n } = this
+    const sight = this.#sight
     return html`
-      <span class="pill ${look}" role="status" title=${hint}>
-        <span class="dot"></span>${i18n.t(`state_${state}`)}
+      <span class="pill ${LOOKS[sight] ?? ''}" role="status" title=${this.#sightHint()}>
+        <span class="dot"></span>
+        ${
+          sight === 'incomplete'
+            ? html`<span class="long">${i18n.t('state_incomplete')}</span
+                ><span class="short">${i18n.t('state_incomplete_short')}</span>`
+            : this.#sightText()
+        }
       </span>
     `
+  }
+
+  #list(title: 'ill_title' | 'down_title' | 'loss_title', items: readonly TemplateResult[]) {
+    if (items.length === 0) return nothing
+    return html`<strong>${this.i18n.t(title)}</strong><ul>${items}</ul>`
   }
 
   #losses() {
@@ -242,18 +166,27 @@ export class HomespinHeader extends LitElement {
       return capability === undefined || capability.ok ? [] : [shownSentence(capability.reason)]
     })
     if (lost.length + down.length + ill.length === 0) return nothing
+    const short = lost.length === 0 && ill.length > 0 ? 'ill_short' : 'loss_short'
+    const label =
+      lost.length + ill.length > 0 ? i18n.t(short) : i18n.count('down_short', down.length)
     return html`
       <details @keydown=${this.#escape} @focusout=${this.#leave}>
-        <summary class="pill warn" aria-label=${i18n.t('loss_short')}>
-          ${warnIcon} <span class="loss-word">${i18n.t('loss_short')}</span>
+        <summary class="pill warn" aria-label=${label}>
+          ${warnIcon} <span class="long">${label}</span>
         </summary>
         <div class="losses card small">
-          <strong>${i18n.t('loss_title')}</strong>
-          <ul>
-            ${lost.map((name) => html`<li>${i18n.count(`loss_${name}`, info.loss[name] ?? 0)}</li>`)}
-            ${down.map(({ name }) => html`<li>${i18n.t('interface_down', { name })}</li>`)}
-            ${ill.map((sentence) => html`<li lang="en">${sentence}</li>`)}
-          </ul>
+          ${this.#list(
+            'ill_title',
+            ill.map((sentence) => html`<li lang="en">${sentence}</li>`),
+          )}
+          ${this.#list(
+            'down_title',
+            down.map(({ name }) => html`<li>${i18n.t('interface_down', { name })}</li>`),
+          )}
+          ${this.#list(
+            'loss_title',
+            lost.map((name) => html`<li>${i18n.count(`loss_${name}`, info.loss[name] ?? 0)}</li>`),
+          )}
         </div>
       </details>
     `
@@ -314,24 +247,27 @@ export class HomespinHeader extends LitElement {
       tell(this, 'homespin-settings', { ...settings, language })
     }
     return html`
-      <select
-        class="field"
-        aria-label=${i18n.t('language')}
-        title=${i18n.t('language')}
-        .value=${settings.language}
-        @change=${change}
-      >
-        <option value="auto" ?selected=${settings.language === 'auto'} title=${i18n.t('language_auto_long')}>
-          ${i18n.t('language_auto')}
-        </option>
-        ${LANGUAGES.map(
-          (language) => html`
-            <option value=${language} lang=${language} ?selected=${settings.language === language}>
-              ${language === 'en' ? 'English' : 'Nederlands'}
-            </option>
-          `,
-        )}
-      </select>
+      <span class="language">
+        ${globeIcon}
+        <select
+          class="field"
+          aria-label=${i18n.t('language')}
+          title=${i18n.t('language')}
+          .value=${settings.language}
+          @change=${change}
+        >
+          <option value="auto" ?selected=${settings.language === 'auto'} title=${i18n.t('language_auto_long')}>
+            ${i18n.t('language_auto')}
+          </option>
+          ${LANGUAGES.map(
+            (language) => html`
+              <option value=${language} lang=${language} ?selected=${settings.language === language}>
+                ${language === 'en' ? 'English' : 'Nederlands'}
+              </option>
+            `,
+          )}
+        </select>
+      </span>
     `
   }
 }

@@ -85,11 +85,22 @@ export class HomespinHistory extends LitElement {
         border-bottom: 3px solid var(--hs-warn);
       }
       .key.none {
-        background: var(--hs-raised);
-        border: 1px solid var(--hs-line);
+        width: 14px;
+        background: repeating-linear-gradient(
+          -45deg,
+          var(--hs-faint) 0 1.2px,
+          var(--hs-raised) 1.2px 4px
+        );
+        border: 1px solid var(--hs-faint);
       }
       .chart {
         padding: 0 8px;
+      }
+      @media (max-width: 340px) {
+        .segments button {
+          padding: 0 6px;
+          font-size: 12.5px;
+        }
       }
       .stale {
         opacity: 0.5;
@@ -289,10 +300,10 @@ export class HomespinHistory extends LitElement {
       const from = kept_from_ms[resolution]
       return from === undefined
         ? []
-        : [i18n.t(`goes_back_${resolution}`, { when: i18n.moment(from) })]
+        : [i18n.t(`goes_back_${resolution}`, { when: i18n.since(from) })]
     })
     if (parts.length === 0) return nothing
-    return html`<p class="kept">${i18n.t('goes_back', { list: i18n.list(parts) })}</p>`
+    return html`<p class="kept">${i18n.t('goes_back', { list: parts.join(' · ') })}</p>`
   }
 }
 

@@ -36,6 +36,7 @@ export class HomespinJournal extends LitElement {
     css`
       .notes {
         display: grid;
+        grid-template-columns: minmax(0, 1fr);
         gap: 8px;
         padding: 0 16px 10px;
       }

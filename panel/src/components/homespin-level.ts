@@ -101,7 +101,7 @@ export class HomespinLevel extends LitElement {
         reason: this.reason.trim(),
       },
     }
-    if (levels.length === 0) return agentNote(i18n.t('no_levels'), reason, 'quiet')
+    if (levels.length === 0) return agentNote(i18n, i18n.t('no_levels'), reason, 'quiet')
     return html`
       <div class="form">
         <fieldset>
@@ -129,7 +129,7 @@ export class HomespinLevel extends LitElement {
             )}
           </div>
         </fieldset>
-        ${reason === undefined ? nothing : agentNote(i18n.t('some_levels'), reason, 'quiet')}
+        ${reason === undefined ? nothing : agentNote(i18n, i18n.t('some_levels'), reason, 'quiet')}
         <div class="fields">
           ${
             this.isDefault

@@ -2,12 +2,11 @@ import { css, html, LitElement, nothing } from 'lit'
 import type { Restriction } from '../../../protocol/policy.ts'
 import type { Scene } from '../acting.ts'
 import { canRestrict, RESTRICTIONS } from '../acting.ts'
-import { shownSentence } from '../display-name.ts'
 import type { Order } from '../orders.ts'
 import { sharedStyles } from '../styles.ts'
 import { actStyles } from './act-styles.ts'
 import type { About } from './homespin-level.ts'
-import { orderButton, orderFault } from './order-control.ts'
+import { agentWords, orderButton, orderFault } from './order-control.ts'
 
 /** What a device, a group or new devices are held to: each switch shows what the kernel has. */
 export class HomespinLimits extends LitElement {
@@ -76,7 +75,7 @@ export class HomespinLimits extends LitElement {
           ${
             offer.ok
               ? nothing
-              : html`<small>${i18n.t('not_here')} <bdi lang="en">${shownSentence(offer.reason)}</bdi></small>`
+              : html`<small>${i18n.t('not_here')} ${agentWords(offer.reason, i18n)}</small>`
           }
           ${isOthers ? html`<small>${i18n.t('limit_elsewhere')}</small>` : nothing}
         </div>

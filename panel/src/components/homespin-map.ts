@@ -1,13 +1,14 @@
-import { css, html, LitElement, nothing } from 'lit'
+import { css, html, LitElement, nothing, svg } from 'lit'
 import type { Device } from '../../../protocol/messages.ts'
 import type { ChartItem, ChartPoint } from '../charts/homespin-chart.ts'
 import type { EdgeShape, MapLayout, NodeShape } from '../charts/map-layout.ts'
 import { layoutMap, ROW } from '../charts/map-layout.ts'
 import type { MapModel, MapNode } from '../charts/map-model.ts'
 import { buildMap, NO_SLOTS, slotsOf } from '../charts/map-model.ts'
-import { EDGES, mapOption, NODES, REMOTE_FONT } from '../charts/map-option.ts'
-import { fitEnd, shownName, shownRemote } from '../display-name.ts'
+import { EDGES, fontOf, mapOption, NODES } from '../charts/map-option.ts'
+import { shownName, shownRemote } from '../display-name.ts'
 import { select } from '../events.ts'
+import { fitNames } from '../fit-names.ts'
 import type { I18n } from '../i18n.ts'
 import { downIcon, upIcon } from '../icons.ts'
 import type { Selection } from '../links.ts'
@@ -23,12 +24,19 @@ const WIDE = { devices: 20, remotes: 18 }
 const NARROW = { devices: 12, remotes: 12 }
 const NARROW_WIDTH = 560
 
+const localSign = svg`<svg width="22" height="4" viewBox="0 0 22 4" aria-hidden="true">
+  <path d="M1 2h20" stroke="currentColor" stroke-width="2" stroke-dasharray="5 3" /></svg>`
+const colorSign = svg`<svg width="22" height="9" viewBox="0 0 22 9" aria-hidden="true">
+  ${[0, 1, 2].map((n) => svg`<circle cx=${4 + n * 7} cy="4.5" r="3" fill="var(--hs-tint-${n})" />`)}</svg>`
+
 const pen = document.createElement('canvas').getContext('2d')
 
-function measure(text: string): number {
-  if (pen === null) return text.length * 7
-  pen.font = REMOTE_FONT
-  return pen.measureText(text).width
+function measureIn(font: string): (text: string) => number {
+  return (text) => {
+    if (pen === null) return text.length * 7
+    pen.font = font
+    return pen.measureText(text).width
+  }
 }
 
 /** Who talks to whom: devices on the left, remotes on the right, as a picture or as a table. */
@@ -62,6 +70,13 @@ export class HomespinMap extends LitElement {
       .hint {
         flex-basis: 100%;
         margin-top: -4px;
+      }
+      .key {
+        white-space: nowrap;
+      }
+      .key svg {
+        margin-inline-end: 3px;
+        vertical-align: 1px;
       }
       .chart {
         padding: 0 16px 12px;
@@ -113,7 +128,10 @@ export class HomespinMap extends LitElement {
               `,
             )}
           </div>
-          <p class="hint muted small">${i18n.t('map_hint')}</p>
+          <p class="hint muted small">
+            ${i18n.t('map_hint')} <span class="key">${localSign}${i18n.t('map_local')}</span> ·
+            <span class="key">${colorSign}${i18n.t('map_color')}</span>
+          </p>
         </div>
         ${
           links.length === 0
@@ -155,16 +173,13 @@ export class HomespinMap extends LitElement {
     this.#slots = slots
     this.#rows = Math.max(this.#rows, model.left.length, model.right.length, 5)
     this.#layout = layoutMap(model, this.width, this.#rows)
+    const labels = this.#labels()
     const option =
       this.width === 0 || this.view !== 'map'
         ? undefined
         : mapOption(this.#layout, {
             palette: this.palette,
-            label: ({ node, label_width }) => {
-              const { title } = this.#name(node)
-              // Of a domain the end says whose it is: the canvas would cut it off.
-              return node.kind === 'remote' ? fitEnd(title, label_width, measure) : title
-            },
+            label: ({ node }) => labels.get(node.id) ?? '',
             color: (id) => this.#color(model, id),
             focus: this.#focus(),
             isStill: this.isStill || !hasMoved,
@@ -190,6 +205,24 @@ export class HomespinMap extends LitElement {
         <div slot="tip" class="tip">${this.#tip()}</div>
       </homespin-chart>
     `
+  }
+
+  /** What is drawn beside each node, by its id; cut here, because the canvas would cut any name at its end. */
+  #labels(): Map<string, string> {
+    const labels = new Map<string, string>()
+    for (const kind of ['device', 'remote', undefined] as const) {
+      const shapes = this.#layout.nodes.filter(({ node }) =>
+        kind === undefined ? node.kind !== 'device' && node.kind !== 'remote' : node.kind === kind,
+      )
+      const titles = shapes.map(({ node }) => this.#name(node).title)
+      const room = Math.min(...shapes.map(({ label_width }) => label_width))
+      const keep = kind === 'remote' ? 'end' : 'start'
+      const fitted = fitNames(titles, keep, room, measureIn(fontOf(kind)))
+      shapes.forEach(({ node }, index) => {
+        labels.set(node.id, fitted[index] ?? '')
+      })
+    }
+    return labels
   }
 
   #shape(item: ChartItem | undefined): { node?: NodeShape; edge?: EdgeShape } {

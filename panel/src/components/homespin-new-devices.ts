@@ -26,6 +26,7 @@ export class HomespinNewDevices extends LitElement {
     css`
       .body {
         display: grid;
+        grid-template-columns: minmax(0, 1fr);
         gap: 10px;
         padding: 0 16px 14px;
       }

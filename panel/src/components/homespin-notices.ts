@@ -29,6 +29,7 @@ export class HomespinNotices extends LitElement {
     css`
       :host {
         display: grid;
+        grid-template-columns: minmax(0, 1fr);
         gap: 10px;
       }
       .card {

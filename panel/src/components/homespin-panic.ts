@@ -24,6 +24,7 @@ export class HomespinPanic extends LitElement {
     css`
       :host {
         display: grid;
+        grid-template-columns: minmax(0, 1fr);
         gap: 8px;
         justify-items: end;
       }

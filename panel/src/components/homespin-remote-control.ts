@@ -34,6 +34,7 @@ export class HomespinRemoteControl extends LitElement {
     css`
       .card {
         display: grid;
+        grid-template-columns: minmax(0, 1fr);
         gap: 10px;
         padding: 12px 16px;
       }
@@ -81,7 +82,7 @@ export class HomespinRemoteControl extends LitElement {
         ${
           offer.ok
             ? (viewerNote(scene) ?? this.#acts(rules))
-            : agentNote(i18n.t('no_enforcement'), offer.reason, 'quiet')
+            : agentNote(i18n, i18n.t('no_enforcement'), offer.reason, 'quiet')
         }
         ${
           rules.length === 0

@@ -32,6 +32,7 @@ export class HomespinRules extends LitElement {
     css`
       :host {
         display: grid;
+        grid-template-columns: minmax(0, 1fr);
         gap: 14px;
       }
       .head .field {
@@ -39,6 +40,7 @@ export class HomespinRules extends LitElement {
       }
       .notes {
         display: grid;
+        grid-template-columns: minmax(0, 1fr);
         gap: 10px;
         padding: 0 16px 12px;
       }
@@ -96,7 +98,7 @@ export class HomespinRules extends LitElement {
         </div>
         <div class="notes">
           ${viewerNote(scene) ?? nothing}
-          ${offer.ok ? nothing : agentNote(i18n.t('no_enforcement'), offer.reason, 'quiet')}
+          ${offer.ok ? nothing : agentNote(i18n, i18n.t('no_enforcement'), offer.reason, 'quiet')}
           ${
             isAdding && scene.mayAct
               ? html`
@@ -110,7 +112,7 @@ export class HomespinRules extends LitElement {
           rows.length === 0
             ? html`<p class="empty">
                 <strong>${i18n.t(query === '' ? 'no_rules' : 'no_rule_matches')}</strong>
-                ${query === '' ? i18n.t('no_rules_hint') : nothing}
+                ${query === '' && offer.ok && scene.mayAct ? i18n.t('no_rules_hint') : nothing}
               </p>`
             : html`<ul class="rules">
                 ${repeat(

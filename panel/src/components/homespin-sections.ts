@@ -1,13 +1,10 @@
 import { css, html, LitElement, nothing } from 'lit'
 import type { Scene } from '../acting.ts'
+import type { Section } from '../place.ts'
+import { SECTIONS } from '../place.ts'
 import { openIncidents } from '../policy-state.ts'
 import { sharedStyles } from '../styles.ts'
 import './homespin-panic.ts'
-
-export const SECTIONS = ['rules', 'incidents', 'blocked', 'journal'] as const
-
-/** What is shown instead of traffic. */
-export type Section = (typeof SECTIONS)[number]
 
 /** Goes between traffic and what is ordered; fires `section` with undefined for traffic. */
 export class HomespinSections extends LitElement {
@@ -31,7 +28,7 @@ export class HomespinSections extends LitElement {
         flex-wrap: wrap;
       }
       nav button[aria-current] {
-        background: var(--hs-surface);
+        background: var(--hs-chosen);
         color: var(--hs-ink);
         box-shadow: 0 1px 2px rgb(0 0 0 / 14%);
       }

@@ -134,8 +134,8 @@ export class HomespinSelection extends LitElement {
 
   #deviceChip() {
     const { i18n, device, selection, tint } = this
-    if (device === undefined) return nothing
-    const name = shownName(device.name, device.id)
+    if (selection.device_id === undefined) return nothing
+    const name = shownName(device?.name, selection.device_id)
     const rest = selection.remote === undefined ? {} : { remote: selection.remote }
     return html`
       <button

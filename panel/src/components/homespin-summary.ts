@@ -1,6 +1,7 @@
 import { css, html, LitElement, nothing } from 'lit'
+import { select } from '../events.ts'
 import type { I18n } from '../i18n.ts'
-import { downIcon, upIcon } from '../icons.ts'
+import { closeIcon, downIcon, upIcon } from '../icons.ts'
 import type { Selection } from '../links.ts'
 import { isSelected, remoteOf } from '../links.ts'
 import { activeDevices, currentRate, rateSeries } from '../rates.ts'
@@ -15,11 +16,14 @@ export class HomespinSummary extends LitElement {
     state: { attribute: false },
     selection: { attribute: false },
     isLive: { attribute: false },
+    whose: { attribute: false },
   }
   declare i18n: I18n
   declare state: PanelState
   declare selection: Selection
   declare isLive: boolean
+  /** Name of the selected device as it is drawn, where nothing else says it; else undefined. */
+  declare whose: string | undefined
 
   static override styles = [
     sharedStyles,
@@ -57,6 +61,24 @@ export class HomespinSummary extends LitElement {
       }
       homespin-sparkline {
         height: 44px;
+      }
+      .whose {
+        grid-column: 1 / -1;
+        display: flex;
+        min-width: 0;
+        flex: 1 0 100%;
+      }
+      .whose button {
+        display: inline-flex;
+        align-items: center;
+        gap: 8px;
+        max-width: 100%;
+        min-height: 28px;
+        padding: 0 11px;
+        border: 1px solid var(--hs-line);
+        border-radius: 14px;
+        background: var(--hs-raised);
+        font-weight: 600;
       }
       .unknown dd {
         color: var(--hs-muted);
@@ -102,6 +124,7 @@ export class HomespinSummary extends LitElement {
       bytes === undefined ? '–' : i18n.rate(bytes)
     return html`
       <dl class="card ${now === undefined ? 'unknown' : ''}">
+        ${this.#whose()}
         <div class="rate">
           <dt><span class="received">${downIcon}</span>${i18n.t('received_now')}</dt>
           <dd>${rate(now?.received)}</dd>
@@ -133,6 +156,28 @@ export class HomespinSummary extends LitElement {
           <dd>${isLive ? i18n.number(counts.remotes) : '–'}</dd>
         </div>
       </dl>
+    `
+  }
+
+  #whose() {
+    const { i18n, whose, selection } = this
+    if (whose === undefined) return nothing
+    const { device_id: _, ...rest } = selection
+    return html`
+      <div class="whose">
+        <dt class="hidden-text">${i18n.t('device')}</dt>
+        <dd class="clip">
+          <button
+            type="button"
+            class="plain"
+            title=${i18n.t('clear_device')}
+            aria-label="${whose}: ${i18n.t('clear_device')}"
+            @click=${() => select(this, rest)}
+          >
+            <bdi class="clip">${whose}</bdi>${closeIcon}
+          </button>
+        </dd>
+      </div>
     `
   }
 

@@ -1,18 +1,16 @@
 import { css, html, LitElement, nothing } from 'lit'
 import type { I18n, Key } from '../i18n.ts'
 import { controlIcon, devicesIcon, historyIcon, listIcon, mapIcon } from '../icons.ts'
+import type { Section, View } from '../place.ts'
+import { sectionOf, TRAFFIC_VIEWS } from '../place.ts'
 import { sharedStyles } from '../styles.ts'
-import type { Section } from './homespin-sections.ts'
 
-const TRAFFIC = [
-  { id: 'devices', text: 'devices', icon: devicesIcon },
-  { id: 'map', text: 'map_tab', icon: mapIcon },
-  { id: 'history', text: 'history_tab', icon: historyIcon },
-  { id: 'connections', text: 'connections', icon: listIcon },
-] as const satisfies readonly { id: string; text: Key; icon: unknown }[]
-
-/** What a narrow page shows; a wide one shows all views of traffic at once, or one section beside the devices. */
-export type View = (typeof TRAFFIC)[number]['id'] | Section
+const TRAFFIC = {
+  devices: { text: 'devices', icon: devicesIcon },
+  map: { text: 'map_tab', icon: mapIcon },
+  history: { text: 'history_tab', icon: historyIcon },
+  connections: { text: 'connections_tab', icon: listIcon },
+} as const satisfies Record<(typeof TRAFFIC_VIEWS)[number], { text: Key; icon: unknown }>
 
 /** Only a narrow page shows one view at a time; a wide one hides this. Fires `view`. */
 export class HomespinTabs extends LitElement {
@@ -20,11 +18,14 @@ export class HomespinTabs extends LitElement {
     i18n: { attribute: false },
     view: { attribute: false },
     section: { attribute: false },
+    incidents: { attribute: false },
   }
   declare i18n: I18n
   declare view: View
   /** The section that was looked at last. */
   declare section: Section
+  /** How many are open. */
+  declare incidents: number
 
   static override styles = [
     sharedStyles,
@@ -47,6 +48,7 @@ export class HomespinTabs extends LitElement {
           display: grid;
           justify-items: center;
           gap: 2px;
+          position: relative;
           min-width: 0;
           padding: 8px 1px 7px;
           border: 0;
@@ -61,29 +63,51 @@ export class HomespinTabs extends LitElement {
         .tabs button:focus-visible {
           outline-offset: -3px;
         }
+        .count {
+          position: absolute;
+          top: 4px;
+          left: calc(50% + 5px);
+          min-width: 17px;
+          padding: 0 5px;
+          border-radius: 9px;
+          background: var(--hs-bad);
+          color: var(--hs-surface);
+          font-size: 11px;
+          font-weight: 600;
+          line-height: 17px;
+        }
+      }
+      @media (max-width: 340px) {
+        .tabs button {
+          font-size: 10px;
+        }
       }
     `,
   ]
 
   override render() {
-    const { i18n, view, section } = this
-    const isControl = TRAFFIC.every(({ id }) => id !== view)
+    const { i18n, view, section, incidents } = this
+    const count =
+      incidents === 0
+        ? nothing
+        : html`<span class="count" aria-hidden="true">${i18n.number(incidents)}</span
+            ><span class="hidden-text">${i18n.count('open_incidents', incidents)}</span>`
     return html`
       <nav class="tabs" aria-label=${i18n.t('views')}>
-        ${TRAFFIC.map(({ id, text, icon }) => this.#tab(id, text, icon, id === view))}
-        ${this.#tab(section, 'control', controlIcon, isControl)}
+        ${TRAFFIC_VIEWS.map((id) => this.#tab(id, TRAFFIC[id].text, TRAFFIC[id].icon, id === view))}
+        ${this.#tab(section, 'control', controlIcon, sectionOf(view) !== undefined, count)}
       </nav>
     `
   }
 
-  #tab(view: View, text: Key, icon: unknown, isCurrent: boolean) {
+  #tab(view: View, text: Key, icon: unknown, isCurrent: boolean, count: unknown = nothing) {
     return html`
       <button
         type="button"
         aria-current=${isCurrent ? 'page' : nothing}
         @click=${() => this.dispatchEvent(new CustomEvent('view', { detail: view }))}
       >
-        ${icon}<span>${this.i18n.t(text)}</span>
+        ${icon}<span>${this.i18n.t(text)}</span>${count}
       </button>
     `
   }

@@ -14,6 +14,7 @@ import { orderButton, orderFault } from './order-control.ts'
 export const incidentStyles = css`
   .incidents > li {
     display: grid;
+    grid-template-columns: minmax(0, 1fr);
     gap: 8px;
     padding: 12px 16px 14px;
     border-top: 1px solid var(--hs-line);
@@ -27,6 +28,9 @@ export const incidentStyles = css`
   .incidents .who {
     font-weight: 600;
     min-height: 24px;
+    min-width: 0;
+    max-width: 100%;
+    overflow-wrap: anywhere;
   }
   .incidents .who:hover {
     text-decoration: underline;
@@ -36,10 +40,11 @@ export const incidentStyles = css`
   }
   .evidence {
     display: grid;
-    grid-template-columns: max-content auto minmax(80px, 240px) minmax(0, 1fr);
+    grid-template-columns: fit-content(40%) auto minmax(80px, 240px) minmax(0, 1fr);
     gap: 4px 12px;
     align-items: center;
     font-size: 12.5px;
+    overflow-wrap: anywhere;
   }
   .evidence > * {
     display: contents;
@@ -57,7 +62,7 @@ export const incidentStyles = css`
   }
   @media (max-width: 560px) {
     .evidence {
-      grid-template-columns: max-content auto minmax(0, 1fr);
+      grid-template-columns: fit-content(45%) auto minmax(0, 1fr);
     }
     .evidence meter {
       display: none;
@@ -67,8 +72,8 @@ export const incidentStyles = css`
 
 const LOOKS = { info: '', low: '', medium: 'warn', high: 'bad' } as const
 
-/** One incident: what happened, what speaks for it, what was done, and what can be. Within `<ul class="incidents">`. */
-export function incidentRow(scene: Scene, incident: Incident) {
+/** One incident: what happened, its evidence, what was done, and what can be. Within `<ul class="incidents">`. */
+export function incidentRow(scene: Scene, incident: Incident, isWhoKnown = false) {
   const { i18n, state, nowMs, mayAct } = scene
   const { device_id, opened_ms, closed_ms, closed_by } = incident
   const name = shownName(state.devices.get(device_id)?.name, device_id)
@@ -79,7 +84,11 @@ export function incidentRow(scene: Scene, incident: Incident) {
     <li>
       <p class="line">
         <span class="pill ${isOpen ? LOOKS[incident.severity] : ''}">${i18n.t(`severity_${incident.severity}`)}</span>
-        <button type="button" class="plain who" title=${name.title} @click=${choose}><bdi>${name.text}</bdi></button>
+        ${
+          isWhoKnown
+            ? nothing
+            : html`<button type="button" class="plain who" title=${name.title} @click=${choose}><bdi>${name.text}</bdi></button>`
+        }
         <span class="muted small" title=${i18n.moment(opened_ms)}>
           ${i18n.ago(nowMs - opened_ms)}
           ${isOpen ? nothing : html` · ${i18n.t(`closed_by_${closed_by ?? 'quiet'}`)} ${closed_ms === undefined ? nothing : i18n.ago(nowMs - closed_ms)}`}
@@ -92,7 +101,7 @@ export function incidentRow(scene: Scene, incident: Incident) {
   `
 }
 
-/** What speaks for an incident; styled by `incidentStyles`. */
+/** The evidence of an incident; styled by `incidentStyles`. */
 export function evidenceList({ i18n }: Pick<Scene, 'i18n'>, evidence: readonly Evidence[]) {
   return html`
     <dl class="evidence" aria-label=${i18n.t('evidence')}>

@@ -1,6 +1,7 @@
 // The parts that every control is made of: the button that is busy until the state says so, and the refusal beside it.
 import { html, nothing } from 'lit'
 import type { Scene } from '../acting.ts'
+import { agentText } from '../agent-words.ts'
 import { shownSentence } from '../display-name.ts'
 import { tell } from '../events.ts'
 import type { I18n } from '../i18n.ts'
@@ -66,13 +67,18 @@ export function orderFault({ i18n, orders }: Pick<Scene, 'i18n' | 'orders'>, key
   `
 }
 
+/** A sentence of the agent's, in the reader's language where it is known there. */
+export function agentWords(sentence: string | undefined, i18n: I18n) {
+  const { text, lang } = agentText(sentence, i18n)
+  return text === '' ? nothing : html`<bdi lang=${lang ?? nothing}>${text}</bdi>`
+}
+
 /** A sentence of the agent's, with what it is about before it. */
-export function agentNote(about: string, sentence: string | undefined, look = '') {
-  const told = shownSentence(sentence)
+export function agentNote(i18n: I18n, about: string, sentence: string | undefined, look = '') {
   return html`
     <p class="note ${look}">
       ${look === 'quiet' ? nothing : warnIcon}
-      <span>${about} ${told === '' ? nothing : html`<bdi lang="en">${told}</bdi>`}</span>
+      <span>${about} ${agentWords(sentence, i18n)}</span>
     </p>
   `
 }

@@ -9,13 +9,14 @@ export const panelStyles = css`
   }
   main {
     display: grid;
-    grid-template-columns: minmax(360px, 432px) minmax(0, 1fr);
-    grid-template-rows: auto 1fr;
+    grid-template-columns: minmax(360px, 448px) minmax(0, 1fr);
+    grid-template-rows: auto auto 1fr;
     gap: 14px;
     max-width: 1760px;
     margin: 0 auto;
     padding: 14px 20px 28px;
   }
+  homespin-notices,
   homespin-summary {
     grid-column: 1 / -1;
   }
@@ -28,6 +29,8 @@ export const panelStyles = css`
   }
   .rest {
     display: grid;
+    /* A name without a place to break must not make the column as wide as itself. */
+    grid-template-columns: minmax(0, 1fr);
     gap: 14px;
     align-content: start;
     min-width: 0;

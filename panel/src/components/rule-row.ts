@@ -2,9 +2,10 @@ import { css, html, nothing } from 'lit'
 import type { Group, RuleView } from '../../../protocol/policy.ts'
 import type { Scene } from '../acting.ts'
 import { shownName, shownSentence } from '../display-name.ts'
+import type { I18n } from '../i18n.ts'
 import type { Order } from '../orders.ts'
 import { leftText, termText, wayBack, whatText, whomText } from '../rule-text.ts'
-import { orderButton, orderFault } from './order-control.ts'
+import { agentWords, orderButton, orderFault } from './order-control.ts'
 
 /** Of lists of rules. */
 export const ruleStyles = css`
@@ -55,6 +56,11 @@ export const ruleStyles = css`
 
 const LOOKS = { active: 'good', idle: '', failed: 'bad' } as const
 
+/** Whether the kernel has a rule, in a word. */
+export function ruleStateText({ state, schedule }: RuleView, i18n: I18n): string {
+  return i18n.t(state === 'idle' && schedule !== undefined ? 'rule_scheduled' : `rule_${state}`)
+}
+
 /** The order that takes a rule away. */
 export function removal(rule: RuleView): Order {
   return {
@@ -101,7 +107,7 @@ export function ruleRow(scene: Scene, rule: RuleView, isWhomKnown = false) {
     <li>
       <p class="line">
         <strong>${isWhomKnown ? what : html`<bdi>${whom}</bdi> · ${what}`}</strong>
-        <span class="pill ${LOOKS[rule.state]}">${i18n.t(`rule_${rule.state}`)}</span>
+        <span class="pill ${LOOKS[rule.state]}">${ruleStateText(rule, i18n)}</span>
         ${
           isRisky
             ? html`<span class="pill warn" role="timer">${i18n.t('confirm_left', {
@@ -119,7 +125,7 @@ export function ruleRow(scene: Scene, rule: RuleView, isWhomKnown = false) {
         }
         ${isWhomKnown && !('device_id' in rule.subject) ? html` · <bdi>${whom}</bdi>` : nothing}
         ${rule.reason === '' ? nothing : html`<br />“<bdi>${shownSentence(rule.reason)}</bdi>”`}
-        ${rule.state_reason ? html`<br /><bdi lang="en">${shownSentence(rule.state_reason)}</bdi>` : nothing}
+        ${rule.state_reason ? html`<br />${agentWords(rule.state_reason, i18n)}` : nothing}
       </p>
       ${
         mayAct
