@@ -11,7 +11,7 @@ const IN_ENVIRONMENT = ' in the environment'
 
 /** What the program, its tests and Node-RED's first flow read from the environment besides keys: it may be set in any shell. */
 const NO_KEYS =
-  /^HOMESPIN_(?:CONFIG|LAUNCHED|NODE_RED|BROKER_\w+|PREFIX|COMMAND_KEY|HA|IMAGE|PICTURES|SCREENSHOTS|SHOTS|STRICT|ENFORCE_ROUNDS|LAB_\w+|TEST_\w+|VM|VM_\w+)$/
+  /^HOMESPIN_(?:CONFIG|CONFINED|LAUNCHED|NODE_RED|BROKER_\w+|PREFIX|COMMAND_KEY|FULL|HA|IMAGE|PICTURES|SCREENSHOTS|SHOTS|STRICT|SUPERVISOR|ENFORCE_ROUNDS|LAB_\w+|TEST_\w+|VM|VM_\w+)$/
 
 type Yaml = typeof import('yaml')
 
@@ -54,7 +54,7 @@ export function loadConfig(
   const checked = configSchema.safeParse(merged)
   if (!checked.success) throw new ConfigError(explain(checked.error, places))
   const config = checked.data
-  const fault = contradiction(config, env)
+  const fault = contradiction(config, env, only)
   if (fault === undefined) return { ...config, data: resolve(config.data ?? defaultData()) }
   const [key, what] = fault
   throw new ConfigError(`${places.get(key) ?? 'the configuration'}: ${what}`)
@@ -64,8 +64,9 @@ export function loadConfig(
 function contradiction(
   { mode, files, remote, broker, token, view_token }: z.infer<typeof configSchema>,
   env: NodeJS.ProcessEnv,
+  only: readonly string[] | undefined,
 ): [key: string, what: string] | undefined {
-  if (mode === 'file' && files.length === 0)
+  if (mode === 'file' && files.length === 0 && only === undefined)
     return ['mode', 'mode file needs files. Example: --mode file --file home.pcap']
   if (mode === 'remote' && remote.host === undefined) {
     return [

@@ -118,7 +118,7 @@ async function configOf(parsed: Parsed): Promise<Config> {
     } catch (error) {
       if (parsed.command !== 'panic') throw error
       process.stderr.write(`homespin: ${(error as Error).message}\n`)
-      return loadConfig(undefined, {}, {}, [], only)
+      return loadConfig(undefined, {}, { data: flags.data }, [], only)
     }
   }
   const app =

@@ -22,6 +22,8 @@ interface Command {
   count?: readonly [least: number, most: number]
   /** Keys of the configuration that make sense here; `all`: every one. */
   keys: readonly string[] | 'all'
+  /** Keys that it looks at besides, without flags for them. */
+  looksAt?: readonly string[]
   /** It looks at the whole configuration, though it has flags for these keys alone. */
   whole?: boolean
   flags: Record<string, OwnFlag>
@@ -92,8 +94,16 @@ function commandOf(name: CommandName): Command {
     ...(operands === undefined ? {} : { operands }),
     count: [needed, keys.length],
     keys: ['data'],
+    // It finds what is held without the agent's help.
+    ...(name === 'panic' ? { looksAt: placeKeys() } : {}),
     flags: { ...flagsOf(name), json: JSON_FLAG, config: CONFIG_FLAG },
   }
+}
+
+/** What says on which machine things are held. */
+function placeKeys(): string[] {
+  const paths = keysOf().map(({ path }) => path)
+  return paths.filter((path) => path === 'mode' || path.startsWith('remote.'))
 }
 
 /** Whether a command calls a method of the running agent. */
@@ -151,8 +161,8 @@ export function readArguments(argv: readonly string[], version: string): Parsed 
     Object.keys(command.flags).map((flag) => [flag, values[flag] as Parsed['own'][string]]),
   )
   const args = isOrder(name) ? { args: orderArguments(name, positionals, own) } : {}
-  const { keys: needed, whole = false } = command
-  const only = needed === 'all' || whole ? {} : { only: needed }
+  const { keys: needed, looksAt = [], whole = false } = command
+  const only = needed === 'all' || whole ? {} : { only: [...needed, ...looksAt] }
   return { command: name, operands: positionals, flags, own, ...only, ...args }
 }
 

@@ -130,7 +130,9 @@ describe('lab: acting on a router', function () {
     const lasts: number[] = []
     for (let round = 0; round < DOWNLOADS; round++) {
       const download = probe('dev2', 'download', REMOTE4)
-      await until('bytes', async () => ((await download.read()).count > 20 ? true : undefined))
+      await until('bytes of a device that is known', async () =>
+        (await download.read()).count > 20 && tap.devices.has(device.id) ? true : undefined,
+      )
       const asked = Date.now()
       await quarantine('full', device.id)
       await sleep(500)

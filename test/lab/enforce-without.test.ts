@@ -18,7 +18,7 @@ describe('enforcement that can not be', function () {
   const home = new SmallHome()
 
   before(async function () {
-    requires(this, 'root', 'ip', 'nft', 'setpriv')
+    requires(this, 'root', 'ip', 'nft', 'setpriv', 'unshare')
     await home.start()
   })
   after(() => home.stop())
@@ -41,7 +41,12 @@ describe('enforcement that can not be', function () {
   it('for want of NET_ADMIN', () =>
     refuses(['setpriv', '--bounding-set=-net_admin', '--inh-caps=-net_admin'], /NET_ADMIN/))
 
-  it('for want of the program nft', () => refuses(['env', 'PATH=/nowhere'], /nft/))
+  it('for want of the program nft', () => {
+    // It is looked for in these folders too, whatever PATH says.
+    const hide = 'for f in /sbin /usr/sbin; do mount -t tmpfs none $f || exit; done'
+    const without = ['unshare', '-m', 'sh', '-c', `${hide}; PATH=/nowhere exec "$@"`, 'sh']
+    return refuses(without, /nft/)
+  })
 
   it('in a mode that only looks on', () => refuses([], /Use mode gateway or bridge/, 'host'))
 
