@@ -231,7 +231,7 @@ export const configSchema = z.strictObject({
       }),
       resolvers: z.array(address).max(64).default([]).meta({
         example: '[192.0.2.53]',
-        help: 'to believe besides this box, its gateways and well-known ones; devices on a list may ask no others',
+        help: 'to believe besides this box, its gateways and well-known ones; devices on a list may ask no other',
         flag: 'ADDRESS',
         singular: 'enforce_resolver',
       }),
