@@ -108,6 +108,9 @@ missing_packages() {
       [ "$1" = test ] || has_docker || has debootstrap || echo debootstrap
       [ "$1" = test ] || has_docker || has buildah || echo buildah
       has mosquitto || echo mosquitto
+      has mosquitto_pub || echo mosquitto-clients
+      has dig || echo bind9-dnsutils
+      has curl || echo curl
       has_any chromium chromium-browser google-chrome || echo chromium
       has nft || echo nftables
       has iptables-nft || echo iptables
