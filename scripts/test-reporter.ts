@@ -8,6 +8,8 @@ export interface StageResult {
   passed: number
   failed: number
   skipped: number
+  /** Files with tests that failed. */
+  failedFiles: string[]
   /** The test or hook that is running, while any is. */
   running?: string
   /** All tests have ended. */
@@ -33,7 +35,7 @@ const {
 /** Chosen by path: `mocha --reporter scripts/test-reporter.ts`. */
 export default class TestReporter {
   constructor(runner: mocha.Runner) {
-    const result: StageResult = { passed: 0, failed: 0, skipped: 0, ended: false }
+    const result: StageResult = { passed: 0, failed: 0, skipped: 0, failedFiles: [], ended: false }
     const file = process.env.TEST_RESULT_FILE
     const save = (): void => {
       if (file) writeFileSync(file, JSON.stringify(result))
@@ -62,6 +64,8 @@ export default class TestReporter {
     })
     runner.on(EVENT_TEST_FAIL, (test: mocha.Runnable, error: unknown) => {
       result.failed++
+      const file = test.file ?? test.parent?.file
+      if (file !== undefined && !result.failedFiles.includes(file)) result.failedFiles.push(file)
       const said = inspect(error, { depth: 4 }).slice(0, LONGEST_FAILURE)
       process.stdout.write(`\n  FAILED: ${test.fullTitle()}\n${said.replace(/^/gm, '    ')}\n\n`)
     })
