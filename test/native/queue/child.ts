@@ -1,6 +1,7 @@
 // Runs inside a network namespace: serves queues, or sends and answers packets, as lines of JSON on its standard input say.
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
+import { flushCompileCache } from 'node:module'
 import type { Socket } from 'node:net'
 import { connect, createServer } from 'node:net'
 import { createInterface } from 'node:readline'
@@ -67,6 +68,8 @@ export interface Orders {
   lie: { name: string; data: string }
   /** How often names were asked for. */
   asks: object
+  /** What the test before left: its zone and what was asked, and the connection that is kept. */
+  forget: object
   gate: { options: DnsGateOptions; policy: DnsPolicy }
   policy: { policy: DnsPolicy }
   hear: { heard: HeardAddresses[] }
@@ -265,7 +268,11 @@ async function raw({ ip, port, hex, tcp: stream, ms, pieces }: Orders['raw']): P
   return { bytes: Buffer.concat(got).toString('hex') }
 }
 
+const echoes = new Set<number>()
+
 function echo(port: number): void {
+  if (echoes.has(port)) return
+  echoes.add(port)
   for (const kind of ['udp4', 'udp6'] as const) {
     const socket = createSocket({ type: kind, ipv6Only: kind === 'udp6' })
     socket.on('message', (bytes, from) => socket.send(bytes, from.port, from.address))
@@ -337,6 +344,12 @@ const handlers: Handlers = {
     return {}
   },
   asks: () => ({ ...server?.asked }),
+  forget: () => {
+    server?.forget()
+    kept?.destroy()
+    kept = undefined
+    return {}
+  },
   gate: ({ options, policy }) => {
     gate = new DnsGate(options)
     gate.setPolicy(policy)
@@ -369,6 +382,8 @@ const handlers: Handlers = {
   resolve: resolveAndConnect,
 }
 
+// It may be killed, and the next one start in less time.
+flushCompileCache()
 for await (const line of createInterface({ input: process.stdin })) {
   const [name, order] = JSON.parse(line) as [keyof Orders, never]
   try {

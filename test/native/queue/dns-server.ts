@@ -83,7 +83,13 @@ export class DnsServer {
   /** The next question is answered as if this had been asked. */
   lie: { name: string; data: string } | undefined
   /** Asked so often, by name. */
-  readonly asked: Record<string, number> = {}
+  asked: Record<string, number> = {}
+
+  forget(): void {
+    this.zone = []
+    this.lie = undefined
+    this.asked = {}
+  }
 
   listen(port: number): void {
     for (const kind of ['udp4', 'udp6'] as const) {
