@@ -85,10 +85,14 @@ export class DnsServer {
   /** Asked so often, by name. */
   asked: Record<string, number> = {}
 
+  readonly #open = new Set<Socket>()
+
+  /** Has nothing of the test before in mind, and says nothing more to who asked. */
   forget(): void {
     this.zone = []
     this.lie = undefined
     this.asked = {}
+    for (const socket of this.#open) socket.resetAndDestroy()
   }
 
   listen(port: number): void {
@@ -103,6 +107,8 @@ export class DnsServer {
   }
 
   #serve(socket: Socket): void {
+    this.#open.add(socket)
+    socket.on('close', () => this.#open.delete(socket))
     socket.setNoDelay(true)
     socket.on('error', () => {})
     let rest = Buffer.alloc(0)

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import type { FirstPacketsCounters } from '../../../native/queue.ts'
 import { FirstPackets } from '../../../native/queue.ts'
 import { until } from '../../lab/process.ts'
-import type { Asked } from './child.ts'
+import type { Asked } from './asked.ts'
 import { ACCEPT, canQueue, DEVICE, DEVICE_IPS, MAC, QueueHome, SERVER_IPS } from './home.ts'
 
 interface Answers {

@@ -74,8 +74,6 @@ export class GateHome extends QueueHome {
       }),
     )
     await this.mangle(rules)
-    await this.spaces.ip('wan', ['route add local 203.0.113.0/24 dev lo'])
-    await this.spaces.ip('gw', ['route add 203.0.113.0/24 via 198.51.100.2'])
     await this.server.tell('echo', { port: 7 })
   }
 

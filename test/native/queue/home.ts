@@ -7,6 +7,8 @@ import type { Orders } from './child.ts'
 
 export const MAC = '02:0d:e0:00:00:01'
 export const DEVICE = '020de0000001'
+/** Of the router, towards the device. */
+export const ROUTER_MAC = '02:0d:e0:00:00:fe'
 export const OTHER_MAC = '02:0d:e0:00:00:02'
 export const DEVICE_IPS = ['192.0.2.11', '2001:db8:1::11'] as const
 export const SERVER_IPS = ['198.51.100.2', '2001:db8:2::2'] as const
@@ -91,18 +93,24 @@ export class QueueHome {
   #zone = 0
 
   async start(): Promise<void> {
-    const names = ['dev', 'gw', 'wan'] as const
-    await this.spaces.make(names)
+    await this.spaces.make(['dev', 'gw', 'wan'])
     this.startChildren()
-    await Promise.all(
-      names.map(async (name) => {
-        await this.spaces.set(name, ['net/ipv6/conf/default/accept_dad'], '0')
-        await this.spaces.ip(name, ['link set lo up'])
-      }),
-    )
+    await Promise.all(['dev', 'wan'].map((name) => this.#prepare(name)))
+    await this.spaces.ip('wan', ['route add local 203.0.113.0/24 dev lo'])
+    await this.connect()
+  }
+
+  async #prepare(name: string): Promise<void> {
+    await this.spaces.set(name, ['net/ipv6/conf/default/accept_dad'], '0')
+    await this.spaces.ip(name, ['link set lo up'])
+  }
+
+  /** Puts the router, which has nothing yet, between the device and the server. */
+  protected async connect(): Promise<void> {
+    await this.#prepare('gw')
     await this.spaces.set('gw', ['net/ipv4/ip_forward', 'net/ipv6/conf/all/forwarding'], '1')
     await this.spaces.ip('gw', [
-      `link add lan0 type veth peer name eth0 netns ${this.spaces.name('dev')}`,
+      `link add lan0 address ${ROUTER_MAC} type veth peer name eth0 netns ${this.spaces.name('dev')}`,
       `link add wan0 type veth peer name eth0 netns ${this.spaces.name('wan')}`,
       'link set lan0 up',
       'link set wan0 up',
@@ -110,6 +118,7 @@ export class QueueHome {
       'addr add 2001:db8:1::1/64 dev lan0 nodad',
       'addr add 198.51.100.1/24 dev wan0',
       'addr add 2001:db8:2::1/64 dev wan0 nodad',
+      'route add 203.0.113.0/24 via 198.51.100.2',
     ])
     await Promise.all([
       this.spaces.ip('dev', [
@@ -138,29 +147,39 @@ export class QueueHome {
   }
 
   /**
-   * For `beforeEach`: a new process in the router, the others with nothing in mind, and no connection that is known. What the
-   * test before left in the tables of the router goes: all of it, or the `tables` that are written anew.
+   * For `beforeEach`: a new process in the router, the others with nothing in mind, and no connection that is known. The rules of
+   * the router stay, but for the tables that are written anew.
    */
-  async reset(tables?: string): Promise<void> {
+  async reset(tables = ''): Promise<void> {
     this.#zone++
     const zone = (hook: string): string =>
       `chain ${hook} { type filter hook ${hook} priority -300; ct zone set ${this.#zone}; }`
-    const text =
-      tables === undefined
-        ? 'flush ruleset'
-        : `table inet zone\ndelete table inet zone
-           table inet zone { ${zone('prerouting')}; ${zone('output')}; }\n${tables}`
-    await Promise.all([
-      this.#newRouter(),
-      this.device.tell('forget', {}),
-      this.server.tell('forget', {}),
-    ])
-    await this.nft(text)
+    await this.#forget()
+    await this.nft(`table inet zone\ndelete table inet zone
+      table inet zone { ${zone('prerouting')}; ${zone('output')}; }\n${tables}`)
+    this.restartRouter()
   }
 
-  async #newRouter(): Promise<void> {
-    await this.router.stop('SIGKILL')
+  /** As `reset`, with a router that has nothing of what was before: for tests that write all of its tables. */
+  async renew(): Promise<void> {
+    await this.#forget()
+    await this.disconnect()
+    const gw = this.spaces.name('gw')
+    await succeed('ip', ['netns', 'del', gw])
+    await succeed('ip', ['netns', 'add', gw])
     this.restartRouter()
+    await this.connect()
+  }
+
+  protected async disconnect(): Promise<void> {
+    await this.spaces.ip('gw', ['link del lan0', 'link del wan0'])
+  }
+
+  async #forget(): Promise<void> {
+    await Promise.all([
+      this.router.stop('SIGKILL'),
+      ...[this.device, this.server].map((child) => child.tell('forget', {})),
+    ])
   }
 
   async stop(): Promise<void> {
