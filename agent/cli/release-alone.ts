@@ -61,10 +61,10 @@ export function routerKernel(target: SshTarget): Kernel {
         maxBuffer: MAX_OUTPUT,
       })
       if (status === 0) return { stdout }
-      // 255 is of ssh itself (ssh(1)).
+      // 255 is of ssh itself (ssh(1)); it may end before it has read what nft is told, which is an error of no meaning (EPIPE).
       const said = stderr ?? ''
       const why = status === 255 ? sshFault(target, said).sentence : (said.split('\n')[0] ?? '')
-      return { stdout: '', fault: error?.message ?? why }
+      return { stdout: '', fault: status === null ? (error?.message ?? why) : why }
     },
     advice: `Run there: ${BY_HAND}`,
   }

@@ -16,6 +16,8 @@ import type { KernelOrder, Seen } from './kernel-child.ts'
 const SSHD = '/usr/sbin/sshd'
 const CHILD = fileURLToPath(new URL('./kernel-child.ts', import.meta.url))
 const PORT = 2222
+/** For what must come, on a machine of any speed. */
+const PATIENT_MS = 20_000
 let count = 0
 
 /** Whether there is a real sshd; with CI set, there has to be. */
@@ -50,6 +52,8 @@ export class KernelSpace {
       stdio: ['pipe', 'pipe', 'inherit'],
     })
     this.#child = child
+    // It may be killed while it is told something: `ask` then says that it is gone.
+    child.stdin.on('error', () => {})
     this.#answers = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
   }
 
@@ -121,7 +125,7 @@ export class KernelSpace {
     sshd.stderr.setEncoding('utf8').on('data', (text: string) => {
       said += text
     })
-    const end = performance.now() + 5000
+    const end = performance.now() + PATIENT_MS
     while (!said.includes('Server listening')) {
       if (performance.now() > end) throw new Error(`sshd does not listen: ${said}`)
       await sleep(10)
@@ -169,7 +173,7 @@ export class KernelSpace {
     return answer.result
   }
 
-  async until(wanted: (seen: Seen) => boolean, ms = 5000): Promise<Seen> {
+  async until(wanted: (seen: Seen) => boolean, ms = PATIENT_MS): Promise<Seen> {
     const end = performance.now() + ms
     for (;;) {
       const seen = await this.ask<Seen>({ do: 'seen' })

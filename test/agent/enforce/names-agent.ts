@@ -5,8 +5,9 @@ import type { DesiredDevice } from '../../../agent/policy/desired.ts'
 import { NOTHING } from '../../../agent/policy/desired.ts'
 import type { Blocked } from '../../../protocol/act.ts'
 import { Program, succeed } from '../../lab/process.ts'
+import type { ZoneRecord } from '../../native/queue/dns-server.ts'
 import type { QueueHome } from '../../native/queue/home.ts'
-import { DEVICE, DEVICE_IPS, MAC, SERVER_IPS } from '../../native/queue/home.ts'
+import { DEVICE, DEVICE_IPS, MAC, ROUTER_MAC, SERVER_IPS } from '../../native/queue/home.ts'
 
 export interface Told {
   error?: string
@@ -17,32 +18,26 @@ export interface Told {
   foreign: string[]
 }
 
-/** A resolver and machines behind a router, and where the router stands. */
-export async function routerPlace(home: QueueHome): Promise<Place> {
-  await home.spaces.ip('wan', ['route add local 203.0.113.0/24 dev lo'])
-  await home.spaces.ip('gw', ['route add 203.0.113.0/24 via 198.51.100.2'])
-  await home.server.tell('echo', { port: 7 })
-  await home.server.tell('zone', {
-    zone: [
-      { name: 'good.example', type: 'A', data: '203.0.113.20' },
-      { name: 'ads.example', type: 'A', data: '203.0.113.9' },
-    ],
-  })
-  const link = await home.gw('cat', '/sys/class/net/lan0/address')
-  return {
-    position: 'two_armed',
-    interfaces: ['lan0'],
-    ports: [],
-    uplinks: ['wan0'],
-    lan: ['192.0.2.0/24', '2001:db8:1::/64'],
-    own: ['192.0.2.1', '198.51.100.1', '2001:db8:1::1', '2001:db8:2::1'],
-    infrastructure: [link.trim()],
-    controllers: [],
-    resolvers: SERVER_IPS,
-    features: { egress: true, bridge: false, bridgeConntrack: false, queue: 'xt' },
-    queues: { dns: 81, first: 82 },
-    masquerade: false,
-  }
+/** What resolvers know. */
+export const ZONE: ZoneRecord[] = [
+  { name: 'good.example', type: 'A', data: '203.0.113.20' },
+  { name: 'ads.example', type: 'A', data: '203.0.113.9' },
+]
+
+/** Where the router of the home stands. */
+export const ROUTER_PLACE: Place = {
+  position: 'two_armed',
+  interfaces: ['lan0'],
+  ports: [],
+  uplinks: ['wan0'],
+  lan: ['192.0.2.0/24', '2001:db8:1::/64'],
+  own: ['192.0.2.1', '198.51.100.1', '2001:db8:1::1', '2001:db8:2::1'],
+  infrastructure: [ROUTER_MAC],
+  controllers: [],
+  resolvers: SERVER_IPS,
+  features: { egress: true, bridge: false, bridgeConntrack: false, queue: 'xt' },
+  queues: { dns: 81, first: 82 },
+  masquerade: false,
 }
 
 export class NamesAgent {
@@ -61,7 +56,7 @@ export class NamesAgent {
   }
 
   async stop(): Promise<void> {
-    await this.#program.stop()
+    await this.#program.stop('SIGKILL')
   }
 
   async tell(order: object): Promise<Told> {

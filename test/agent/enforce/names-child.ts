@@ -1,4 +1,5 @@
 // Runs inside a namespace: our tables as the agent writes them, the DNS gate and first packets behind them.
+import { flushCompileCache } from 'node:module'
 import { createInterface } from 'node:readline'
 import { addon } from '../../../agent/addon.ts'
 import { bootMs } from '../../../agent/clock.ts'
@@ -54,6 +55,8 @@ async function apply(desired: Desired, verdict: boolean | undefined): Promise<ob
   return {}
 }
 
+// It may be killed, and the next one start in less time.
+flushCompileCache()
 for await (const line of createInterface({ input: process.stdin })) {
   const order = JSON.parse(line) as {
     desired?: Desired

@@ -2,8 +2,9 @@
 import assert from 'node:assert/strict'
 import type { DesiredMatch } from '../../../agent/policy/desired.ts'
 import { until } from '../../lab/process.ts'
+import type { Orders } from '../../native/queue/child.ts'
 import { canQueue, MAC, QueueHome, SERVER_IPS } from '../../native/queue/home.ts'
-import { NamesAgent, routerPlace } from './names-agent.ts'
+import { NamesAgent, ROUTER_PLACE, ZONE } from './names-agent.ts'
 
 const [SERVER] = SERVER_IPS
 const GOOD = '203.0.113.20'
@@ -25,21 +26,21 @@ function overTcp(hex: string): string {
 
 describe('devices on a list, on a router', function () {
   this.timeout(60_000)
-  let home: QueueHome
+  const home = new QueueHome()
   let agent: NamesAgent
-  before(function () {
+  before(async function () {
     if (!canQueue()) this.skip()
+    await home.start()
+    await home.server.tell('echo', { port: 7 })
   })
   beforeEach(async () => {
-    home = new QueueHome()
-    await home.start()
-    agent = new NamesAgent(home, await routerPlace(home))
+    agent = new NamesAgent(home, ROUTER_PLACE)
+    await home.renew()
     agent.start()
+    await home.server.tell('zone', { zone: ZONE })
   })
-  afterEach(async () => {
-    await agent.stop()
-    await home.stop()
-  })
+  afterEach(() => agent.stop())
+  after(() => home.stop())
 
   const dig = (name: string, ...more: string[]): Promise<string> => agent.dig(SERVER, name, ...more)
 
@@ -114,7 +115,7 @@ describe('devices on a list, on a router', function () {
     const wan = (...command: string[]): Promise<string> => home.in('wan', ...command)
     await wan(
       'nft',
-      `table inet junk { chain in { type filter hook input priority 0;
+      `flush ruleset; table inet junk { chain in { type filter hook input priority 0;
       udp dport 53 ip length > 90 counter
       tcp dport 53 ip length > 140 counter
     }; }`,
@@ -140,12 +141,16 @@ describe('devices on a list, on a router', function () {
       `${QUESTION.slice(0, 12)}0001${QUESTION.slice(16)}c00c000100010000003c0064${tail}`,
       Buffer.from('GET /what-leaves HTTP/1.0 '.repeat(40)).toString('hex'),
     ]
-    for (const hex of wrong) {
-      assert.equal(await send(hex, false), '')
-      assert.equal(await send(overTcp(hex), true), '')
-    }
-    assert.equal(await send(wrong[3] as string, true), '')
-    assert.equal(await send(wrong[3] as string, true, 20), '')
+    const all = [
+      ...wrong.flatMap((hex) => [
+        { hex, tcp: false },
+        { hex: overTcp(hex), tcp: true },
+      ]),
+      { hex: wrong[3], tcp: true },
+      { hex: wrong[3], tcp: true, pieces: 20 },
+    ].map((each) => ({ ip: SERVER, port: 53, ms: 1500, ...each }) as Orders['raw'])
+    const { bytes } = await home.device.tell<'raws', { bytes: string[] }>('raws', { all })
+    assert.deepEqual(bytes, Array(all.length).fill(''))
     assert.deepEqual(await junk(), ['0', '0'])
     // What belongs to EDNS is not junk, and may be as long.
     assert.match(await send(padding, false), /^12348180/)

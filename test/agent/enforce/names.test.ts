@@ -2,28 +2,27 @@ import assert from 'node:assert/strict'
 import { until } from '../../lab/process.ts'
 import { canQueue, DEVICE_IPS, QueueHome, SERVER_IPS } from '../../native/queue/home.ts'
 import type { Told } from './names-agent.ts'
-import { NamesAgent, routerPlace } from './names-agent.ts'
+import { NamesAgent, ROUTER_PLACE, ZONE } from './names-agent.ts'
 
 const [SERVER] = SERVER_IPS
 
 describe('names and first packets on a router', function () {
   this.timeout(60_000)
-  let home: QueueHome
+  const home = new QueueHome()
   let agent: NamesAgent
-  before(function () {
+  before(async function () {
     if (!canQueue()) this.skip()
+    await home.start()
+    await home.server.tell('echo', { port: 7 })
   })
   beforeEach(async () => {
-    home = new QueueHome()
-    await home.start()
-    const place = await routerPlace(home)
-    agent = new NamesAgent(home, place)
+    agent = new NamesAgent(home, ROUTER_PLACE)
+    await home.renew()
     agent.start()
+    await home.server.tell('zone', { zone: ZONE })
   })
-  afterEach(async () => {
-    await agent.stop()
-    await home.stop()
-  })
+  afterEach(() => agent.stop())
+  after(() => home.stop())
 
   const tell = (order: object): Promise<Told> => agent.tell(order)
   const apply: NamesAgent['apply'] = (device, verdict) => agent.apply(device, verdict)

@@ -33,7 +33,7 @@ const away = ({ name, code, message }: KernelError): boolean => {
 }
 
 describe('enforce: a router by SSH', function () {
-  this.timeout(60_000)
+  this.timeout(120_000)
   let home = new KernelSpace()
 
   before(function () {
@@ -50,15 +50,15 @@ describe('enforce: a router by SSH', function () {
     await home.ask({ do: 'make', remote })
     await assert.rejects(home.ask({ do: 'start' }), away)
     await home.startSshd()
-    await home.until(({ away }) => away === null, 10_000)
+    await home.until(({ away }) => away === null)
     await home.ask({ do: 'replace', text: TABLE })
     await home.stopSshd()
-    const gone = await home.until(({ away }) => away !== null, 10_000)
+    const gone = await home.until(({ away }) => away !== null)
     assert.match(gone.away ?? '', /can't be reached by SSH/)
     await assert.rejects(home.ask({ do: 'change', changes: many(1) }), away)
     await assert.rejects(home.ask({ do: 'elements', set: SET }), away)
     await home.startSshd()
-    const { aways } = await home.until(({ away }) => away === null, 10_000)
+    const { aways } = await home.until(({ away }) => away === null)
     assert.deepEqual(
       aways.map((each) => each === null),
       [true, false, true],
@@ -110,7 +110,7 @@ describe('enforce: a router by SSH', function () {
         await other.killAgent()
       }
       // sshd itself, and nothing that was started by it.
-      const end = performance.now() + 8000
+      const end = performance.now() + 20_000
       while (home.pids(home.router).length > 1 && performance.now() < end) await sleep(20)
       assert.equal(home.pids(home.router).length, 1)
       const count = (home.list(home.router).match(/\b10\.\d+\.\d+\.\d+/g) ?? []).length

@@ -3,18 +3,27 @@ import { once } from 'node:events'
 import type { IncomingMessage } from 'node:http'
 import { request } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { LiveSnapshot } from '../../../agent/http/live-feed.ts'
 import { device, event, flow, info, interval, until } from '../mqtt/listener.ts'
 import { ask, serve, stopAll } from './served.ts'
 
 interface Reader {
   response: IncomingMessage
   text: () => string
+  /** The end of the text: quick to ask for. */
+  tail: () => string
   events: (name: string) => unknown[]
   stop: () => void
 }
 
+const PATIENT_MS = 30_000
+
+function snapshot(): LiveSnapshot {
+  return { info: info('one', 1), devices: { devices: [], rates: [] } }
+}
+
 describe('LiveFeed', function () {
-  this.timeout(20_000)
+  this.timeout(60_000)
   afterEach(stopAll)
 
   async function read(port: number): Promise<Reader> {
@@ -23,14 +32,17 @@ describe('LiveFeed', function () {
     asked.end()
     const [response] = (await once(asked, 'response')) as [IncomingMessage]
     let text = ''
+    let tail = ''
     response.setEncoding('utf8')
     response.on('error', () => {})
     response.on('data', (chunk: string) => {
       text += chunk
+      tail = (tail + chunk).slice(-1000)
     })
     return {
       response,
       text: () => text,
+      tail: () => tail,
       events: (name) =>
         [...text.matchAll(new RegExp(`event: ${name}\ndata: (.*)\n\n`, 'g'))].map(([, data]) =>
           JSON.parse(data as string),
@@ -77,7 +89,7 @@ describe('LiveFeed', function () {
   it('beats while nothing happens', async () => {
     const { port } = await serve({
       live: {
-        snapshot: () => ({ info: info('one', 1), devices: { devices: [], rates: [] } }),
+        snapshot,
         heartbeatMs: 50,
       },
     })
@@ -89,7 +101,7 @@ describe('LiveFeed', function () {
   it('takes no more clients than are allowed', async () => {
     const { server, port } = await serve({
       live: {
-        snapshot: () => ({ info: info('one', 1), devices: { devices: [], rates: [] } }),
+        snapshot,
         maxClients: 2,
       },
     })
@@ -101,7 +113,7 @@ describe('LiveFeed', function () {
   })
 
   it('leaves frames out for a client that does not read, gives it a snapshot when it does, and never grows', async () => {
-    const { server, port } = await serve()
+    const { server, port } = await serve({ live: { snapshot, maxBehindMs: 10 * PATIENT_MS } })
     const slow = await read(port)
     const fast = await read(port)
     await until(() => server.live.clients === 2 && slow.events('devices').length === 1)
@@ -110,19 +122,22 @@ describe('LiveFeed', function () {
     const before = process.memoryUsage().arrayBuffers + process.memoryUsage().heapUsed
     for (let second = 0; second < 100; second++) {
       server.live.interval(interval(second * 1000, flows), [])
-      await sleep(5)
+      const rates = `event: rates\ndata: {"rates":[],"to_ms":${(second + 1) * 1000}}`
+      await until(() => fast.tail().includes(rates), PATIENT_MS)
     }
     server.live.event(event(6))
-    await until(() => fast.text().slice(-1000).includes('event 6'))
+    await until(() => fast.tail().includes('event 6'), PATIENT_MS)
     assert.equal(fast.events('rates').length, 100)
     const grown =
       (process.memoryUsage().arrayBuffers + process.memoryUsage().heapUsed - before) / 1048576
     // The reader that keeps up keeps some 90 MB of text in this very process.
     assert.ok(grown < 300, `${grown} MiB`)
     slow.response.resume()
-    await sleep(300)
-    server.live.event(event(7))
-    await until(() => slow.text().slice(-1000).includes('event 7'))
+    await until(() => {
+      // Whoever is still behind does not get it.
+      server.live.event(event(7))
+      return slow.tail().includes('event 7')
+    }, PATIENT_MS)
     const seconds = slow.events('rates').length
     assert.ok(seconds < 90, `${seconds} frames reached the client that did not read`)
     assert.equal(slow.events('devices').length, 2)
@@ -132,7 +147,7 @@ describe('LiveFeed', function () {
   it('cuts a client that stays behind', async () => {
     const { server, port } = await serve({
       live: {
-        snapshot: () => ({ info: info('one', 1), devices: { devices: [], rates: [] } }),
+        snapshot,
         maxBehindMs: 200,
       },
     })

@@ -309,11 +309,16 @@ describe('what a DNS answer teaches', () => {
     for (const answers of [chain, chain.toReversed()]) {
       const told: unknown[] = []
       const tracker = new DnsTracker(new NameCache(), (...said) => told.push(said))
+      const [device, server] = [{ ip: CLIENT.ip }, { ip: '192.0.2.1' }]
       for (const dns of [QUERY, { ...QUERY, answers }]) {
-        const ends = { src: { ip: '192.0.2.10' }, dst: { ip: '192.0.2.1' } }
-        tracker.record(nameRecord({ kind: 'dns', slot: 3, ...ends }, dnsPayload(dns)), 0, CLIENT, 1)
+        const asks = dns === QUERY
+        const ends = asks ? { src: device, dst: server } : { src: server, dst: device }
+        const head = { kind: 'dns' as const, slot: 3, fromOrig: asks, ...ends }
+        tracker.record(nameRecord(head, dnsPayload(dns)), 0, CLIENT, 1)
       }
-      assert.deepEqual(told, [[['www.example.com', 'b.example', 'c.example'], ['203.0.113.7'], 60]])
+      const names = ['www.example.com', 'b.example', 'c.example']
+      const who = { deviceId: CLIENT.id, client: CLIENT.ip, resolver: server.ip }
+      assert.deepEqual(told, [[{ names, ips: ['203.0.113.7'], ttlS: 60, ...who }]])
     }
   })
 

@@ -1,6 +1,7 @@
 // Runs inside a network namespace: serves queues, or sends and answers packets, as lines of JSON on its standard input say.
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
+import { flushCompileCache } from 'node:module'
 import type { Socket } from 'node:net'
 import { connect, createServer } from 'node:net'
 import { createInterface } from 'node:readline'
@@ -11,7 +12,6 @@ import type {
   HeardAddresses,
 } from '../../../native/dns-gate.ts'
 import { DnsGate } from '../../../native/dns-gate.ts'
-import { CONNECTION, CONNECTION_BYTES, CONNECTION_FLAGS } from '../../../native/layout.ts'
 import type {
   AskedDevice,
   Connections,
@@ -19,22 +19,11 @@ import type {
   Remembered,
 } from '../../../native/queue.ts'
 import { FirstPackets } from '../../../native/queue.ts'
+import type { Asked } from './asked.ts'
+import { askedOf } from './asked.ts'
 import type { ZoneRecord } from './dns-server.ts'
 import { DnsServer } from './dns-server.ts'
 import { resolveAndConnect } from './resolve.ts'
-
-/** A connection as a record has it. */
-export interface Asked {
-  id: number
-  device: string
-  from: string
-  to: string
-  fromPort: number
-  toPort: number
-  protocol: number
-  inbound: boolean
-  waitMs: number
-}
 
 export interface Orders {
   echo: { port: number }
@@ -56,6 +45,7 @@ export interface Orders {
   lag: object
   /** Sends bytes to a port over TCP or UDP, and waits for whatever comes. `pieces`: over TCP in so many segments. */
   raw: { ip: string; port: number; hex: string; tcp: boolean; ms: number; pieces?: number }
+  raws: { all: Orders['raw'][] }
   /** Opens a TCP connection to a port that echoes, and keeps it. */
   hold: { ip: string; port: number; ms: number }
   /** Whether the connection that is kept echoes. */
@@ -67,6 +57,8 @@ export interface Orders {
   lie: { name: string; data: string }
   /** How often names were asked for. */
   asks: object
+  /** What the test before left: its zone and what was asked, and the connection that is kept. */
+  forget: object
   gate: { options: DnsGateOptions; policy: DnsPolicy }
   policy: { policy: DnsPolicy }
   hear: { heard: HeardAddresses[] }
@@ -85,44 +77,12 @@ let server: DnsServer | undefined
 let gate: DnsGate | undefined
 const events: GateEvents = { refused: [], learned: [], marks: [] }
 
-function addressText(bytes: Uint8Array, ipv6: boolean): string {
-  if (!ipv6) return bytes.subarray(0, 4).join('.')
-  const groups = Array.from({ length: 8 }, (_, i) =>
-    (((bytes[2 * i] ?? 0) << 8) | (bytes[2 * i + 1] ?? 0)).toString(16),
-  )
-  return groups.join(':').replace(/(^|:)0(:0)+(:|$)/, '::')
-}
-
-function take({ count, connections }: Connections): void {
-  const view = new DataView(connections)
-  for (let i = 0; i < count; i++) {
-    const at = i * CONNECTION_BYTES
-    const flags = view.getUint8(at + CONNECTION.FLAGS)
-    const ip = (offset: number): string =>
-      addressText(
-        new Uint8Array(connections, at + offset, 16),
-        (flags & CONNECTION_FLAGS.IPV6) !== 0,
-      )
-    const id = view.getFloat64(at + CONNECTION.ID, true)
-    asked.push({
-      id,
-      device: view
-        .getBigUint64(at + CONNECTION.DEVICE, true)
-        .toString(16)
-        .padStart(12, '0'),
-      from: ip(CONNECTION.ORIG_IP),
-      to: ip(CONNECTION.RESP_IP),
-      fromPort: view.getUint16(at + CONNECTION.ORIG_PORT, true),
-      toPort: view.getUint16(at + CONNECTION.RESP_PORT, true),
-      protocol: view.getUint8(at + CONNECTION.PROTOCOL),
-      inbound: (flags & CONNECTION_FLAGS.INBOUND) !== 0,
-      waitMs:
-        view.getFloat64(at + CONNECTION.DEADLINE_MS, true) -
-        view.getFloat64(at + CONNECTION.ASKED_MS, true),
-    })
+function take(connections: Connections): void {
+  for (const each of askedOf(connections)) {
+    asked.push(each)
     if (answer.accept === undefined) continue
-    first?.verdict(id, answer.accept, answer.forMs)
-    if (answer.twice) first?.verdict(id, answer.accept, answer.forMs)
+    first?.verdict(each.id, answer.accept, answer.forMs)
+    if (answer.twice) first?.verdict(each.id, answer.accept, answer.forMs)
   }
 }
 
@@ -164,7 +124,7 @@ async function tcp({ ip, port, ms }: Orders['tcp']): Promise<object> {
     return { answers: 0 }
   } finally {
     clearTimeout(end)
-    socket.destroy()
+    socket.resetAndDestroy()
   }
 }
 
@@ -211,7 +171,7 @@ function lag(): object {
 let kept: Socket | undefined
 
 async function hold({ ip, port, ms }: Orders['hold']): Promise<object> {
-  kept?.destroy()
+  kept?.resetAndDestroy()
   kept = connect({ host: ip, port }).on('error', () => {})
   kept.setNoDelay(true)
   return await held({ ms })
@@ -235,7 +195,14 @@ async function held({ ms }: Orders['held']): Promise<object> {
   })
 }
 
-async function raw({ ip, port, hex, tcp: stream, ms, pieces }: Orders['raw']): Promise<object> {
+async function raw({
+  ip,
+  port,
+  hex,
+  tcp: stream,
+  ms,
+  pieces,
+}: Orders['raw']): Promise<{ bytes: string }> {
   const bytes = Buffer.from(hex, 'hex')
   const got: Buffer[] = []
   const take = (piece: Buffer): void => void got.push(piece)
@@ -255,7 +222,7 @@ async function raw({ ip, port, hex, tcp: stream, ms, pieces }: Orders['raw']): P
       if (pieces !== undefined) await new Promise((resolve) => setTimeout(resolve, 10))
     }
     await wait()
-    socket.destroy()
+    socket.resetAndDestroy()
   } else {
     const socket = createSocket('udp4').on('message', take)
     socket.send(bytes, port, ip)
@@ -265,14 +232,20 @@ async function raw({ ip, port, hex, tcp: stream, ms, pieces }: Orders['raw']): P
   return { bytes: Buffer.concat(got).toString('hex') }
 }
 
+const echoes = new Set<number>()
+const echoing = new Set<Socket>()
+
 function echo(port: number): void {
+  if (echoes.has(port)) return
+  echoes.add(port)
   for (const kind of ['udp4', 'udp6'] as const) {
     const socket = createSocket({ type: kind, ipv6Only: kind === 'udp6' })
     socket.on('message', (bytes, from) => socket.send(bytes, from.port, from.address))
     socket.bind(port)
   }
   createServer((socket) => {
-    socket.on('error', () => {})
+    echoing.add(socket)
+    socket.on('error', () => {}).on('close', () => echoing.delete(socket))
     socket.pipe(socket)
   }).listen(port, '::')
 }
@@ -319,6 +292,7 @@ const handlers: Handlers = {
   hold,
   held,
   raw,
+  raws: async ({ all }) => ({ bytes: (await Promise.all(all.map(raw))).map(({ bytes }) => bytes) }),
   stop: () => {
     first?.stop()
     gate?.stop()
@@ -337,6 +311,12 @@ const handlers: Handlers = {
     return {}
   },
   asks: () => ({ ...server?.asked }),
+  forget: () => {
+    server?.forget()
+    for (const socket of [...echoing, ...(kept ? [kept] : [])]) socket.resetAndDestroy()
+    kept = undefined
+    return {}
+  },
   gate: ({ options, policy }) => {
     gate = new DnsGate(options)
     gate.setPolicy(policy)
@@ -369,6 +349,8 @@ const handlers: Handlers = {
   resolve: resolveAndConnect,
 }
 
+// It may be killed, and the next one start in less time.
+flushCompileCache()
 for await (const line of createInterface({ input: process.stdin })) {
   const [name, order] = JSON.parse(line) as [keyof Orders, never]
   try {

@@ -4,17 +4,13 @@ import { canQueue, MAC } from './home.ts'
 
 describe('DNS gate: without JavaScript', function () {
   this.timeout(60_000)
-  let home: GateHome
-  before(function () {
+  const home = new GateHome()
+  before(async function () {
     if (!canQueue()) this.skip()
-  })
-  beforeEach(async () => {
-    home = new GateHome()
     await home.start()
   })
-  afterEach(async () => {
-    await home.stop()
-  })
+  beforeEach(() => home.reset())
+  after(() => home.stop())
 
   it('works while JavaScript is busy; when its process is stopped or killed, DNS goes on', async () => {
     await home.gate(policy({ allow: [['good.example']], allowList: true }))
@@ -45,6 +41,5 @@ describe('DNS gate: without JavaScript', function () {
     const after = performance.now()
     assert.deepEqual((await home.dig('good.example')).data, ['203.0.113.20'])
     assert.ok(performance.now() - after < 1000)
-    home.restartRouter()
   })
 })

@@ -26,17 +26,13 @@ function others(count: number): object[] {
 
 describe('DNS gate: much at once', function () {
   this.timeout(60_000)
-  let home: GateHome
-  before(function () {
+  const home = new GateHome()
+  before(async function () {
     if (!canQueue()) this.skip()
-  })
-  beforeEach(async () => {
-    home = new GateHome()
     await home.start()
   })
-  afterEach(async () => {
-    await home.stop()
-  })
+  beforeEach(() => home.reset())
+  after(() => home.stop())
 
   it('shuts what is blocked for everybody once, and stalls nothing', async () => {
     await home.gate(policy({}))

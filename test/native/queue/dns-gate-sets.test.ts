@@ -5,17 +5,13 @@ import { canQueue, MAC, OTHER_MAC } from './home.ts'
 
 describe('DNS gate: addresses in the sets', function () {
   this.timeout(60_000)
-  let home: GateHome
-  before(function () {
+  const home = new GateHome()
+  before(async function () {
     if (!canQueue()) this.skip()
-  })
-  beforeEach(async () => {
-    home = new GateHome()
     await home.start()
   })
-  afterEach(async () => {
-    await home.stop()
-  })
+  beforeEach(() => home.reset())
+  after(() => home.stop())
 
   it('opens what is allowed before the answer: aliases, IPv6, hints of HTTPS records', async () => {
     await home.zone([

@@ -11,17 +11,13 @@ const { mac: _, ...bare } = { ...free, ips: ['0.0.0.0', '::', ...DEVICE_IPS] }
 
 describe('DNS gate: who is believed', function () {
   this.timeout(60_000)
-  let home: GateHome
-  before(function () {
+  const home = new GateHome()
+  before(async function () {
     if (!canQueue()) this.skip()
-  })
-  beforeEach(async () => {
-    home = new GateHome()
     await home.start()
   })
-  afterEach(async () => {
-    await home.stop()
-  })
+  beforeEach(() => home.reset())
+  after(() => home.stop())
 
   const elements = async (): Promise<GateElement[]> =>
     (await home.router.tell<'elements', { elements: GateElement[] }>('elements', {})).elements

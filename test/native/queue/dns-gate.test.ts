@@ -5,17 +5,13 @@ import { Child, canQueue, MAC, SERVER_IPS } from './home.ts'
 
 describe('DNS gate: what is answered', function () {
   this.timeout(60_000)
-  let home: GateHome
-  before(function () {
+  const home = new GateHome()
+  before(async function () {
     if (!canQueue()) this.skip()
-  })
-  beforeEach(async () => {
-    home = new GateHome()
     await home.start()
   })
-  afterEach(async () => {
-    await home.stop()
-  })
+  beforeEach(() => home.reset())
+  after(() => home.stop())
 
   it('answers a blocked name at once, learns its addresses, and leaves others alone', async () => {
     await home.gate(policy({ block: [['ads.example', 'nothing.example']] }))

@@ -83,7 +83,17 @@ export class DnsServer {
   /** The next question is answered as if this had been asked. */
   lie: { name: string; data: string } | undefined
   /** Asked so often, by name. */
-  readonly asked: Record<string, number> = {}
+  asked: Record<string, number> = {}
+
+  readonly #open = new Set<Socket>()
+
+  /** Has nothing of the test before in mind, and says nothing more to who asked. */
+  forget(): void {
+    this.zone = []
+    this.lie = undefined
+    this.asked = {}
+    for (const socket of this.#open) socket.resetAndDestroy()
+  }
 
   listen(port: number): void {
     for (const kind of ['udp4', 'udp6'] as const) {
@@ -97,6 +107,8 @@ export class DnsServer {
   }
 
   #serve(socket: Socket): void {
+    this.#open.add(socket)
+    socket.on('close', () => this.#open.delete(socket))
     socket.setNoDelay(true)
     socket.on('error', () => {})
     let rest = Buffer.alloc(0)

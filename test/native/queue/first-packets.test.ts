@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import type { FirstPacketsCounters } from '../../../native/queue.ts'
 import { FirstPackets } from '../../../native/queue.ts'
 import { until } from '../../lab/process.ts'
-import type { Asked } from './child.ts'
+import type { Asked } from './asked.ts'
 import { ACCEPT, canQueue, DEVICE, DEVICE_IPS, MAC, QueueHome, SERVER_IPS } from './home.ts'
 
 interface Answers {
@@ -19,20 +19,15 @@ const device = (accept: boolean) => ({ id: DEVICE, mac: MAC, ips: DEVICE_IPS, ac
 
 describe('first packets', function () {
   this.timeout(30_000)
-  let home: QueueHome
-  before(function () {
+  const home = new QueueHome()
+  before(async function () {
     if (!canQueue()) this.skip()
-  })
-
-  beforeEach(async () => {
-    home = new QueueHome()
     await home.start()
     await home.queueFirst(QUEUE)
     await home.server.tell('echo', { port: 7 })
   })
-  afterEach(async () => {
-    await home.stop()
-  })
+  beforeEach(() => home.reset(''))
+  after(() => home.stop())
 
   async function serve(accept: boolean, options: object = {}): Promise<void> {
     await home.router.tell('first', {
@@ -195,7 +190,6 @@ describe('first packets', function () {
     const began = performance.now()
     assert.equal((await udp()).answers, 1)
     assert.ok(performance.now() - began < 1000)
-    home.restartRouter()
   })
 })
 

@@ -60,24 +60,25 @@ interface Dug {
 export class GateHome extends QueueHome {
   override async start(): Promise<void> {
     await super.start()
-    await this.gw('nft', TABLE)
-    for (const program of ['iptables-nft', 'ip6tables-nft']) {
-      const rule = (chain: string, way: string, end: string, port: string): Promise<string[]> =>
-        Promise.all(
-          ['udp', 'tcp'].map((protocol) =>
-            this.gw(
-              ...[program, '-w', '-t', 'mangle', '-A', chain, way, end, '-p', protocol, port, '53'],
-              ...['-j', 'NFQUEUE', '--queue-num', `${QUEUE}`, '--queue-bypass'],
-            ),
-          ),
+    const rules = [
+      'PREROUTING -i lan0 DPORT',
+      'FORWARD -o lan0 SPORT',
+      'OUTPUT -o lan0 SPORT',
+    ].flatMap((rule) =>
+      ['udp', 'tcp'].map((protocol) => {
+        const match = rule.replace(
+          /([DS])PORT/,
+          (_, way) => `-p ${protocol} --${way.toLowerCase()}port 53`,
         )
-      await rule('PREROUTING', '-i', 'lan0', '--dport')
-      await rule('FORWARD', '-o', 'lan0', '--sport')
-      await rule('OUTPUT', '-o', 'lan0', '--sport')
-    }
-    await this.spaces.ip('wan', ['route add local 203.0.113.0/24 dev lo'])
-    await this.spaces.ip('gw', ['route add 203.0.113.0/24 via 198.51.100.2'])
+        return `-A ${match} -j NFQUEUE --queue-num ${QUEUE} --queue-bypass`
+      }),
+    )
+    await this.mangle(rules)
     await this.server.tell('echo', { port: 7 })
+  }
+
+  override async reset(): Promise<void> {
+    await super.reset(`table inet gate\ndelete table inet gate\n${TABLE}`)
     await this.zone([
       { name: 'ads.example', type: 'A', data: '203.0.113.9' },
       { name: 'ads.example', type: 'AAAA', data: '2001:db8:9::9' },
