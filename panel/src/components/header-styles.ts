@@ -203,6 +203,8 @@ export const headerStyles = css`
       inset: 58px 10px auto;
       width: auto;
       max-width: none;
+      max-height: calc(100vh - 150px);
+      overflow-y: auto;
     }
   }
   @media (max-width: 340px) {
