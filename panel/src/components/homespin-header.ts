@@ -169,7 +169,7 @@ export class HomespinHeader extends LitElement {
     const label =
       lost.length + ill.length > 0 ? i18n.t(short) : i18n.count('down_short', down.length)
     return html`
-      <details @keydown=${this.#escape} @focusout=${this.#leave}>
+      <details @focusout=${this.#leave}>
         <summary class="pill warn" aria-label=${label}>
           ${warnIcon} <span class="long">${label}</span>
         </summary>
@@ -194,16 +194,18 @@ export class HomespinHeader extends LitElement {
   override connectedCallback(): void {
     super.connectedCallback()
     document.addEventListener('pointerdown', this.#pressed)
+    document.addEventListener('keydown', this.#typed)
   }
 
   override disconnectedCallback(): void {
     super.disconnectedCallback()
     document.removeEventListener('pointerdown', this.#pressed)
+    document.removeEventListener('keydown', this.#typed)
   }
 
-  #escape(event: KeyboardEvent): void {
-    if (event.key !== 'Escape') return
-    const details = event.currentTarget as HTMLDetailsElement
+  readonly #typed = ({ key }: KeyboardEvent): void => {
+    const details = this.renderRoot.querySelector('details')
+    if (key !== 'Escape' || !details?.open) return
     details.open = false
     details.querySelector('summary')?.focus()
   }
