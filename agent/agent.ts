@@ -156,7 +156,11 @@ export class Agent {
         this.#out.device(withPolicy(device, policy), withPolicy(live, policy))
       },
       forget: (id) => this.#forget(id),
-      event: (event) => this.#out.event(event),
+      event: ({ device, ...event }) => {
+        // Without its policy it would read as a device that nothing can be enforced for.
+        const policy = device && this.#control.policyOf(device.id)
+        this.#out.event(device ? { ...event, device: withPolicy(device, policy) } : event)
+      },
     })
     this.#homeAssistant = new HomeAssistant({
       config,

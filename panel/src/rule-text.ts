@@ -1,5 +1,5 @@
 // Rules in the reader's language. What comes from outside is cleaned here, and bound as text by the templates.
-import type { DevicePolicy, Match, Rule, RuleView, Subject } from '../../protocol/policy.ts'
+import type { DevicePolicy, Level, Match, Rule, RuleView, Subject } from '../../protocol/policy.ts'
 import { shownName, shownRemote } from './display-name.ts'
 import type { I18n } from './i18n.ts'
 import { leftOf } from './spans.ts'
@@ -111,7 +111,8 @@ export type Closure =
   /** The same by orders about a group, new devices or everyone alone; how many there are. */
   | { kind: 'wider'; blocks: number; limits: number }
   | { kind: 'blocked'; until_ms?: number }
-  | { kind: 'level'; level: NonNullable<DevicePolicy['level']>; until_ms?: number }
+  /** `both`: what the level leaves open is closed by another that holds at once. */
+  | { kind: 'level'; level: Level; both?: true; until_ms?: number }
 
 /** What of a device is closed: a block of everything, its level, or less. `rules`: those for it, see `rulesFor`. */
 export function closureOf(policy: DevicePolicy, rules: readonly RuleView[]): Closure {
@@ -119,7 +120,7 @@ export function closureOf(policy: DevicePolicy, rules: readonly RuleView[]): Clo
   const whole = holding.find(
     ({ action, match = {} }) => action === 'block' && Object.keys(match).length === 0,
   )
-  const { level, level_until_ms: until_ms } = policy
+  const { level, also_level, level_until_ms: until_ms } = policy
   if (whole !== undefined && level !== 'full') {
     return {
       kind: 'blocked',
@@ -127,7 +128,12 @@ export function closureOf(policy: DevicePolicy, rules: readonly RuleView[]): Clo
     }
   }
   if (level !== undefined) {
-    return { kind: 'level', level, ...(until_ms === undefined ? {} : { until_ms }) }
+    return {
+      kind: 'level',
+      level,
+      ...(also_level === undefined ? {} : { both: true }),
+      ...(until_ms === undefined ? {} : { until_ms }),
+    }
   }
   const blocks = holding.filter(({ action }) => action === 'block')
   const limits = policy.restrictions.length
@@ -141,7 +147,8 @@ export function closureOf(policy: DevicePolicy, rules: readonly RuleView[]): Clo
 
 /** What of a device is closed, in words. */
 export function closureText(closure: Closure, i18n: I18n): string {
-  if (closure.kind === 'level') return i18n.t(`level_${closure.level}`)
+  if (closure.kind === 'level')
+    return i18n.t(closure.both ? 'level_both' : `level_${closure.level}`)
   if (closure.kind !== 'wider') return i18n.t(`closure_${closure.kind}`)
   const { blocks, limits } = closure
   return [

@@ -14,6 +14,8 @@ import { TodayWatch } from './today.ts'
 const HIDDEN_MS = 30_000
 // Rates come every second: older ones are not drawn as if they were of now.
 const STALE_MS = 5000
+// What the feed told each second was drawn with the clock: it need not be drawn again for the clock alone.
+const DRAWN_MS = 700
 
 /** What the page knows at one moment. */
 export interface Known {
@@ -54,6 +56,7 @@ export class Session {
   /** What is known; `nowMs` and `isFresh` are told with the next frame. */
   #known: Known = NOTHING_KNOWN
   #frame = 0
+  #drawnAt = Number.NEGATIVE_INFINITY
   #clock: ReturnType<typeof setInterval> | undefined
   #hiding: ReturnType<typeof setTimeout> | undefined
   #offsetMs: number | undefined
@@ -143,7 +146,8 @@ export class Session {
     if (this.#frame !== 0) return
     this.#frame = requestAnimationFrame(() => {
       this.#frame = 0
-      const isFresh = performance.now() - this.#ratesAt < STALE_MS
+      this.#drawnAt = performance.now()
+      const isFresh = this.#drawnAt - this.#ratesAt < STALE_MS
       this.#known = { ...this.#known, nowMs: this.#now(), isFresh }
       this.#onChange(this.#known)
     })
@@ -153,7 +157,7 @@ export class Session {
     if (document.hidden) return
     const { feed, state } = this.#known
     if (feed === 'away') this.#set({ state: loseSight(state) })
-    this.#flush()
+    if (performance.now() - this.#drawnAt > DRAWN_MS) this.#flush()
   }
 
   #now(): number {

@@ -68,8 +68,12 @@ export function receive(state: PanelState, event: FeedEvent): PanelState {
       }
     case 'device':
       return withDevice(state, event.data)
-    case 'event':
-      return event.data.device === undefined ? state : withDevice(state, event.data.device)
+    case 'event': {
+      // Of a device that is known, `device` came just before, with counters that are newer.
+      const { device } = event.data
+      const isNews = device !== undefined && !state.devices.has(device.id)
+      return isNews ? withDevice(state, device) : state
+    }
     case 'rates':
       return receiveRates(state, event.data)
     case 'flows':

@@ -217,7 +217,7 @@ describe('ha: the card in the real frontend', function () {
     const card = await open(core.admin, '/card-all/0', { language: 'nl' })
     const { page } = card
     const first = page.locator('homespin-card .row').first()
-    await first.getByText('Afwijking').waitFor()
+    await first.getByText('Incident', { exact: true }).waitFor()
     await first.locator('.who').click()
     await page.getByText('Hallway camera begon 412 verbindingen').waitFor()
     await page.getByText('grens 120, gewoonlijk 9').waitFor()

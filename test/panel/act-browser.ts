@@ -26,7 +26,9 @@ try {
     if (message.type() === 'error') faults.push(message.text())
   })
   await page.goto(url)
-  await page.locator('homespin-devices li button', { hasText: address }).click()
+  const row = page.locator('homespin-devices li button', { hasText: address })
+  await row.click()
+  await row.and(page.locator('[aria-pressed=true]')).waitFor()
   const control = page.locator('homespin-device-control')
   const pill = control.locator('[data-closure]')
   await pill.waitFor()
@@ -48,6 +50,10 @@ try {
   const closure = await pill.getAttribute('data-closure')
   const report: ActReport = { closure, took_ms, faults }
   console.log(JSON.stringify(report))
+} catch (error) {
+  const body = browser.contexts()[0]?.pages()[0]?.locator('body')
+  const shown = await body?.ariaSnapshot({ timeout: 1000 }).catch(String)
+  throw new Error(`the page shows: ${shown}`, { cause: error })
 } finally {
   await browser.close()
 }

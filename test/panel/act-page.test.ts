@@ -12,7 +12,7 @@ describe('panel: acting on the page in Chromium', function () {
   it('quarantines with level, duration and reason; busy until the feed tells it', async () => {
     const page = await lab.open()
     await lab.choose('NAS')
-    assert.equal(await lab.closure(), 'partly')
+    assert.equal(await lab.closure(), 'wider')
     lab.server.policy.behaviour.delayMs = 700
     await lab.button('Quarantine').click()
     const form = page.locator('homespin-level')
@@ -24,7 +24,7 @@ describe('panel: acting on the page in Chromium', function () {
     await page.waitForTimeout(300)
     // Clicked, and not there: the page goes on showing what the kernel has.
     assert.equal(await go.getAttribute('aria-busy'), 'true')
-    assert.equal(await lab.closure(), 'partly')
+    assert.equal(await lab.closure(), 'wider')
     await lab.control.locator('[data-closure=local_only]').waitFor()
     await page.locator('homespin-level button[aria-busy=false]').waitFor()
     const { verb, args } = lab.last() as Came
@@ -39,7 +39,7 @@ describe('panel: acting on the page in Chromium', function () {
 
     lab.server.policy.behaviour.delayMs = 0
     await lab.button('Release').click()
-    await lab.control.locator('[data-closure=partly]').waitFor()
+    await lab.control.locator('[data-closure=wider]').waitFor()
     await lab.unharmed()
   })
 
@@ -51,7 +51,7 @@ describe('panel: acting on the page in Chromium', function () {
     await lab.button('30 minutes').click()
     await lab.control.getByText('The kernel has no sets <i>left</i>.').first().waitFor()
     await lab.control.locator('.status').getByText('Not in force').waitFor()
-    assert.equal(await lab.closure(), 'partly')
+    assert.equal(await lab.closure(), 'wider')
     assert.deepEqual(lab.last(), { verb: 'pause', args: { device: '020de0000005', for: 1800 } })
     await lab.unharmed()
   })
@@ -79,7 +79,7 @@ describe('panel: acting on the page in Chromium', function () {
     await lab.button('Block', form.locator('.acts')).click()
     await form.getByRole('alert').getByText(lab.server.policy.behaviour.refuse).waitFor()
     assert.equal(lab.last()?.args.endpoint, '192.0.2.1')
-    assert.equal(await lab.closure(), 'partly')
+    assert.equal(await lab.closure(), 'wider')
     await lab.button('Dismiss', form).click()
     await form.getByRole('alert').waitFor({ state: 'detached' })
 
@@ -109,7 +109,7 @@ describe('panel: acting on the page in Chromium', function () {
     await lab.control.getByText('Ordered for New devices.').waitFor()
     assert.equal(await lab.button('Release').count(), 0)
     await lab.button('Accept').click()
-    await lab.control.locator('[data-closure=partly]').waitFor()
+    await lab.control.locator('[data-closure=wider]').waitFor()
     await lab.button('Rename').click()
     await page.getByLabel('Name', { exact: true }).fill('<u>office</u>')
     await lab.button('Save name').click()

@@ -100,6 +100,9 @@ describe('panel: rules in words', () => {
       level: 'full',
       until_ms: 9,
     })
+    const beside = closureOf(policyOf({ level: 'local_only', also_level: 'internet_only' }), [])
+    assert.deepEqual(beside, { kind: 'level', level: 'local_only', both: true })
+    assert.equal(closureText(beside, en), 'No internet, no home network')
     assert.deepEqual(closureOf(policyOf({ restrictions: ['ask'] }), []), { kind: 'partly' })
     const one = ruleOf('b', { match: { endpoint: '203.0.113.9' } })
     assert.deepEqual(closureOf(policy, [one]), { kind: 'partly' })

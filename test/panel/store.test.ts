@@ -11,7 +11,7 @@ import {
   MAX_FLOWS,
   receive,
 } from '../../panel/src/store.ts'
-import type { Flow, Info } from '../../protocol/messages.ts'
+import type { Device, Flow, Info } from '../../protocol/messages.ts'
 import { deviceOf, flowOf } from './examples.ts'
 
 const play = (events: FeedEvent[], from: PanelState = EMPTY): PanelState =>
@@ -48,6 +48,19 @@ describe('panel: state', () => {
     // The seconds that were already counted as unknown are not counted again.
     assert.equal(play([rates(4000)], away).frames.length, 4)
     assert.equal(play([rates(1000), rates(9_000_000)]).frames.length, KEPT_FRAMES)
+  })
+
+  it('takes a device of an event only where it is not known: its message came before, and is newer', () => {
+    const policy = { accepted: true, rules: [], restrictions: [], in_force: true }
+    const told = deviceOf('a', { received_bytes: 90, policy })
+    const event = (device: Device): FeedEvent => ({
+      name: 'event',
+      data: { type: 'event', kind: 'device_changed', seq: 1, time_ms: 1, device, sentence: '' },
+    })
+    const older = deviceOf('a', { received_bytes: 5 })
+    const state = play([{ name: 'device', data: told }, event(older), event(deviceOf('b'))])
+    assert.equal(state.devices.get('a'), told)
+    assert.ok(state.devices.has('b'))
   })
 
   it('tells the rate of a flow from what it grew', () => {

@@ -102,7 +102,7 @@ export function deviceRow(scene: CardScene, view: DeviceView, isOpen: boolean, t
           <span class="clip" title=${name.title}><bdi>${name.text}</bdi></span>
         </span>
         <span class="figures">
-          ${hasOpenIncident(scene, view) ? html`<span class="pill bad">${i18n.t('card_anomaly')}</span>` : nothing}
+          ${hasOpenIncident(scene, view) ? html`<span class="pill bad">${i18n.t('badge_incident')}</span>` : nothing}
           ${closurePill(scene, view)}
           ${
             view.isAvailable

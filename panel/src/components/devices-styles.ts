@@ -49,6 +49,13 @@ export const devicesStyles = css`
     grid-column: 1 / 3;
     flex-wrap: wrap;
   }
+  /* Badges that have no room beside the name begin below it, not below its dot. */
+  .name {
+    padding-inline-start: 17px;
+  }
+  .title {
+    margin-inline-start: -17px;
+  }
   .name,
   .title {
     display: flex;

@@ -179,6 +179,16 @@ export const headerStyles = css`
     .about {
       grid-column: 1 / -1;
     }
+    /* A name that has no room for three letters is not shown: it goes to a second line, out of sight. */
+    .brand {
+      flex-wrap: wrap;
+      max-height: 28px;
+      overflow: hidden;
+    }
+    h1 {
+      flex: 1 1 2em;
+      line-height: 28px;
+    }
     .states {
       gap: 6px;
     }
@@ -203,6 +213,8 @@ export const headerStyles = css`
       inset: 58px 10px auto;
       width: auto;
       max-width: none;
+      max-height: calc(100vh - 150px);
+      overflow-y: auto;
     }
   }
   @media (max-width: 340px) {

@@ -120,8 +120,11 @@ export class HomespinConnections extends LitElement {
           display: none;
         }
         .figure {
-          width: 78px;
+          width: 88px;
           padding-inline: 4px;
+        }
+        th {
+          font-size: 11.5px;
         }
         td {
           vertical-align: top;

@@ -56,6 +56,9 @@ export class HomespinDeviceControl extends LitElement {
         border-radius: 14px;
         padding: 0 12px;
       }
+      .status:focus {
+        outline: none;
+      }
       .status .acts {
         margin-inline-start: auto;
       }
@@ -100,9 +103,23 @@ export class HomespinDeviceControl extends LitElement {
     `,
   ]
 
+  #wasActing = false
+
   override willUpdate(changed: PropertyValues<this>): void {
     const before = changed.get('device')
     if (before !== undefined && before.id !== this.device.id) this.panel = undefined
+    this.#wasActing = this.#focused()?.closest('.status .acts') != null
+  }
+
+  /** A button that has done its work goes; whoever pressed it is led to what holds now. */
+  override updated(): void {
+    if (!this.#wasActing || this.#focused() !== null) return
+    this.renderRoot.querySelector<HTMLElement>('.status')?.focus()
+  }
+
+  /** The element in here that has the focus. */
+  #focused(): Element | null {
+    return this.shadowRoot?.activeElement ?? null
   }
 
   override render() {
@@ -176,7 +193,7 @@ export class HomespinDeviceControl extends LitElement {
     const quarantines = rules.filter(({ action }) => action === 'quarantine')
     const elsewhere = quarantines.filter(({ subject }) => !('device_id' in subject))
     return html`
-      <div class="status">
+      <div class="status" tabindex="-1">
         <span
           class="pill ${look}"
           data-closure=${closure.kind === 'level' ? closure.level : closure.kind}

@@ -1,10 +1,8 @@
 import type { TemplateResult } from 'lit'
 import { html, LitElement, nothing } from 'lit'
 import type { Info, Loss } from '../../../protocol/messages.ts'
-
 import { agentText } from '../agent-words.ts'
 import { shownName, shownSentence } from '../display-name.ts'
-
 import { tell } from '../events.ts'
 import type { FeedState } from '../feed.ts'
 import type { I18n, Language } from '../i18n.ts'
@@ -166,11 +164,12 @@ export class HomespinHeader extends LitElement {
       return capability === undefined || capability.ok ? [] : [shownSentence(capability.reason)]
     })
     if (lost.length + down.length + ill.length === 0) return nothing
-    const short = lost.length === 0 && ill.length > 0 ? 'ill_short' : 'loss_short'
+    // What is wrong now stands before what was lost once.
+    const short = ill.length > 0 ? 'ill_short' : 'loss_short'
     const label =
       lost.length + ill.length > 0 ? i18n.t(short) : i18n.count('down_short', down.length)
     return html`
-      <details @keydown=${this.#escape} @focusout=${this.#leave}>
+      <details @focusout=${this.#leave}>
         <summary class="pill warn" aria-label=${label}>
           ${warnIcon} <span class="long">${label}</span>
         </summary>
@@ -192,13 +191,35 @@ export class HomespinHeader extends LitElement {
     `
   }
 
-  #escape(event: KeyboardEvent): void {
-    if (event.key === 'Escape') (event.currentTarget as HTMLDetailsElement).open = false
+  override connectedCallback(): void {
+    super.connectedCallback()
+    document.addEventListener('pointerdown', this.#pressed)
+    document.addEventListener('keydown', this.#typed)
   }
 
+  override disconnectedCallback(): void {
+    super.disconnectedCallback()
+    document.removeEventListener('pointerdown', this.#pressed)
+    document.removeEventListener('keydown', this.#typed)
+  }
+
+  readonly #typed = ({ key }: KeyboardEvent): void => {
+    const details = this.renderRoot.querySelector('details')
+    if (key !== 'Escape' || !details?.open) return
+    details.open = false
+    details.querySelector('summary')?.focus()
+  }
+
+  // A press inside it, to mark a sentence, takes the focus to nothing at all.
   #leave(event: FocusEvent): void {
     const details = event.currentTarget as HTMLDetailsElement
-    if (!details.contains(event.relatedTarget as Node | null)) details.open = false
+    const to = event.relatedTarget as Node | null
+    if (to !== null && !details.contains(to)) details.open = false
+  }
+
+  readonly #pressed = (event: PointerEvent): void => {
+    const details = this.renderRoot.querySelector('details')
+    if (details !== null && !event.composedPath().includes(details)) details.open = false
   }
 
   #theme() {

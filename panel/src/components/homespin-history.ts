@@ -132,6 +132,13 @@ export class HomespinHistory extends LitElement {
     this.#askedFor = ''
   }
 
+  // The clock alone changes nothing that is drawn, and a chart is dear to draw.
+  override shouldUpdate(changed: PropertyValues<this>): boolean {
+    const isOfClock = changed.size === 1 && changed.has('nowMs')
+    if (isOfClock) void this.updateComplete.then(() => this.#ask())
+    return !isOfClock
+  }
+
   override updated(changed: PropertyValues<this>): void {
     if (
       changed.has('nowMs') ||

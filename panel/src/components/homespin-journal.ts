@@ -95,7 +95,9 @@ export class HomespinJournal extends LitElement {
     const before = changed.get('scene')
     if (!changed.has('scene') && before === undefined) return
     const known = before?.state.policy
-    const { policy } = this.scene.state
+    const { policy, info } = this.scene.state
+    // Another run of the agent may have another journal: what was read of the earlier one is not shown beside it.
+    if (before?.state.info && before.state.info.instance !== info?.instance) this.page = undefined
     // A going back to a time marks many entries: they are read anew.
     const wasUndone = policy.journal[0]?.verb === 'undo' && policy.journal[0] !== known?.journal[0]
     if (known === undefined || known.snapshots !== policy.snapshots || wasUndone) void this.#load()

@@ -1,5 +1,6 @@
 import { css, html, LitElement, nothing, svg } from 'lit'
 import type { Device } from '../../../protocol/messages.ts'
+import type { ChartOption } from '../charts/echarts.ts'
 import type { ChartItem, ChartPoint } from '../charts/homespin-chart.ts'
 import type { EdgeShape, MapLayout, NodeShape } from '../charts/map-layout.ts'
 import { layoutMap, ROW } from '../charts/map-layout.ts'
@@ -97,6 +98,8 @@ export class HomespinMap extends LitElement {
   #slots = NO_SLOTS
   #slotsFor = ''
   #rows = 0
+  #drawn = ''
+  #option: ChartOption | undefined
   #layout: MapLayout = { height: 0, nodes: [], edges: [] }
 
   constructor() {
@@ -174,16 +177,24 @@ export class HomespinMap extends LitElement {
     this.#rows = Math.max(this.#rows, model.left.length, model.right.length, 5)
     this.#layout = layoutMap(model, this.width, this.#rows)
     const labels = this.#labels()
-    const option =
-      this.width === 0 || this.view !== 'map'
-        ? undefined
-        : mapOption(this.#layout, {
-            palette: this.palette,
-            label: ({ node }) => labels.get(node.id) ?? '',
-            color: (id) => this.#color(model, id),
-            focus: this.#focus(),
-            isStill: this.isStill || !hasMoved,
-          })
+    const look = {
+      palette: this.palette,
+      label: ({ node }: NodeShape) => labels.get(node.id) ?? '',
+      color: (id: string) => this.#color(model, id),
+      focus: this.#focus(),
+      isStill: this.isStill || !hasMoved,
+    }
+    // Of a home where nothing moves the picture stays the same, and is not drawn again.
+    const drawn = JSON.stringify([
+      this.#layout,
+      [...labels],
+      [...this.tints],
+      this.palette,
+      look.focus,
+    ])
+    if (drawn !== this.#drawn) this.#option = mapOption(this.#layout, look)
+    this.#drawn = drawn
+    const option = this.width === 0 || this.view !== 'map' ? undefined : this.#option
     const label = i18n.t('map_label', {
       devices: i18n.number(model.left.length),
       remotes: i18n.number(model.right.length),
