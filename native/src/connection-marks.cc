@@ -119,15 +119,30 @@ int receive(int fd, uint32_t sequence, Use&& use) {
 
 }  // namespace
 
-int ConntrackMarks::find(int fd, uint8_t family, const MarkOrder& order,
-                         const std::unordered_set<Ip, IpHash>& keep) {
+ConntrackMarks::~ConntrackMarks() { close(); }
+
+int ConntrackMarks::open() {
+  if (fd_ >= 0) return 0;
+  fd_ = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER);
+  sockaddr_nl kernel{};
+  kernel.nl_family = AF_NETLINK;
+  const bool opened = fd_ >= 0 && connect(fd_, reinterpret_cast<sockaddr*>(&kernel), sizeof kernel) == 0;
+  return opened ? 0 : errno;
+}
+
+void ConntrackMarks::close() {
+  if (fd_ >= 0) ::close(fd_);
+  fd_ = -1;
+}
+
+int ConntrackMarks::find(uint8_t family, const MarkOrder& order, const std::unordered_set<Ip, IpHash>& keep) {
   std::vector<uint8_t> question;
   const size_t start = begin(question, IPCTNL_MSG_CT_GET, NLM_F_DUMP, ++sequence_, family);
   put_number(question, CTA_MARK, order.mark);
   put_number(question, CTA_MARK_MASK, order.mark);
   end(question, start);
-  if (send(fd, question.data(), question.size(), 0) < 0) return errno;
-  return receive(fd, sequence_, [&](const nlmsghdr& head, const uint8_t* at) {
+  if (send(fd_, question.data(), question.size(), 0) < 0) return errno;
+  return receive(fd_, sequence_, [&](const nlmsghdr& head, const uint8_t* at) {
     constexpr size_t kHead = sizeof(nlmsghdr) + sizeof(nfgenmsg);
     if (head.nlmsg_len < kHead || head.nlmsg_type != (NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_NEW)) return;
     uint32_t mark = 0;
@@ -144,7 +159,7 @@ int ConntrackMarks::find(int fd, uint8_t family, const MarkOrder& order,
   });
 }
 
-int ConntrackMarks::change(int fd) {
+int ConntrackMarks::change() {
   for (size_t at = 0; at < changes_.size(); at += kAtOnce) {
     std::vector<uint8_t> out;
     const size_t stop = std::min(at + kAtOnce, changes_.size());
@@ -156,8 +171,8 @@ int ConntrackMarks::change(int fd) {
       put_number(out, CTA_MARK_MASK, mark_);
       end(out, start);
     }
-    if (send(fd, out.data(), out.size(), 0) < 0) return errno;
-    const int error = receive(fd, sequence_, [](const nlmsghdr&, const uint8_t*) {});
+    if (send(fd_, out.data(), out.size(), 0) < 0) return errno;
+    const int error = receive(fd_, sequence_, [](const nlmsghdr&, const uint8_t*) {});
     if (error != 0) return error;
   }
   return 0;
@@ -170,16 +185,13 @@ MarksTaken ConntrackMarks::take(const MarkOrder& order) {
   const std::unordered_set<Ip, IpHash> keep(order.keep.begin(), order.keep.end(), 16, IpHash{secret});
   changes_.clear();
   mark_ = order.mark;
-  const int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER);
-  sockaddr_nl kernel{};
-  kernel.nl_family = AF_NETLINK;
-  int error = 0;
-  if (fd < 0 || connect(fd, reinterpret_cast<sockaddr*>(&kernel), sizeof kernel) != 0) error = errno;
+  int error = open();
   for (const uint8_t family : {AF_INET, AF_INET6}) {
-    if (error == 0) error = find(fd, family, order, keep);
+    if (error == 0) error = find(family, order, keep);
   }
-  if (error == 0) error = change(fd);
-  if (fd >= 0) close(fd);
+  if (error == 0) error = change();
+  // What is left of an answer would be taken for the next one.
+  if (error != 0) close();
   taken.count = static_cast<uint32_t>(changes_.size());
   changes_.clear();
   if (error != 0) taken.error = std::string("marks of connections can't be changed: ") + std::strerror(error);

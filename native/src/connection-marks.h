@@ -30,18 +30,28 @@ class ConnectionMarks {
 
 class ConntrackMarks final : public ConnectionMarks {
  public:
+  ConntrackMarks() = default;
+  ~ConntrackMarks() override;
+  ConntrackMarks(const ConntrackMarks&) = delete;
+  ConntrackMarks& operator=(const ConntrackMarks&) = delete;
+
   MarksTaken take(const MarkOrder& order) override;
 
  private:
+  /** 0 or the errno. Again: does nothing. */
+  int open();
+  void close();
   /** Of one IP version; 0 or the errno. The messages that change what was found come to `changes_`. */
-  int find(int fd, uint8_t family, const MarkOrder& order, const std::unordered_set<Ip, IpHash>& keep);
-  int change(int fd);
+  int find(uint8_t family, const MarkOrder& order, const std::unordered_set<Ip, IpHash>& keep);
+  int change();
 
   struct Change {
     uint8_t family;
     /** Attributes that name the connection, as they came. */
     std::vector<uint8_t> name;
   };
+  /** Kept: the kernel lets nobody change nftables while it closes such a socket, see nft-sockets.h. */
+  int fd_ = -1;
   std::vector<Change> changes_;
   uint32_t sequence_ = 1;
   uint32_t mark_ = 0;

@@ -168,11 +168,10 @@ Napi::Value NftObject::elements(const Napi::CallbackInfo& info) {
   }
   return Task::start(
       info.Env(),
-      [state] {
-        // Of its own: a long dump does not keep a transaction waiting.
-        NftSocket socket;
-        state->error = read_elements(socket, state->places[0], state->kind, state->key_bytes,
-                                     state->elements);
+      [state, sockets = sockets_] {
+        state->error = sockets->with([&](NftSocket& socket) {
+          return read_elements(socket, state->places[0], state->kind, state->key_bytes, state->elements);
+        });
       },
       [state](Napi::Env env) {
         Napi::Object to = outcome_object(env, state->error, -1, {});
@@ -194,9 +193,9 @@ Napi::Value NftObject::shapes(const Napi::CallbackInfo& info) {
   state->tables = read_places(info[0].As<Napi::Array>());
   return Task::start(
       info.Env(),
-      [state] {
-        NftSocket socket;
-        state->error = read_shapes(socket, state->tables, state->shapes);
+      [state, sockets = sockets_] {
+        state->error =
+            sockets->with([&](NftSocket& socket) { return read_shapes(socket, state->tables, state->shapes); });
       },
       [state](Napi::Env env) {
         Napi::Object to = outcome_object(env, state->error, -1, {});
@@ -211,10 +210,7 @@ Napi::Value NftObject::generation(const Napi::CallbackInfo& info) {
   auto generation = std::make_shared<uint32_t>(0);
   return Task::start(
       info.Env(),
-      [generation] {
-        NftSocket socket;
-        *generation = nft_generation(socket);
-      },
+      [generation, sockets = sockets_] { *generation = sockets->with(nft_generation); },
       [generation](Napi::Env env) -> Napi::Value { return Napi::Number::New(env, *generation); });
 }
 

@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "nft-changes.h"
+#include "nft-sockets.h"
 
 namespace homespin {
 
@@ -24,6 +25,8 @@ class NftObject : public Napi::ObjectWrap<NftObject> {
 
   /** Shared with what runs in the pool. One transaction at a time: ../nft.ts sees to that. */
   std::shared_ptr<NftTransactions> transactions_;
+  /** Of their own: a long dump does not keep a transaction waiting. */
+  std::shared_ptr<NftSockets> sockets_ = std::make_shared<NftSockets>();
 };
 
 }  // namespace homespin

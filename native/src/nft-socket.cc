@@ -157,6 +157,7 @@ int NftSocket::ask(NftMessages& question, const Each& each) {
   while (receive(MSG_DONTWAIT) > 0) {
   }
   if (!send(question)) return errno;
+  idle_ = false;
   const uint32_t sequence = load<uint32_t>(question.bytes().data() + offsetof(nlmsghdr, nlmsg_seq));
   bool interrupted = false;
   int end = -1;
@@ -175,6 +176,7 @@ int NftSocket::ask(NftMessages& question, const Each& each) {
            {body.data + sizeof(nfgenmsg), body.size - sizeof(nfgenmsg)});
     });
   }
+  idle_ = true;
   return end == 0 && interrupted ? EINTR : end;
 }
 

@@ -40,6 +40,8 @@ class NftSocket {
   using Each = std::function<void(uint16_t type, uint8_t family, Span attributes)>;
   /** One question. 0, or the errno; EINTR: the ruleset changed meanwhile, so what came is to be thrown away. */
   int ask(NftMessages& question, const Each& each);
+  /** Nothing of an answer is still to come. */
+  bool idle() const { return idle_; }
 
  private:
   ssize_t receive(int flags);
@@ -48,6 +50,7 @@ class NftSocket {
   int fd_ = -1;
   uint32_t port_ = 0;
   size_t send_room_ = 0;
+  bool idle_ = true;
   std::unique_ptr<uint8_t[]> buffer_;
 };
 

@@ -5,6 +5,8 @@
 #include <pthread.h>
 #include <signal.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -34,6 +36,32 @@ class SocketVerdicts final : public Verdicts {
  private:
   QueueSocket& socket_;
 };
+
+/** Of sched_setattr(2), as far as it was first; C libraries declare it only lately. */
+struct Schedule {
+  uint32_t size;
+  uint32_t policy;
+  uint64_t flags;
+  int32_t nice;
+  uint32_t priority;
+  /** Since Linux 6.12 the length of a thread's turn: who takes short ones waits less for the next. */
+  uint64_t turn_ns;
+  uint64_t deadline_ns;
+  uint64_t period_ns;
+};
+constexpr int kNice = -5;
+constexpr uint64_t kTurnNs = 200'000;
+
+/**
+ * Somebody waits for every packet that this thread has, and it needs little time for each: on a busy machine it comes before others.
+ * Without the right to it (CAP_SYS_NICE) its turns are only made short; older kernels do neither.
+ */
+void hurry() {
+  Schedule schedule{sizeof(Schedule), 0, 0, kNice, 0, kTurnNs, 0, 0};
+  if (syscall(SYS_sched_setattr, 0, &schedule, 0) == 0) return;
+  schedule.nice = getpriority(PRIO_PROCESS, 0);
+  syscall(SYS_sched_setattr, 0, &schedule, 0);
+}
 
 }  // namespace
 
@@ -95,6 +123,7 @@ QueueThread::Counters QueueThread::counters() const {
 }
 
 void QueueThread::run() {
+  hurry();
   SocketVerdicts verdicts(socket_);
   int64_t next = INT64_MAX;
   while (!stop_) {

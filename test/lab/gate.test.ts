@@ -51,8 +51,12 @@ describe('lab: names on a router', function () {
       ipv6: true,
       server: RESOLVER6,
     })
-    console.log(`      ${one.connected + other.connected} of ${2 * half} connected`)
-    assert.deepEqual([one.connected, other.connected], [half, half])
+    const connected = one.connected + other.connected
+    console.log(
+      `      ${connected} of ${2 * half} connected, ${one.resolved + other.resolved} resolved`,
+    )
+    assert.deepEqual([one.resolved, other.resolved], [half, half], 'answers')
+    assert.deepEqual([one.connected, other.connected], [half, half], 'connections')
     assert.equal((await everybody).connected, half)
     assert.equal(await home.reaches(LISTED, OUTSIDE), 0)
   })

@@ -44,7 +44,12 @@ class Held {
   async hold(desired: Desired): Promise<void> {
     const next = elementsOf(desired, this.place)
     if (!serves(this.#needs, needsOf(next))) {
-      await this.home.apply(regrowthText(this.place, this.#needs, EVERY_NEED))
+      await this.home.apply(
+        regrowthText(
+          { place: this.place, needs: this.#needs },
+          { place: this.place, needs: EVERY_NEED },
+        ),
+      )
       this.#needs = EVERY_NEED
     }
     const lines: string[] = []

@@ -159,21 +159,25 @@ export class BootFile {
     return found
   }
 
-  /**
-   * Chains and sets once: elements are what the kernel took already, and even a check registers and takes back its chains,
-   * with which the kernel drops every packet that waits in a queue of this network namespace.
-   */
+  /** Chains and sets once: elements are what the kernel took already. */
   async #checkOnce(file: string, frame: string): Promise<void> {
     if (frame === this.#checked) return
     await this.#check(file)
     this.#checked = frame
   }
 
-  /** A file that the kernel does not take would hold nothing at all. */
+  /**
+   * A file that the kernel does not take would hold nothing at all. Even a check registers chains and takes them back, with
+   * which the kernel drops all packets that wait in queues of the network namespace: it is done in another one where that may be made.
+   */
   async #check(file: string): Promise<void> {
     const { program = 'nft' } = this.#parts
     const options = { input: '', timeoutMs: CHECK_TIMEOUT_MS }
-    const { code, stderr } = await runProgram(program, ['-c', '-f', file], options)
+    const words = [program, '-c', '-f', file]
+    const apart = await runProgram('unshare', ['-n', ...words], options).catch(() => undefined)
+    if (apart?.code === 0) return
+    // It may not be made, or has not what only this one has.
+    const { code, stderr } = await runProgram(program, words.slice(1), options)
     if (code !== 0) throw new Error(`nft does not take it (${stderr.trim().slice(0, 300)})`)
   }
 

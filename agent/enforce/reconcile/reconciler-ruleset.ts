@@ -4,6 +4,7 @@ import type { Level } from '../../../protocol/policy.ts'
 import type { Desired, DesiredDevice } from '../../policy/desired.ts'
 import type { QueueRule } from '../kernel/kernel.ts'
 import type { Place } from '../place/place.ts'
+import type { Grown } from '../tables/ruleset.ts'
 import type { Needs } from '../tables/ruleset-needs.ts'
 import type { Elements, SetSpec } from '../tables/sets.ts'
 
@@ -21,8 +22,8 @@ export interface Ruleset {
    * be held by elements alone from then on.
    */
   text: (place: Place, elements: Elements, bootMs: number, needs: Needs) => string
-  /** One transaction that makes chains that were there for some needs those of others; sets stay. */
-  regrowth: (place: Place, had: Needs, needs: Needs) => string
+  /** One transaction that makes the chains of the one those of the other; sets, which are the same, stay. */
+  regrowth: (had: Grown, has: Grown) => string
   /** Rules that the text can't say. */
   queueRules: (place: Place) => readonly QueueRule[]
   /** One transaction of nft that leaves nothing of ours. `bridge`: the kernel has tables of that family. */

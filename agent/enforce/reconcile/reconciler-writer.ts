@@ -61,6 +61,8 @@ export class KernelWriter {
   #shapes: ReadonlyMap<TableId, string> = new Map()
   /** What can be held by elements alone, as the tables are. */
   #needs: Needs = new Set()
+  /** The place that the chains are of, where that is not the place. */
+  #chainsOf: Place | undefined
 
   constructor(parts: WriterParts) {
     this.#parts = parts
@@ -75,8 +77,9 @@ export class KernelWriter {
     return this.#sets
   }
 
-  /** From the next whole write on. */
+  /** From the next write on; one that has other sets only from a whole one. */
   setPlace(place: Place, levels: ReadonlySet<Level>): void {
+    this.#chainsOf ??= this.#place
     this.#place = place
     this.#levels = levels
     this.#sets = new Map(this.#parts.ruleset.sets(place).map((set) => [setId(set), set]))
@@ -110,7 +113,7 @@ export class KernelWriter {
     let isWhole = whole
     for (let attempt = 1; ; attempt++) {
       try {
-        if (!isWhole && !serves(this.#needs, needs)) await this.#regrow(place, needs)
+        if (!isWhole) await this.#regrow(place, needs)
         const refused = isWhole
           ? await this.#replace(place, wanted, needs)
           : await this.#change(difference(this.#sets, wanted, this.#held, this.#parts.bootMs()))
@@ -214,6 +217,7 @@ export class KernelWriter {
     const write = async (elements: Elements): Promise<void> => {
       await kernel.replace(ruleset.text(place, this.#withDynamic(elements), bootMs(), needs))
       this.#needs = needs
+      this.#chainsOf = undefined
       this.#parts.replaced?.()
       const queues = ruleset.queueRules(place)
       if (queues.length > 0) await kernel.addQueueRules(queues)
@@ -233,11 +237,20 @@ export class KernelWriter {
     return refused
   }
 
-  /** Other chains around sets that stay as they are: the gate fills some of them at this moment. */
-  async #regrow(place: Place, needs: Needs): Promise<void> {
+  /**
+   * Other chains where it takes some, around sets that stay as they are: the gate fills some of them at this moment, and with a
+   * chain that is hooked the kernel drops what waits in a queue.
+   */
+  async #regrow(place: Place, wanted: Needs): Promise<void> {
     const { kernel, ruleset } = this.#parts
-    await kernel.replace(ruleset.regrowth(place, this.#needs, needs))
+    const needs = serves(this.#needs, wanted) ? this.#needs : wanted
+    if (needs === this.#needs && this.#chainsOf === undefined) return
+    const had = { place: this.#chainsOf ?? place, needs: this.#needs }
+    const text = ruleset.regrowth(had, { place, needs })
+    if (text !== '') await kernel.replace(text)
+    this.#chainsOf = undefined
     this.#needs = needs
+    if (text === '') return
     this.#shapes = await kernel.shapes(this.#tables())
   }
 

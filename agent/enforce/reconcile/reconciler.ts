@@ -7,7 +7,6 @@ import type { Applied } from '../contract.ts'
 import type { ForeignChange } from '../kernel/kernel.ts'
 import type { Place } from '../place/place.ts'
 import { rulesOfDesired } from '../place/protected-desired.ts'
-import { EVERY_NEED } from '../tables/ruleset-needs.ts'
 import { Pace } from './reconciler-pace.ts'
 import type { Ruleset } from './reconciler-ruleset.ts'
 import type { KernelWriter, Written } from './reconciler-writer.ts'
@@ -84,13 +83,17 @@ export class Reconciler {
 
   /**
    * It is known where this box stands, or it stands elsewhere. `links`: which interfaces it has, however they are called.
-   * Chains are tied to interfaces, so with others everything is written anew; where only addresses or MACs differ, elements do:
-   * packets that wait in a queue are dropped by the kernel together with any chain.
+   * Chains are tied to interfaces, so with others everything is written anew. Where only addresses or MACs differ elements do, and
+   * where rules do chains change around their sets: packets that wait in a queue are dropped by the kernel with any hook.
    */
   begin(place: Place, levels: ReadonlySet<Level>, links = ''): void {
     const { ruleset } = this.#parts
     const frame = JSON.stringify([
-      ruleset?.text(place, new Map(), 0, EVERY_NEED),
+      ruleset?.sets(place),
+      place.position,
+      place.interfaces,
+      place.ports,
+      place.queues,
       place.features,
       links,
     ])

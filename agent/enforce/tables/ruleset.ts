@@ -152,30 +152,50 @@ export function rulesetText(
   return `${parts.join('\n')}\n`
 }
 
-/** A chain that is there becomes another one, or none. Queue rules are in chains that never change. */
-function regrownText(where: string, had: Chain | undefined, has: Chain | undefined): string[] {
-  const lines: string[] = []
-  const name = had?.name ?? has?.name ?? ''
-  if (had && has && had.hook === has.hook && had.rules.join('\n') === has.rules.join('\n'))
-    return []
-  if (had) lines.push(`flush chain ${where} ${name}`)
-  if (had && had.hook !== has?.hook) lines.push(`delete chain ${where} ${name}`)
-  if (has && had?.hook !== has.hook) {
-    lines.push(`add chain ${where} ${name}${has.hook === undefined ? '' : ` { ${has.hook} }`}`)
-  }
-  for (const rule of has?.rules ?? []) lines.push(`add rule ${where} ${name} ${rule}`)
-  return lines
+function isSameChain(a: Chain | undefined, b: Chain | undefined): boolean {
+  return a?.hook === b?.hook && a?.rules.join('\n') === b?.rules.join('\n')
 }
 
-/** Text for `nft -f -`, one transaction: chains that were made for some needs become those of others; sets stay as they are. */
-export function regrowthText(place: Place, had: Needs, needs: Needs): string {
-  checkNames(place)
-  const lines = FAMILIES.flatMap((family) => {
-    const before = new Map(chainsOf(family, place, had).map((chain) => [chain.name, chain]))
-    const after = new Map(chainsOf(family, place, needs).map((chain) => [chain.name, chain]))
-    const names = new Set([...before.keys(), ...after.keys()])
-    const where = `${family} ${TABLE}`
-    return [...names].flatMap((name) => regrownText(where, before.get(name), after.get(name)))
-  })
+/** Chains that are there become others, or none. Queue rules are in chains that never change. */
+function regrownText(where: string, had: readonly Chain[], has: readonly Chain[]): string[] {
+  const before = new Map(had.map((chain) => [chain.name, chain]))
+  const after = new Map(has.map((chain) => [chain.name, chain]))
+  const old = had.filter((chain) => !isSameChain(chain, after.get(chain.name)))
+  const made = has.filter((chain) => !isSameChain(before.get(chain.name), chain))
+  const isOther = ({ name }: Chain): boolean => before.get(name)?.hook !== after.get(name)?.hook
+  const isNew = (chain: Chain): boolean => !before.has(chain.name) || isOther(chain)
+  const isGone = (chain: Chain): boolean => !after.has(chain.name) || isOther(chain)
+  // A chain can't go while a rule leads to it.
+  return [
+    ...old.map(({ name }) => `flush chain ${where} ${name}`),
+    ...old.filter(isGone).map(({ name }) => `delete chain ${where} ${name}`),
+    ...made
+      .filter(isNew)
+      .map(({ name, hook }) => `add chain ${where} ${name}${hook ? ` { ${hook} }` : ''}`),
+    ...made.flatMap(({ name, rules }) => rules.map((rule) => `add rule ${where} ${name} ${rule}`)),
+  ]
+}
+
+/** A place, and what can be held by elements alone there. */
+export interface Grown {
+  place: Place
+  needs: Needs
+}
+
+/**
+ * Text for `nft -f -`, one transaction: the chains of the one become those of the other; sets, which both have alike, stay as they
+ * are. What waits in a queue waits on, unless a hook goes.
+ */
+export function regrowthText(had: Grown, has: Grown): string {
+  checkNames(has.place)
+  const lines = FAMILIES.filter(
+    (family) => family !== 'bridge' || has.place.features.bridge,
+  ).flatMap((family) =>
+    regrownText(
+      `${family} ${TABLE}`,
+      chainsOf(family, had.place, had.needs),
+      chainsOf(family, has.place, has.needs),
+    ),
+  )
   return lines.map((line) => `${line}\n`).join('')
 }
