@@ -35,7 +35,7 @@ export function inverseOf({ added, removed, groups, accepted, closing }: Change)
 export class PolicyState {
   readonly #rules = new Map<string, StandingRule>()
   readonly #byKey = new Map<string, string>()
-  readonly #bySubject = new Map<string, Set<string>>()
+  readonly #bySubject = new Map<string, Set<StandingRule>>()
   readonly #groups = new Map<string, StandingGroup>()
   readonly #accepted = new Map<string, boolean>()
   /** In how many groups a device is. */
@@ -82,9 +82,7 @@ export class PolicyState {
 
   /** Rules about a subject, by its key. */
   about(subject: string): StandingRule[] {
-    return [...(this.#bySubject.get(subject) ?? [])].map(
-      (id) => this.#rules.get(id) as StandingRule,
-    )
+    return [...(this.#bySubject.get(subject) ?? [])]
   }
 
   /** What goes goes first. Rules to be removed that do not stand, and rules whose key is taken, are passed over. */
@@ -109,8 +107,8 @@ export class PolicyState {
     this.#rules.set(rule.id, rule)
     this.#byKey.set(rule.key, rule.id)
     const about = this.#bySubject.get(subject)
-    if (about) about.add(rule.id)
-    else this.#bySubject.set(subject, new Set([rule.id]))
+    if (about) about.add(rule)
+    else this.#bySubject.set(subject, new Set([rule]))
     this.#weight += this.weightOf(rule)
   }
 
@@ -122,7 +120,7 @@ export class PolicyState {
     this.#rules.delete(id)
     this.#byKey.delete(rule.key)
     const about = this.#bySubject.get(subject)
-    about?.delete(id)
+    about?.delete(rule)
     if (about?.size === 0) this.#bySubject.delete(subject)
   }
 

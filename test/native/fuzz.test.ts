@@ -15,16 +15,19 @@ import { tmpdir } from 'node:os'
 import { join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
+import { count, FULL } from '../full.ts'
 import { ipv4, ipv6, SYN, tcp, u, udp } from './packets.ts'
 import { captures, frames, mutated, random } from './samples.ts'
 
 const run = promisify(execFile)
 const root = fileURLToPath(new URL('../../', import.meta.url))
-const SECONDS = 8
+const SECONDS = count('FUZZ_SECONDS', 4, 60)
+/** What is built in half the time does for what is run for seconds. */
+const OPTIMIZE = FULL ? '-O1' : '-O0'
 
 /** The targets, built once for each state of their sources. */
 async function targets(): Promise<string> {
-  const hash = createHash('sha256')
+  const hash = createHash('sha256').update(OPTIMIZE)
   for (const folder of ['native/src', 'native/fuzz']) {
     for (const file of readdirSync(join(root, folder)).sort()) {
       if (/\.(cc|h)$|^Makefile$/.test(file))
@@ -45,6 +48,7 @@ async function targets(): Promise<string> {
       '-C',
       join(root, 'native/fuzz'),
       `OUT=${relative(join(root, 'native/fuzz'), building)}`,
+      `OPTIMIZE=${OPTIMIZE}`,
     ],
     {
       maxBuffer: 1 << 24,

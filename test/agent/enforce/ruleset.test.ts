@@ -11,10 +11,11 @@ import { setsOf } from '../../../agent/enforce/tables/ruleset-sets.ts'
 import { setId } from '../../../agent/enforce/tables/sets.ts'
 import type { Desired, DesiredDevice, DesiredMatch } from '../../../agent/policy/desired.ts'
 import { NOTHING } from '../../../agent/policy/desired.ts'
+import { count } from '../../full.ts'
 import { Namespaces } from '../../lab/namespaces.ts'
 import { requires } from '../../lab/process.ts'
 
-const MANY = 50_000
+const MANY = count('TEST_ELEMENTS', 10_000, 50_000)
 
 const PLACE: Place = {
   position: 'two_armed',

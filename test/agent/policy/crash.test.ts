@@ -14,10 +14,12 @@ import {
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { count } from '../../full.ts'
+import { count, FULL } from '../../full.ts'
 import { folder, make, onRemove, removeAll } from './desk.ts'
 
-const TIMES = count('TEST_CRASHES', 12, 200)
+/** Room for what some hundred orders leave; it is copied and compared at each cut. */
+const IMAGE_BYTES = (FULL ? 96 : 32) << 20
+const TIMES = count('TEST_CRASHES', 6, 200)
 
 /** What an orderer said: what stands for sure, and what it had asked when it was last heard. */
 class Told {
@@ -156,7 +158,7 @@ describe('Policy: crashes', function () {
 function mountDisk(): { dir: string; image: string } | undefined {
   const image = join(inMemory(), 'disk')
   const file = openSync(image, 'w')
-  ftruncateSync(file, 96 * 1024 * 1024)
+  ftruncateSync(file, IMAGE_BYTES)
   closeSync(file)
   try {
     run('mkfs.ext4', '-q', '-F', image)

@@ -18,7 +18,7 @@ function code(expected: string, text = /./): (error: unknown) => boolean {
 }
 
 describe('Policy: orders', function () {
-  this.timeout(30_000)
+  this.timeout(120_000)
   afterEach(removeAll)
 
   it('answers once the kernel has it, with what stands', async () => {
