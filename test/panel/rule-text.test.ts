@@ -184,7 +184,7 @@ describe('panel: incidents in words', () => {
     const seen = { level: 'observe', connections: 12, remotes: 5, since_ms: Date.now() }
     const observed = incidentOf('i', { kind: 'anomaly', params: seen })
     const { text, isForeign } = incidentText(observed, 'TV', en)
-    assert.match(text, /^TV is observed: since .+ it began 12 connections to 5 remotes\.$/)
+    assert.match(text, /^TV is watched: since .+ it began 12 connections to 5 remotes\.$/)
     assert.equal(isForeign, false)
   })
 
