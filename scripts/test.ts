@@ -14,7 +14,7 @@ const ROOT = join(import.meta.dirname, '..')
 const HELP = `npm test -- [stage…] [--grep TEXT]
 
 Stages: biome, tsc, and every folder of test/. Without any named, all of them run but ha, image and vm. biome and tsc come first, then
-two stages run at a time, each taking the next that waits. What follows the first option goes to mocha.
+two stages run at a time (of lab a half counts as one), each lane taking the next that waits. What follows the first option goes to mocha.
 With CI=true a test whose program is missing fails instead of being skipped. With HOMESPIN_FULL=1 everything is measured as often
 as it is asked for, one stage after the other, vm too; \`npm run test:full\` also holds it to its limits.`
 
@@ -22,6 +22,8 @@ as it is asked for, one stage after the other, vm too; \`npm run test:full\` als
 const FIRST = ['protocol', 'scripts', 'native', 'agent', 'nodes', 'panel']
 /** The longest begin first, so that both lanes end at about the same time. */
 const LONGEST = ['lab', 'image']
+/** Where two run at once, half of the files in each lane: else the other lane stands empty at the end. */
+const HALVED = 'lab'
 
 /** Need a Home Assistant Core, and a disk of a machine that is not part of this repository: run only where they are named. */
 const ONLY_NAMED = ['ha', 'image', 'vm']
@@ -115,7 +117,12 @@ async function check(name: string, ...command: string[]): Promise<StageResult> {
   return { passed: 1 - failed, failed, skipped: 0, ended: true }
 }
 
-async function tests(folder: string, args: readonly string[]): Promise<StageResult> {
+/** `files`: patterns of mocha. */
+async function tests(
+  name: string,
+  files: readonly string[],
+  args: readonly string[],
+): Promise<StageResult> {
   const place = mkdtempSync(join(tmpdir(), 'homespin-test-'))
   const file = join(place, 'result.json')
   const read = (): StageResult | undefined => {
@@ -125,17 +132,16 @@ async function tests(folder: string, args: readonly string[]): Promise<StageResu
       return undefined
     }
   }
-  const files = `test/${folder}/**/*.test.ts`
   const command = [
     'mocha',
     '--forbid-only',
     '--reporter',
     'scripts/test-reporter.ts',
     ...args,
-    files,
+    ...files,
   ]
-  const limitMs = folder === LONG ? LONG_STAGE_MS : STAGE_MS
-  const why = await run(folder, command, { TEST_RESULT_FILE: file }, read, limitMs)
+  const limitMs = name === LONG ? LONG_STAGE_MS : STAGE_MS
+  const why = await run(name, command, { TEST_RESULT_FILE: file }, read, limitMs)
   const result = read() ?? NOTHING
   rmSync(place, { recursive: true, force: true })
   if (why === undefined && result.ended) return result
@@ -143,30 +149,48 @@ async function tests(folder: string, args: readonly string[]): Promise<StageResu
   if (result.ended && result.failed > 0 && why?.startsWith('ended with exit')) return result
   const fault = why ?? 'ended before its tests did'
   // The stage itself failed: it could not be loaded, crashed or hung.
-  say(folder, `  ${fault}${result.running ? ` in: ${result.running}` : ''}`)
+  say(name, `  ${fault}${result.running ? ` in: ${result.running}` : ''}`)
   return { ...result, failed: result.failed + 1 }
 }
 
-function stages(mochaArgs: readonly string[]): Map<string, () => Promise<StageResult>> {
-  const all = new Map<string, () => Promise<StageResult>>()
-  all.set('biome', () => check('biome', 'biome', 'check', '.'))
-  all.set('tsc', () => check('tsc', 'tsc', '--noEmit', '-p', 'tsconfig.json'))
+/** Of a stage what a lane takes at once, each with its name. */
+type Parts = ReadonlyMap<string, () => Promise<StageResult>>
+
+function partsOf(folder: string, mochaArgs: readonly string[]): Parts {
+  const pattern = `test/${folder}/**/*.test.ts`
+  if (folder !== HALVED || FULL)
+    return new Map([[folder, () => tests(folder, [pattern], mochaArgs)]])
+  const files = globSync(pattern, { cwd: ROOT }).sort()
+  const half = (which: number): string[] => files.filter((_, i) => i % 2 === which)
+  const part = (which: number): [string, () => Promise<StageResult>] => {
+    const name = `${folder} ${which + 1}/2`
+    return [name, () => tests(name, half(which), mochaArgs)]
+  }
+  return new Map([part(0), part(1)])
+}
+
+function stages(mochaArgs: readonly string[]): Map<string, Parts> {
+  const all = new Map<string, Parts>()
+  const whole = (name: string, ...command: string[]): void => {
+    all.set(name, new Map([[name, () => check(name, ...command)]]))
+  }
+  whole('biome', 'biome', 'check', '.')
+  whole('tsc', 'tsc', '--noEmit', '-p', 'tsconfig.json')
   const there = readdirSync(join(ROOT, 'test'), { withFileTypes: true })
     .filter((each) => each.isDirectory())
     .map((each) => each.name)
     .filter((name) => globSync(`test/${name}/**/*.test.ts`, { cwd: ROOT }).length > 0)
   const others = there.filter((name) => !FIRST.includes(name)).sort()
   for (const name of [...FIRST, ...others])
-    if (there.includes(name)) all.set(name, () => tests(name, mochaArgs))
+    if (there.includes(name)) all.set(name, partsOf(name, mochaArgs))
   return all
 }
 
 async function one(
   name: string,
-  stage: (() => Promise<StageResult>) | undefined,
+  stage: () => Promise<StageResult>,
   total: StageResult,
 ): Promise<void> {
-  if (stage === undefined) return
   const begun = Date.now()
   process.stdout.write(`${name} …\n`)
   open.add(name)
@@ -200,18 +224,20 @@ async function main(args: readonly string[]): Promise<number> {
   const chosen = [...all.keys()].filter((name) =>
     named.length > 0 ? named.includes(name) : !ONLY_NAMED.includes(name) || (FULL && name === LONG),
   )
-  const lane = async (names: string[]): Promise<void> => {
-    for (let name = names.shift(); name !== undefined && !interrupted; name = names.shift())
-      await one(name, all.get(name), total)
+  const lane = async (queue: [string, () => Promise<StageResult>][]): Promise<void> => {
+    for (let next = queue.shift(); next !== undefined && !interrupted; next = queue.shift())
+      await one(...next, total)
   }
+  const parts = (names: string[]): [string, () => Promise<StageResult>][] =>
+    names.flatMap((name) => [...(all.get(name) ?? [])])
   // What is quick to tell a fault comes before all else.
   const checks = chosen.filter((name) => ['biome', 'tsc'].includes(name))
   const rest = chosen.filter((name) => !checks.includes(name))
-  const queue = [
+  const queue = parts([
     ...rest.filter((name) => LONGEST.includes(name)),
     ...rest.filter((name) => !LONGEST.includes(name)),
-  ]
-  await lane(checks)
+  ])
+  await lane(parts(checks))
   await Promise.all(FULL ? [lane(queue)] : [lane(queue), lane(queue)])
   if (interrupted) return 1
   const seconds = ((Date.now() - begun) / 1000).toFixed(0)
