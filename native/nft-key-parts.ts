@@ -26,11 +26,12 @@ const PROTOCOLS: ReadonlyMap<string, number> = new Map([
   ['ipv6-icmp', 58],
   ['icmpv6', 58],
 ])
+/** Words of nft itself: `ipv6-icmp`, as it writes it, it looks up in /etc/protocols, which not every router has. */
 const PROTOCOL_NAMES: ReadonlyMap<number, string> = new Map([
   [1, 'icmp'],
   [6, 'tcp'],
   [17, 'udp'],
-  [58, 'ipv6-icmp'],
+  [58, 'icmpv6'],
 ])
 
 function refuse(part: PartType, text: string): never {

@@ -89,7 +89,7 @@ export function formatKey(
 
 /**
  * The one text of an element, as nft lists it: a prefix where the range is one, a single value where it is one, lower case,
- * no leading zeros, ports and most protocols by number (tcp, udp, icmp and ipv6-icmp by name), interfaces in quotes.
+ * no leading zeros, ports and most protocols by number (tcp, udp, icmp and icmpv6 by name), interfaces in quotes.
  */
 export function canonicalKey(type: string, interval: boolean, text: string): string {
   const layout = keyLayout(type)

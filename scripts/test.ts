@@ -14,7 +14,7 @@ const ROOT = join(import.meta.dirname, '..')
 const HELP = `npm test -- [stage…] [--grep TEXT]
 
 Stages: biome, tsc, and every folder of test/. Without any named, all of them run but ha, image and vm. biome and tsc come first, then
-two stages run at a time, each taking the next that waits. What follows the first option goes to mocha.
+two stages run at a time (of lab a half counts as one), each lane taking the next that waits. What follows the first option goes to mocha.
 With CI=true a test whose program is missing fails instead of being skipped. With HOMESPIN_FULL=1 everything is measured as often
 as it is asked for, one stage after the other, vm too; \`npm run test:full\` also holds it to its limits.`
 
@@ -22,6 +22,8 @@ as it is asked for, one stage after the other, vm too; \`npm run test:full\` als
 const FIRST = ['protocol', 'scripts', 'native', 'agent', 'nodes', 'panel']
 /** The longest begin first, so that both lanes end at about the same time. */
 const LONGEST = ['lab', 'image']
+/** Where two run at once, half of the files in each lane: else the other lane stands empty at the end. */
+const HALVED = 'lab'
 
 /** Need a Home Assistant Core, and a disk of a machine that is not part of this repository: run only where they are named. */
 const ONLY_NAMED = ['ha', 'image', 'vm']
@@ -120,11 +122,11 @@ async function check(name: string, ...command: string[]): Promise<StageResult> {
   return { ...NOTHING, passed: 1 - failed, failed, ended: true }
 }
 
-/** `files`: those alone. */
+/** `files`: patterns of mocha. */
 async function tests(
-  folder: string,
+  name: string,
+  files: readonly string[],
   args: readonly string[],
-  files: readonly string[] = [`test/${folder}/**/*.test.ts`],
 ): Promise<StageResult> {
   const place = mkdtempSync(join(tmpdir(), 'homespin-test-'))
   const file = join(place, 'result.json')
@@ -143,8 +145,8 @@ async function tests(
     ...args,
     ...files,
   ]
-  const limitMs = folder === LONG ? LONG_STAGE_MS : STAGE_MS
-  const why = await run(folder, command, { TEST_RESULT_FILE: file }, read, limitMs)
+  const limitMs = name === LONG ? LONG_STAGE_MS : STAGE_MS
+  const why = await run(name, command, { TEST_RESULT_FILE: file }, read, limitMs)
   const result = read() ?? NOTHING
   rmSync(place, { recursive: true, force: true })
   if (why === undefined && result.ended) return result
@@ -152,28 +154,51 @@ async function tests(
   if (result.ended && result.failed > 0 && why?.startsWith('ended with exit')) return result
   const fault = why ?? 'ended before its tests did'
   // The stage itself failed: it could not be loaded, crashed or hung.
-  say(folder, `  ${fault}${result.running ? ` in: ${result.running}` : ''}`)
+  say(name, `  ${fault}${result.running ? ` in: ${result.running}` : ''}`)
   return { ...result, failed: result.failed + 1, failedFiles: [] }
 }
 
-/** Of a stage; without `files` all of it. */
-type Stage = (files?: readonly string[]) => Promise<StageResult>
+/** What a lane takes at once: a stage, or a half of one. */
+interface Part {
+  name: string
+  /** `files`: those alone. */
+  run: (files?: readonly string[]) => Promise<StageResult>
+}
 
-function stages(mochaArgs: readonly string[]): Map<string, Stage> {
-  const all = new Map<string, Stage>()
-  all.set('biome', () => check('biome', 'biome', 'check', '.'))
-  all.set('tsc', () => check('tsc', 'tsc', '--noEmit', '-p', 'tsconfig.json'))
+function partsOf(folder: string, mochaArgs: readonly string[]): Part[] {
+  const pattern = `test/${folder}/**/*.test.ts`
+  const part = (name: string, all: readonly string[]): Part => ({
+    name,
+    run: (files = all) => tests(name, files, mochaArgs),
+  })
+  if (folder !== HALVED || FULL) return [part(folder, [pattern])]
+  const files = globSync(pattern, { cwd: ROOT }).sort()
+  return [0, 1].map((which) =>
+    part(
+      `${folder} ${which + 1}/2`,
+      files.filter((_, i) => i % 2 === which),
+    ),
+  )
+}
+
+function stages(mochaArgs: readonly string[]): Map<string, Part[]> {
+  const all = new Map<string, Part[]>()
+  const whole = (name: string, ...command: string[]): void => {
+    all.set(name, [{ name, run: () => check(name, ...command) }])
+  }
+  whole('biome', 'biome', 'check', '.')
+  whole('tsc', 'tsc', '--noEmit', '-p', 'tsconfig.json')
   const there = readdirSync(join(ROOT, 'test'), { withFileTypes: true })
     .filter((each) => each.isDirectory())
     .map((each) => each.name)
     .filter((name) => globSync(`test/${name}/**/*.test.ts`, { cwd: ROOT }).length > 0)
   const others = there.filter((name) => !FIRST.includes(name)).sort()
   for (const name of [...FIRST, ...others])
-    if (there.includes(name)) all.set(name, (files) => tests(name, mochaArgs, files))
+    if (there.includes(name)) all.set(name, partsOf(name, mochaArgs))
   return all
 }
 
-async function one(name: string, stage: Stage, files?: readonly string[]): Promise<StageResult> {
+async function one({ name, run: stage }: Part, files?: readonly string[]): Promise<StageResult> {
   const begun = Date.now()
   process.stdout.write(files === undefined ? `${name} …\n` : `${name}, once more by itself …\n`)
   open.add(name)
@@ -186,18 +211,14 @@ async function one(name: string, stage: Stage, files?: readonly string[]): Promi
   return result
 }
 
-/** What failed beside others, by itself: what passes then is told, and how often. Resolves with how many tests pass. */
-async function again(
-  all: ReadonlyMap<string, Stage>,
-  results: ReadonlyMap<string, StageResult>,
-): Promise<number> {
+/** What failed beside others, by itself: what passes then is told. Resolves with how many tests that are. */
+async function again(results: ReadonlyMap<Part, StageResult>): Promise<number> {
   const files = [...results.values()].flatMap(({ failedFiles }) => failedFiles)
-  if (STRICT || interrupted || files.length === 0 || files.length > MOST_AGAIN) return 0
+  if (STRICT || interrupted || files.length > MOST_AGAIN) return 0
   let passing = 0
-  for (const [name, stage] of all) {
-    const before = results.get(name)
-    if (before === undefined || before.failedFiles.length === 0) continue
-    const { failed, ended } = await one(name, stage, before.failedFiles)
+  for (const [part, before] of results) {
+    if (before.failedFiles.length === 0) continue
+    const { failed, ended } = await one(part, before.failedFiles)
     if (failed === 0 && ended) passing += before.failed
   }
   return passing
@@ -218,25 +239,26 @@ async function main(args: readonly string[]): Promise<number> {
     )
     return 2
   }
-  const results = new Map<string, StageResult>()
+  const results = new Map<Part, StageResult>()
   const begun = Date.now()
   const chosen = [...all.keys()].filter((name) =>
     named.length > 0 ? named.includes(name) : !ONLY_NAMED.includes(name) || (FULL && name === LONG),
   )
-  const lane = async (names: string[]): Promise<void> => {
-    for (let name = names.shift(); name !== undefined && !interrupted; name = names.shift())
-      results.set(name, await one(name, all.get(name) as Stage))
+  const lane = async (queue: Part[]): Promise<void> => {
+    for (let part = queue.shift(); part !== undefined && !interrupted; part = queue.shift())
+      results.set(part, await one(part))
   }
+  const parts = (names: string[]): Part[] => names.flatMap((name) => all.get(name) ?? [])
   // What is quick to tell a fault comes before all else.
   const checks = chosen.filter((name) => ['biome', 'tsc'].includes(name))
   const rest = chosen.filter((name) => !checks.includes(name))
-  const queue = [
+  const queue = parts([
     ...rest.filter((name) => LONGEST.includes(name)),
     ...rest.filter((name) => !LONGEST.includes(name)),
-  ]
-  await lane(checks)
+  ])
+  await lane(parts(checks))
   await Promise.all(FULL ? [lane(queue)] : [lane(queue), lane(queue)])
-  const passing = await again(all, results)
+  const passing = await again(results)
   if (interrupted) return 1
   const sum = (what: 'passed' | 'failed' | 'skipped'): number =>
     [...results.values()].reduce((before, result) => before + result[what], 0)

@@ -250,10 +250,14 @@ describe('lab: a router by SSH', function () {
       )
     })
     await assertShut(1000)
-    await until('what holds', async () => {
-      const { result } = await http.rpc('get-rules', {})
-      return result?.rules.some((rule) => rule.state === 'active') ? true : undefined
-    })
+    await until(
+      'what holds',
+      async () => {
+        const { result } = await http.rpc('get-rules', {})
+        return result?.rules.some((rule) => rule.state === 'active') ? true : undefined
+      },
+      30_000,
+    )
     await release()
     await untilOpen()
   })

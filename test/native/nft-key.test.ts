@@ -39,7 +39,7 @@ describe('native nft keys', () => {
       ['inet_service', '0-65535', '0-65535'],
       ['inet_proto', 'tcp', 'tcp'],
       ['inet_proto', '17', 'udp'],
-      ['inet_proto', 'icmpv6', 'ipv6-icmp'],
+      ['inet_proto', 'ipv6-icmp', 'icmpv6'],
       ['inet_proto', '132', '132'],
       ['ifname', 'br-lan', '"br-lan"'],
       ['ifname', '"eth0.7"', '"eth0.7"'],

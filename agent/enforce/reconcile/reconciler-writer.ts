@@ -113,10 +113,12 @@ export class KernelWriter {
     let isWhole = whole
     for (let attempt = 1; ; attempt++) {
       try {
-        if (!isWhole) await this.#regrow(place, needs)
+        const isGrown = !isWhole && (await this.#regrow(place, needs))
         const refused = isWhole
           ? await this.#replace(place, wanted, needs)
           : await this.#change(difference(this.#sets, wanted, this.#held, this.#parts.bootMs()))
+        // Behind what is to hold: over SSH each question takes its time.
+        if (isGrown) this.#shapes = await this.#parts.kernel.shapes(this.#tables())
         this.#fail(failed, wanted, refused)
         return { desired: admitted.desired, wanted, failed, spared, mended: isWhole && !whole }
       } catch (error) {
@@ -239,19 +241,18 @@ export class KernelWriter {
 
   /**
    * Other chains where it takes some, around sets that stay as they are: the gate fills some of them at this moment, and with a
-   * chain that is hooked the kernel drops what waits in a queue.
+   * chain that is hooked the kernel drops what waits in a queue. Whether it took some.
    */
-  async #regrow(place: Place, wanted: Needs): Promise<void> {
+  async #regrow(place: Place, wanted: Needs): Promise<boolean> {
     const { kernel, ruleset } = this.#parts
     const needs = serves(this.#needs, wanted) ? this.#needs : wanted
-    if (needs === this.#needs && this.#chainsOf === undefined) return
+    if (needs === this.#needs && this.#chainsOf === undefined) return false
     const had = { place: this.#chainsOf ?? place, needs: this.#needs }
     const text = ruleset.regrowth(had, { place, needs })
     if (text !== '') await kernel.replace(text)
     this.#chainsOf = undefined
     this.#needs = needs
-    if (text === '') return
-    this.#shapes = await kernel.shapes(this.#tables())
+    return text !== ''
   }
 
   async #remember(): Promise<void> {
@@ -280,9 +281,10 @@ export class KernelWriter {
     if (changes.length === 0) return new Map()
     const refused = await isolate(this.#parts.kernel, changes)
     // What was written is read before it is told.
-    for (const id of new Set(changes.map(({ set }) => setId(set)))) {
-      this.#held.set(id, await this.#read(this.#sets.get(id) as SetSpec))
-    }
+    const ids = [...new Set(changes.map(({ set }) => setId(set)))]
+    const reads = ids.map((id) => this.#read(this.#sets.get(id) as SetSpec))
+    for (const [i, held] of (await Promise.all(reads)).entries())
+      this.#held.set(ids[i] as SetId, held)
     return refused
   }
 
