@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import type { ElementChange } from '../../../agent/enforce/kernel/kernel.ts'
+import type { ElementChange, ElementNow } from '../../../agent/enforce/kernel/kernel.ts'
 import { forgetLearned, OPEN_SETS } from '../../../agent/enforce/reconcile/forget-learned.ts'
 import type { Elements, SetSpec } from '../../../agent/enforce/tables/sets.ts'
 import { setId } from '../../../agent/enforce/tables/sets.ts'
@@ -31,7 +31,10 @@ describe('forgetLearned', () => {
             known = new Map([[setId(SET), new Map(learns.map((key) => [key, { ruleIds: [] }]))]])
           },
         },
-        { elements: async () => new Map(keys.map((key) => [key, {}])) },
+        {
+          elements: async () =>
+            new Map(keys.map((key) => [key, { remainingMs: 1000 } as ElementNow])),
+        },
       )
     await run([kept])
     assert.deepEqual([taken.map(({ key }) => key), restored], [[gone, again], 0])
