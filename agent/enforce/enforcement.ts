@@ -347,7 +347,8 @@ export class KernelEnforcement implements Enforcement {
       const place = this.#standing?.place
       return place === undefined ? new Map() : (gate?.elements(place, bootMs()) ?? new Map())
     }
-    forgetLearned({ ...whose, sets, known }, this.#writer, kernel).catch((error: Error) =>
+    const forgetting = { ...whose, sets, known, restore: () => gate?.restore() }
+    forgetLearned(forgetting, this.#writer, kernel).catch((error: Error) =>
       log.warn(`addresses of names stay until their time is over: ${error.message}`),
     )
   }

@@ -22,7 +22,7 @@ interface NftSet {
   elem?: unknown[]
 }
 
-const ORDERS = count('LAB_ORDERS', 2000, 10_000)
+const ORDERS = count('LAB_ORDERS', 1000, 10_000)
 const KEY = 'a key that only the lab knows'
 const MAX_STALL_MS = 20
 /** What else the machine does may hold up any one of them: then it is tried again, but where the limit is meant as it is. */

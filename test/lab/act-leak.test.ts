@@ -11,9 +11,9 @@ import { Probe, percentile } from './probing.ts'
 import { requires, sleep, until } from './process.ts'
 import type { Tap } from './tap.ts'
 
-const KILLS = count('LAB_KILLS', 3, 100)
-const RELOADS = count('LAB_RELOADS', 12, 100)
-const STOP_S = count('LAB_STOP_S', 3, 60)
+const KILLS = count('LAB_KILLS', 2, 100)
+const RELOADS = count('LAB_RELOADS', 6, 100)
+const STOP_S = count('LAB_STOP_S', 2, 60)
 const REMOTE4 = '203.0.113.9'
 const REMOTE6 = '2001:db8:113::9'
 

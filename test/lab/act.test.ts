@@ -14,9 +14,9 @@ import type { Tap } from './tap.ts'
 
 const REMOTE4 = '203.0.113.9'
 const REMOTE6 = '2001:db8:113::9'
-const ROUNDS = count('LAB_ROUNDS', 12, 100)
-const DOWNLOADS = count('LAB_DOWNLOADS', 5, 40)
-const KILLS = count('LAB_KILLS', 4, 100)
+const ROUNDS = count('LAB_ROUNDS', 6, 100)
+const DOWNLOADS = count('LAB_DOWNLOADS', 3, 40)
+const KILLS = count('LAB_KILLS', 2, 100)
 
 describe('lab: acting on a router', function () {
   this.timeout(120_000 + ROUNDS * 5000 + DOWNLOADS * 3000 + KILLS * 3000)
@@ -45,7 +45,7 @@ describe('lab: acting on a router', function () {
   })
   // A test that fails leaves nothing to the next one.
   afterEach(async () => {
-    for (const device of home.devices) await http.rpc('release', { device: device.id })
+    await Promise.all(home.devices.map(({ id: device }) => http.rpc('release', { device })))
   })
   after(async () => {
     await Promise.all(probes.map((each) => each.stop()))

@@ -14,7 +14,7 @@ import { requires, sleep, until } from './process.ts'
 import { Tap } from './tap.ts'
 
 /** How long the broker is away. */
-const OUTAGE_MS = count('LAB_OUTAGE_S', 12, 60) * 1000
+const OUTAGE_MS = count('LAB_OUTAGE_S', 6, 60) * 1000
 
 const DEMO = ['--mode', 'demo', '--http', 'off']
 
@@ -172,11 +172,11 @@ describe('lab: an agent and its broker', function () {
         () => tap.statuses.indexOf('online', before) >= 0 || undefined,
         30_000,
       )
-      await sleep(3000)
+      await sleep(1500)
       await agent.restart('SIGKILL', 0)
     }
     await until('it is online', () => (tap.statuses.at(-1) === 'online' ? true : undefined), 30_000)
-    await sleep(2000)
+    await sleep(1000)
     assert.ok(most.size >= 5)
     assert.deepEqual(fallen, [])
   })

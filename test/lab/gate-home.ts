@@ -67,11 +67,12 @@ export class GateHome {
 
   /** Takes back everything that is ordered. */
   async release(): Promise<void> {
-    for (const [i] of this.home.devices.entries()) {
-      for (const method of ['release', 'unblock', 'unrestrict']) await this.order(method, i)
-      await this.order('unblock', i, { action: 'allow' })
-    }
-    await this.order('unblock', 'everyone')
+    const all = [...this.home.devices.keys()].flatMap((i) => [
+      ...['release', 'unblock', 'unrestrict'].map((method) => this.order(method, i)),
+      this.order('unblock', i, { action: 'allow' }),
+    ])
+    // What comes together the kernel gets together.
+    await Promise.all([...all, this.order('unblock', 'everyone')])
   }
 
   async does(device: number, order: Order): Promise<Report> {

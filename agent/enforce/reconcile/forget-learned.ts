@@ -18,18 +18,20 @@ export interface Forgetting {
   everyone: boolean
   /** What the gate knows of now; of a set that is not in it all is forgotten. */
   known: () => Elements
+  /** Has the gate write what it knows of again. */
+  restore?: () => void
 }
 
 /** Takes these devices' elements out; those of which the gate knows are its own business. */
 export async function forgetLearned(
-  { sets, devices, everyone, known }: Forgetting,
+  { sets, devices, everyone, known, restore }: Forgetting,
   writer: Pick<KernelWriter, 'sets' | 'writeDynamic'>,
   kernel: Pick<Kernel, 'elements'>,
 ): Promise<void> {
   const owners = new Set(devices.flatMap(({ mac, ips }) => (mac === undefined ? ips : [mac])))
-  const changes: ElementChange[] = []
   for (const set of writer.sets.values()) {
     if (!set.dynamic || !sets.test(set.name)) continue
+    const changes: ElementChange[] = []
     const found = [...(await kernel.elements(set)).keys()]
     // Asked behind: what the gate puts in it knows before.
     const kept = known().get(setId(set))
@@ -38,6 +40,10 @@ export async function forgetLearned(
       const theirs = remote === undefined ? everyone : owners.has(owner as string)
       if (theirs && !kept?.has(key)) changes.push({ do: 'delete', set, key })
     }
+    // Set by set, at once: a name may be asked for again at this moment, and its address is the gate's then.
+    if (changes.length === 0) continue
+    await writer.writeDynamic(changes)
+    const learned = known().get(setId(set))
+    if (changes.some(({ key }) => learned?.has(key))) restore?.()
   }
-  if (changes.length > 0) await writer.writeDynamic(changes)
 }
