@@ -277,10 +277,8 @@ function page(schemas: ReadonlyMap<string, Schema>): string {
 /** Every generated file: its path from the root, and its text. */
 export function documents(): Map<string, string> {
   const schemas = new Map<string, Schema>()
-  for (const [path, names] of Object.entries(TYPES)) {
-    const generator = generatorOf(path)
-    for (const name of names) schemas.set(name, generator.createSchema(name) as Schema)
-  }
+  for (const name of Object.values(TYPES).flat())
+    schemas.set(name, generatorOfAll().createSchema(name) as Schema)
   const files = new Map<string, string>()
   for (const [name, schema] of schemas) {
     const titled = { $schema: 'http://json-schema.org/draft-07/schema#', title: name, ...schema }
@@ -298,7 +296,7 @@ export function documents(): Map<string, string> {
 
 /** What methods answer, by the names of the types; with references as OpenAPI has them. */
 function resultSchemas(): string {
-  const schema = generatorOf('protocol/results.ts').createSchema('Results') as Schema
+  const schema = generatorOfAll().createSchema('Results') as Schema
   const schemas = Object.fromEntries(
     Object.entries(schema.definitions ?? {}).filter(([name]) => name !== 'Results'),
   )
@@ -306,15 +304,19 @@ function resultSchemas(): string {
   return `${text.replaceAll('"#/definitions/', '"#/components/schemas/')}\n`
 }
 
-function generatorOf(path: string): SchemaGenerator {
-  return createGenerator({
-    path: join(ROOT, path),
+let generator: SchemaGenerator | undefined
+
+/** Of all types in protocol/, which are read once. */
+function generatorOfAll(): SchemaGenerator {
+  generator ??= createGenerator({
+    path: join(ROOT, 'protocol/*.ts'),
     tsconfig: join(ROOT, 'tsconfig.json'),
     expose: 'export',
     topRef: false,
     additionalProperties: true,
     skipTypeCheck: true,
   })
+  return generator
 }
 
 if (import.meta.main) {

@@ -135,10 +135,14 @@ describe('orders on the command line', function () {
     const file = join(data, 'broken.yaml')
     writeFileSync(file, 'mode: [\n')
     const env = { HOMESPIN_HA: '/x', HOMESPIN_MODE: 'sideways', HOMESPIN_CONFIG: file }
-    for (const argv of [['devices', '--json'], ['rules'], ['panic']]) {
+    for (const argv of [['devices', '--json'], ['rules']]) {
       const { code, err } = await homespin([...argv, '--data', data], { env })
       assert.deepEqual([code, err], [0, ''], argv.join())
     }
+    // It says that it could not read where rules may be held beside this box, and goes on.
+    const panicked = await homespin(['panic', '--data', data], { env })
+    assert.equal(panicked.code, 0, panicked.err)
+    assert.match(panicked.err, /^homespin: [^\n]*broken\.yaml, line 2[^\n]*\n$/)
     const named = await homespin(['devices', '--config', file])
     assert.equal(named.code, 2)
     assert.match(named.err, /broken\.yaml, line 2/)

@@ -8,21 +8,23 @@ const [SERVER] = SERVER_IPS
 
 describe('names and first packets on a router', function () {
   this.timeout(60_000)
-  const home = new QueueHome()
+  let home: QueueHome
   let agent: NamesAgent
-  before(async function () {
+  before(function () {
     if (!canQueue()) this.skip()
-    await home.start()
-    await home.server.tell('echo', { port: 7 })
   })
   beforeEach(async () => {
-    agent = new NamesAgent(home, ROUTER_PLACE)
-    await home.renew()
-    agent.start()
+    home = new QueueHome()
+    await home.start()
+    await home.server.tell('echo', { port: 7 })
     await home.server.tell('zone', { zone: ZONE })
+    agent = new NamesAgent(home, ROUTER_PLACE)
+    agent.start()
   })
-  afterEach(() => agent.stop())
-  after(() => home.stop())
+  afterEach(async () => {
+    await agent.stop()
+    await home.stop()
+  })
 
   const tell = (order: object): Promise<Told> => agent.tell(order)
   const apply: NamesAgent['apply'] = (device, verdict) => agent.apply(device, verdict)

@@ -124,7 +124,7 @@ async function tcp({ ip, port, ms }: Orders['tcp']): Promise<object> {
     return { answers: 0 }
   } finally {
     clearTimeout(end)
-    socket.resetAndDestroy()
+    socket.destroy()
   }
 }
 
