@@ -139,7 +139,7 @@ describe('panel: the page in Chromium', function () {
     Object.assign(server.home.info.capabilities, { store: full })
     watched = await openPage(browser, server.url, { viewport: DESK })
     const { page, complaints } = watched
-    await page.getByText('Loss').click()
+    await page.locator('homespin-header').getByLabel('Problem').click()
     await page.getByText('1,234 packets dropped by the capture ring').waitFor()
     await page.getByText("history can't be stored now; the disk is full.").waitFor()
     server.home.complete = false
