@@ -2,7 +2,7 @@
 // Written after each change, behind it: what was ordered is safe in the store already, from which the agent brings it to the
 // kernel; the file is there so that nothing passes until it has.
 import { createHash } from 'node:crypto'
-import { rename, rm } from 'node:fs/promises'
+import { readFile, rename, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { syncFolder, writeDurably } from '../../durable.ts'
 import type { Log } from '../../log.ts'
@@ -174,8 +174,10 @@ export class BootFile {
     const { program = 'nft' } = this.#parts
     const options = { input: '', timeoutMs: CHECK_TIMEOUT_MS }
     const words = [program, '-c', '-f', file]
-    const apart = await runProgram('unshare', ['-n', ...words], options).catch(() => undefined)
-    if (apart?.code === 0) return
+    if (await mayUnshare()) {
+      const apart = await runProgram('unshare', ['-n', ...words], options).catch(() => undefined)
+      if (apart?.code === 0) return
+    }
     // It may not be made, or has not what only this one has.
     const { code, stderr } = await runProgram(program, words.slice(1), options)
     if (code !== 0) throw new Error(`nft does not take it (${stderr.trim().slice(0, 300)})`)
@@ -191,4 +193,13 @@ export class BootFile {
     }, REFRESH_MS)
     this.#refresh.unref()
   }
+}
+
+/** CAP_SYS_ADMIN (linux/capability.h), which an app of Home Assistant has not; nor may it start programs besides its own. */
+const SYS_ADMIN = 1n << 21n
+
+async function mayUnshare(): Promise<boolean> {
+  const status = await readFile('/proc/self/status', 'utf8').catch(() => '')
+  const [, effective = '0'] = /^CapEff:\s*([0-9a-f]+)$/m.exec(status) ?? []
+  return (BigInt(`0x${effective}`) & SYS_ADMIN) !== 0n
 }
