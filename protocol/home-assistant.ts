@@ -25,6 +25,8 @@ export type DeviceEntityKey = keyof typeof DEVICE_ENTITIES
 export const ENABLED_ENTITIES: readonly DeviceEntityKey[] = [
   'internet',
   'quarantine',
+  'pause_minutes',
+  'pause',
   'downloaded',
   'uploaded',
   'anomaly',

@@ -106,9 +106,8 @@ export class CardHome {
     for (const device of this.devices) {
       const payload = JSON.parse(devicePayload(this.#by, device, CONTROLS))
       payload.device.name = device.name
-      // As a person does who wants these in the card.
-      for (const key of ['pause', 'pause_minutes', 'connected'])
-        delete payload.components[key].enabled_by_default
+      // As a person does who wants it in the card.
+      delete payload.components.connected.enabled_by_default
       await this.#retain(discoveryTopic('homeassistant', AGENT, device.id), JSON.stringify(payload))
       await this.show(device)
     }

@@ -49,7 +49,7 @@ describe('entities in Home Assistant', function () {
     sink = ha.probe('wan', 'sink')
     ha.probe('dev1', 'source', REMOTE4)
     await ha.meet(0, 1)
-    await ha.enable(camera.id, 'pause', 'pause_minutes', 'connected', 'forget')
+    await ha.enable(camera.id, 'connected', 'forget')
     core.complaints()
   })
   after(async () => {
