@@ -53,7 +53,7 @@ describe('Home Assistant', function () {
       .filter(([, { enabled_by_default }]) => enabled_by_default !== false)
       .map(([key]) => key)
     assert.deepEqual(enabled.toSorted(), ENABLED_ENTITIES.toSorted())
-    assert.ok(enabled.length <= 7)
+    assert.ok(enabled.length <= 9)
     assert.deepEqual(components.quarantine.options, ['open', 'observe', 'local_only', 'full'])
     assert.deepEqual(at.last(AGENT).device.identifiers, ['homespin_home'])
     for (const topic of [CONFIG, AGENT, state('control'), 'homespin/home/ha/agent/state']) {
