@@ -37,6 +37,8 @@ const STRICT = process.env.HOMESPIN_STRICT === '1'
 /** Longer than any stage takes on two slow cores; what is longer hangs. */
 const STAGE_MS = (FULL ? 360 : 20) * 60_000
 const LONG_STAGE_MS = (FULL ? 360 : 90) * 60_000
+/** With a Core or the image, which is built first. */
+const NAMED_STAGE_MS = (FULL ? 360 : 40) * 60_000
 /** A stage whose tests have ended and that is still there has left something open. */
 const LINGER_MS = 15_000
 /** How often a stage that takes long says what it is at. */
@@ -145,7 +147,8 @@ async function tests(
     ...args,
     ...files,
   ]
-  const limitMs = name === LONG ? LONG_STAGE_MS : STAGE_MS
+  const named = ONLY_NAMED.includes(name) ? NAMED_STAGE_MS : STAGE_MS
+  const limitMs = name === LONG ? LONG_STAGE_MS : named
   const why = await run(name, command, { TEST_RESULT_FILE: file }, read, limitMs)
   const result = read() ?? NOTHING
   rmSync(place, { recursive: true, force: true })
