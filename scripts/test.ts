@@ -18,12 +18,11 @@ two stages run at a time (of lab a half counts as one), each lane taking the nex
 With CI=true a test whose program is missing fails instead of being skipped. With HOMESPIN_FULL=1 everything is measured as often
 as it is asked for, one stage after the other, vm too; \`npm run test:full\` also holds it to its limits.`
 
-/** The order of the stages that there are; folders of test/ that are not named come last. */
-const FIRST = ['protocol', 'scripts', 'native', 'agent', 'nodes', 'panel']
-/** The longest begin first, so that both lanes end at about the same time. */
-const LONGEST = ['lab', 'image']
-/** Where two run at once, half of the files in each lane: else the other lane stands empty at the end. */
+/** The order of the stages that there are, the longest first, so that both lanes end at about the same time; others come last. */
+const FIRST = ['lab', 'image', 'native', 'agent', 'panel', 'nodes', 'scripts', 'protocol']
+/** In halves, where two stages run at once: the second comes behind `agent`, as two homes with floods are in each other's way. */
 const HALVED = 'lab'
+const BEFORE_HALF = 'agent'
 
 /** Need a Home Assistant Core, and a disk of a machine that is not part of this repository: run only where they are named. */
 const ONLY_NAMED = ['ha', 'image', 'vm']
@@ -255,10 +254,10 @@ async function main(args: readonly string[]): Promise<number> {
   // What is quick to tell a fault comes before all else.
   const checks = chosen.filter((name) => ['biome', 'tsc'].includes(name))
   const rest = chosen.filter((name) => !checks.includes(name))
-  const queue = parts([
-    ...rest.filter((name) => LONGEST.includes(name)),
-    ...rest.filter((name) => !LONGEST.includes(name)),
-  ])
+  const queue = parts(rest)
+  const half = queue.findIndex(({ name }) => name === `${HALVED} 2/2`)
+  const behind = queue.findIndex(({ name }) => name === BEFORE_HALF)
+  if (half >= 0 && behind > half) queue.splice(behind, 0, ...queue.splice(half, 1))
   await lane(parts(checks))
   await Promise.all(FULL ? [lane(queue)] : [lane(queue), lane(queue)])
   const passing = await again(results)
