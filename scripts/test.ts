@@ -19,7 +19,7 @@ With CI=true a test whose program is missing fails instead of being skipped. Wit
 as it is asked for, one stage after the other, vm too; \`npm run test:full\` also holds it to its limits.`
 
 /** The order of the stages that there are, the longest first, so that both lanes end at about the same time; others come last. */
-const FIRST = ['lab', 'image', 'native', 'agent', 'panel', 'nodes', 'scripts', 'protocol']
+const FIRST = ['lab', 'image', 'native', 'agent', 'panel', 'nodes', 'scripts']
 /** In halves, where two stages run at once: the second comes behind `agent`, as two homes with floods are in each other's way. */
 const HALVED = 'lab'
 const BEFORE_HALF = 'agent'
