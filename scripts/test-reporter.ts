@@ -1,5 +1,5 @@
 // How mocha tells test.ts what happened: failures whole and at once, the counts in a file.
-import { writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { inspect } from 'node:util'
 import mocha from 'mocha'
 
@@ -44,14 +44,16 @@ export default class TestReporter {
       result.running = what.fullTitle()
       save()
     }
-    const longest: { title: string; ms: number }[] = []
-    const begun = new Map<mocha.Suite, number>()
+    const longest: { title: string; ms: number; cpuS: number }[] = []
+    const begun = new Map<mocha.Suite, { ms: number; cpuS: number }>()
     runner.on(EVENT_SUITE_BEGIN, (suite) => {
-      if (suite.parent?.root) begun.set(suite, Date.now())
+      if (suite.parent?.root) begun.set(suite, { ms: Date.now(), cpuS: cpuSeconds() })
     })
     runner.on(EVENT_SUITE_END, (suite) => {
-      const ms = Date.now() - (begun.get(suite) ?? Date.now())
-      if (ms > LONG_MS) longest.push({ title: suite.title, ms })
+      const from = begun.get(suite)
+      if (from === undefined || Date.now() - from.ms <= LONG_MS) return
+      const cpuS = cpuSeconds() - from.cpuS
+      longest.push({ title: suite.title, ms: Date.now() - from.ms, cpuS })
     })
     runner.on(EVENT_TEST_BEGIN, begins)
     runner.on(EVENT_HOOK_BEGIN, begins)
@@ -71,11 +73,23 @@ export default class TestReporter {
     })
     runner.once(EVENT_RUN_END, () => {
       const named = longest.sort((a, b) => b.ms - a.ms).slice(0, NAMED)
-      const times = named.map(({ title, ms }) => `${(ms / 1000).toFixed(0)} s ${title}`)
+      const times = named.map(
+        ({ title, ms, cpuS }) => `${(ms / 1000).toFixed(0)} s ${title} (${cpuS.toFixed(0)} s CPU)`,
+      )
       if (times.length > 0) process.stdout.write(`  longest: ${times.join('; ')}\n`)
       delete result.running
       result.ended = true
       save()
     })
+  }
+}
+
+/** Processor time so far, of its own and of the programs that it has waited for: fields 14 to 17 of proc_pid_stat(5), in hundredths. */
+function cpuSeconds(): number {
+  try {
+    const fields = readFileSync('/proc/self/stat', 'utf8').split(') ')[1]?.split(' ') ?? []
+    return fields.slice(11, 15).reduce((sum, ticks) => sum + Number(ticks) / 100, 0)
+  } catch {
+    return 0
   }
 }
