@@ -84,7 +84,7 @@ export class NamesAgent {
 
   /** The status of an answer that the device gets of a resolver. */
   async dig(server: string, name: string, ...more: string[]): Promise<string> {
-    const words = [`@${server}`, '+time=2', '+tries=1', name, ...more]
+    const words = [`@${server}`, '+time=3', '+tries=2', name, ...more]
     const text = await succeed('ip', this.#home.spaces.exec('dev', 'dig', ...words))
     return /status: (\w+)/.exec(text)?.[1] ?? ''
   }
