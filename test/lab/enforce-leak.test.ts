@@ -9,7 +9,7 @@ import { requires, run, sleep, until } from './process.ts'
 
 const ROUNDS = count('ENFORCE_ROUNDS', 3, 100)
 const STOP_S = count('ENFORCE_STOP_S', 1, 60)
-const FLUSH_S = count('ENFORCE_FLUSH_S', 2, 30)
+const FLUSH_S = count('ENFORCE_FLUSH_S', 3, 30)
 /** Thousands of packets a second. */
 const FLOOD = 300
 const FULL = quarantined({ level: 'full', ruleId: 'r1' })
@@ -167,8 +167,8 @@ describe('a quarantined device at 1 000 packets a second', function () {
     console.error(
       `      ${flushes} flushes in ${FLUSH_S} s cost ${percent.toFixed(1)} % of a processor`,
     )
-    // Of its own time, so that what else the machine does is no part of it.
-    assert.ok(percent < 40)
+    // Of its own time, though a processor that others use too is slower.
+    below('of a processor', percent, 40, '%')
   })
 
   it('is held on after a stop that keeps, and free after one that removes', async () => {

@@ -19,7 +19,8 @@ class OneArmedHome extends QueueHome {
     this.startChildren()
     await this.spaces.ip('sw', [
       'link set lo up',
-      'link add br0 type bridge',
+      // Its own, or it would be that of a port, which comes and goes.
+      'link add br0 address 02:0d:e0:00:00:53 type bridge',
       'link set br0 up',
       `addr add ${NEIGHBOUR}/24 dev br0`,
     ])
