@@ -107,8 +107,9 @@ describe('lab: an agent and its broker', function () {
     writeFileSync(file, spawnSync(process.execPath, [GENERATOR, ...made]).stdout)
     try {
       const args = ['--mode', 'file', '--file', file, '--lan', '192.0.2.0/24', '--http', 'off']
-      agent = new LabAgent({ args, broker: url }).start()
+      // Before the agent: events are told once.
       await tap.start(url)
+      agent = new LabAgent({ args, broker: url }).start()
       const capture = (): true | undefined =>
         tap.info?.capabilities.capture?.ok === false ? true : undefined
       await until('that it has ended', capture, 30_000)
