@@ -15,7 +15,7 @@ import { count } from '../../full.ts'
 import { Namespaces } from '../../lab/namespaces.ts'
 import { requires } from '../../lab/process.ts'
 
-const MANY = count('TEST_ELEMENTS', 10_000, 50_000)
+const MANY = count('TEST_ELEMENTS', 5000, 50_000)
 
 const PLACE: Place = {
   position: 'two_armed',

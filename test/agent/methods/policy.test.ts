@@ -9,6 +9,7 @@ import { HttpServer } from '../../../agent/http/http-server.ts'
 import { MqttRoom } from '../../../agent/mqtt/mqtt-room.ts'
 import type { Ordered } from '../../../agent/policy/contract.ts'
 import { topicsOf } from '../../../protocol/topics.ts'
+import { count } from '../../full.ts'
 import { freePort } from '../../nodes/mosquitto.ts'
 import { homespin } from '../cli/program.ts'
 import { ask } from '../http/served.ts'
@@ -18,6 +19,8 @@ import { device, folder, make, onRemove, removeAll } from '../policy/desk.ts'
 import { CAMERA, TELEVISION, testHome } from './home.ts'
 
 const topics = topicsOf('house')
+
+const TOTAL = count('TEST_COMMANDS', 2000, 10_000)
 
 describe('orders, with the real policy', function () {
   this.timeout(60_000)
@@ -185,7 +188,7 @@ describe('orders, with the real policy', function () {
     assert.equal(made.policy.rules().length, 1)
   })
 
-  it('take 10 000 commands by MQTT within seconds, and end exact', async () => {
+  it(`take ${TOTAL} commands by MQTT within seconds, and end exact`, async () => {
     const { made, url } = await box()
     const client = await connectAsync(url)
     onRemove(() => client.endAsync(true))
@@ -199,7 +202,6 @@ describe('orders, with the real policy', function () {
     await client.subscribeAsync([topics.response('quarantine'), topics.response('release')], {
       qos: 1,
     })
-    const TOTAL = 10_000
     const begun = performance.now()
     for (let i = 0; i < TOTAL; i++) {
       const command = { id: `t${i}`, issued_ms: Date.now(), ttl_ms: 30_000, device: CAMERA }
