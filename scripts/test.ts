@@ -1,10 +1,10 @@
 // npm test: every check and every test, with a line each and one total at the end. Most tests wait for packets, programs or
-// pages, so three stages run at once; a line of several that run says which it is of.
+// pages, so two stages run at once; a line of two that run says which it is of.
 import type { ChildProcess } from 'node:child_process'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { globSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
-import { setPriority, tmpdir } from 'node:os'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -14,16 +14,15 @@ const ROOT = join(import.meta.dirname, '..')
 const HELP = `npm test -- [stage…] [--grep TEXT]
 
 Stages: biome, tsc, and every folder of test/. Without any named, all of them run but ha, image and vm. biome and tsc come first, then
-lab in a lane of its own, beside two that each take the next of the others. What follows the first option goes to mocha.
+two stages run at a time (of lab a half counts as one), each lane taking the next that waits. What follows the first option goes to mocha.
 With CI=true a test whose program is missing fails instead of being skipped. With HOMESPIN_FULL=1 everything is measured as often
 as it is asked for, one stage after the other, vm too; \`npm run test:full\` also holds it to its limits.`
 
-/** The order of the stages that there are, the longest first, so that all lanes end at about the same time; others come last. */
+/** The order of the stages that there are, the longest first, so that both lanes end at about the same time; others come last. */
 const FIRST = ['lab', 'image', 'native', 'agent', 'panel', 'nodes', 'scripts']
-/** Measures how soon things happen: it comes before others wherever they want a processor at the same moment. */
-const TIMELY = 'lab'
-/** The niceness of the others. */
-const NICE = 5
+/** In halves, where two stages run at once: the second comes behind `agent`, as two homes with floods are in each other's way. */
+const HALVED = 'lab'
+const BEFORE_HALF = 'agent'
 
 /** Need a Home Assistant Core, and a disk of a machine that is not part of this repository: run only where they are named. */
 const ONLY_NAMED = ['ha', 'image', 'vm']
@@ -70,7 +69,6 @@ async function run(
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   running.add(child)
-  if (stage !== TIMELY && !FULL && child.pid !== undefined) setPriority(child.pid, NICE)
   for (const output of [child.stdout, child.stderr])
     createInterface({ input: output }).on('line', (line) => say(stage, line))
   let why: string | undefined
@@ -162,27 +160,47 @@ async function tests(
   return { ...result, failed: result.failed + 1, failedFiles: [] }
 }
 
-/** `files`: those alone. */
-type Stage = { name: string; run: (files?: readonly string[]) => Promise<StageResult> }
+/** What a lane takes at once: a stage, or a half of one. */
+interface Part {
+  name: string
+  /** `files`: those alone. */
+  run: (files?: readonly string[]) => Promise<StageResult>
+}
 
-function stages(mochaArgs: readonly string[]): Map<string, Stage> {
-  const all = new Map<string, Stage>()
-  const add = (name: string, run: Stage['run']): void => void all.set(name, { name, run })
-  add('biome', () => check('biome', 'biome', 'check', '.'))
-  add('tsc', () => check('tsc', 'tsc', '--noEmit', '-p', 'tsconfig.json'))
+function partsOf(folder: string, mochaArgs: readonly string[]): Part[] {
+  const pattern = `test/${folder}/**/*.test.ts`
+  const part = (name: string, all: readonly string[]): Part => ({
+    name,
+    run: (files = all) => tests(name, files, mochaArgs),
+  })
+  if (folder !== HALVED || FULL) return [part(folder, [pattern])]
+  const files = globSync(pattern, { cwd: ROOT }).sort()
+  return [0, 1].map((which) =>
+    part(
+      `${folder} ${which + 1}/2`,
+      files.filter((_, i) => i % 2 === which),
+    ),
+  )
+}
+
+function stages(mochaArgs: readonly string[]): Map<string, Part[]> {
+  const all = new Map<string, Part[]>()
+  const whole = (name: string, ...command: string[]): void => {
+    all.set(name, [{ name, run: () => check(name, ...command) }])
+  }
+  whole('biome', 'biome', 'check', '.')
+  whole('tsc', 'tsc', '--noEmit', '-p', 'tsconfig.json')
   const there = readdirSync(join(ROOT, 'test'), { withFileTypes: true })
     .filter((each) => each.isDirectory())
     .map((each) => each.name)
     .filter((name) => globSync(`test/${name}/**/*.test.ts`, { cwd: ROOT }).length > 0)
   const others = there.filter((name) => !FIRST.includes(name)).sort()
-  for (const name of [...FIRST, ...others]) {
-    if (!there.includes(name)) continue
-    add(name, (files = [`test/${name}/**/*.test.ts`]) => tests(name, files, mochaArgs))
-  }
+  for (const name of [...FIRST, ...others])
+    if (there.includes(name)) all.set(name, partsOf(name, mochaArgs))
   return all
 }
 
-async function one({ name, run: stage }: Stage, files?: readonly string[]): Promise<StageResult> {
+async function one({ name, run: stage }: Part, files?: readonly string[]): Promise<StageResult> {
   const begun = Date.now()
   process.stdout.write(files === undefined ? `${name} …\n` : `${name}, once more by itself …\n`)
   open.add(name)
@@ -196,13 +214,13 @@ async function one({ name, run: stage }: Stage, files?: readonly string[]): Prom
 }
 
 /** What failed beside others, by itself: what passes then is told. Resolves with how many tests that are. */
-async function again(results: ReadonlyMap<Stage, StageResult>): Promise<number> {
+async function again(results: ReadonlyMap<Part, StageResult>): Promise<number> {
   const files = [...results.values()].flatMap(({ failedFiles }) => failedFiles)
   if (STRICT || interrupted || files.length > MOST_AGAIN) return 0
   let passing = 0
-  for (const [stage, before] of results) {
+  for (const [part, before] of results) {
     if (before.failedFiles.length === 0) continue
-    const { failed, ended } = await one(stage, before.failedFiles)
+    const { failed, ended } = await one(part, before.failedFiles)
     if (failed === 0 && ended) passing += before.failed
   }
   return passing
@@ -223,22 +241,25 @@ async function main(args: readonly string[]): Promise<number> {
     )
     return 2
   }
-  const results = new Map<Stage, StageResult>()
+  const results = new Map<Part, StageResult>()
   const begun = Date.now()
-  const chosen = [...all.values()].filter(({ name }) =>
+  const chosen = [...all.keys()].filter((name) =>
     named.length > 0 ? named.includes(name) : !ONLY_NAMED.includes(name) || (FULL && name === LONG),
   )
-  const lane = async (queue: Stage[]): Promise<void> => {
-    for (let stage = queue.shift(); stage !== undefined && !interrupted; stage = queue.shift())
-      results.set(stage, await one(stage))
+  const lane = async (queue: Part[]): Promise<void> => {
+    for (let part = queue.shift(); part !== undefined && !interrupted; part = queue.shift())
+      results.set(part, await one(part))
   }
+  const parts = (names: string[]): Part[] => names.flatMap((name) => all.get(name) ?? [])
   // What is quick to tell a fault comes before all else.
-  const isCheck = ({ name }: Stage): boolean => ['biome', 'tsc'].includes(name)
-  await lane(chosen.filter(isCheck))
-  const rest = chosen.filter((stage) => !isCheck(stage))
-  const timely = FULL ? [] : rest.filter(({ name }) => name === TIMELY)
-  const others = rest.filter((stage) => !timely.includes(stage))
-  await Promise.all((FULL ? [others] : [timely, others, others]).map(lane))
+  const checks = chosen.filter((name) => ['biome', 'tsc'].includes(name))
+  const rest = chosen.filter((name) => !checks.includes(name))
+  const queue = parts(rest)
+  const half = queue.findIndex(({ name }) => name === `${HALVED} 2/2`)
+  const behind = queue.findIndex(({ name }) => name === BEFORE_HALF)
+  if (half >= 0 && behind > half) queue.splice(behind, 0, ...queue.splice(half, 1))
+  await lane(parts(checks))
+  await Promise.all(FULL ? [lane(queue)] : [lane(queue), lane(queue)])
   const passing = await again(results)
   if (interrupted) return 1
   const sum = (what: 'passed' | 'failed' | 'skipped'): number =>
