@@ -110,8 +110,11 @@ export async function tryAll(
 ): Promise<Map<Cell, Outcome>> {
   for (const end of ENDS) await home.ask(end, { do: 'tell' })
   const names = new Map(cells.map((cell) => [cell, `${++count}`]))
+  // How long an end takes to do as it is told says how busy the machine is.
+  let slowestMs = 0
   for (const [cell, name] of names) {
     const { from, fromIp, toIp, port, sport } = cell
+    const asked = performance.now()
     await home.ask(from, {
       do: 'send',
       name,
@@ -120,11 +123,12 @@ export async function tryAll(
       port,
       ...(sport ? { sport } : {}),
     })
+    slowestMs = Math.max(slowestMs, performance.now() - asked)
   }
   const ends = new Map([...names].map(([cell, name]) => [name, cell.to]))
   const came = new Set<string>()
   const answered = new Set<string>()
-  await sleep(120)
+  await sleep(Math.min(120 + 10 * slowestMs, 1000))
   for (const end of ENDS) {
     const told = await home.ask(end, { do: 'tell' })
     for (const name of told.came) {
