@@ -307,7 +307,7 @@ describe('lab: what is protected', function () {
   it('by all of them together', function () {
     const gate = tap.info?.capabilities.dns_gate
     // Where no packet can be queued nothing is learned of answers; where all is measured that is a fault.
-    if (FULL || gate?.ok) assert.equal(cells, 8 * TARGETS.length)
+    if (FULL || process.env.CI === 'true' || gate?.ok) assert.equal(cells, 8 * TARGETS.length)
     else this.skip()
   })
 

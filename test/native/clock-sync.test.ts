@@ -11,7 +11,8 @@ describe('native: the kernel of its clock', () => {
       'import ctypes; b = (ctypes.c_char * 512)(); l = ctypes.CDLL(None); s = l.adjtimex(b); ' +
       'print(ctypes.c_int.from_buffer(b, 5 * ctypes.sizeof(ctypes.c_long)).value & 0x40, s)'
     const { status, stdout } = spawnSync('python3', ['-c', program], { encoding: 'utf8' })
-    if (status !== 0) this.skip()
+    if (status !== 0 && process.env.CI !== 'true') this.skip()
+    assert.equal(status, 0, 'python3 can not ask adjtimex')
     assert.equal(told, stdout.startsWith('0 '), stdout)
   })
 })

@@ -238,7 +238,8 @@ describe('Policy: orders', function () {
     console.log(
       `      ${ORDERS} orders: ${kernel.applied.length} transactions, longest stall ${Math.round(longest)} ms`,
     )
-    below(`${ORDERS} orders`, tookMs, 10_000)
+    console.log(`      ${ORDERS} orders took ${Math.round(tookMs)} ms (limit 10000)`)
+    assert.ok(tookMs < 10_000, `${tookMs} ms`)
     // At most 20 a second, and the first and the last are not paced.
     assert.ok(kernel.applied.length <= tookMs / 50 + 2, `${kernel.applied.length} transactions`)
   })
