@@ -1,7 +1,7 @@
 // Draws docs/app/*.png, the ways in which traffic comes to a Home Assistant box, with Chromium: node scripts/build-drawings.ts
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { chromium } from 'playwright-core'
+import { openBrowser } from '../test/browser.ts'
 
 const FOLDER = join(import.meta.dirname, '../docs/app')
 const WIDTH = 760
@@ -129,10 +129,7 @@ function svgOf({ boxes, lines }: Drawing): string {
     <rect width="${WIDTH}" height="${HEIGHT}" rx="12" fill="#fff"/>${drawnLines.join('')}${drawnBoxes.join('')}</svg>`
 }
 
-const browser = await chromium.launch({
-  executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
-  args: ['--no-sandbox', '--force-color-profile=srgb'],
-})
+const browser = await openBrowser()
 try {
   mkdirSync(FOLDER, { recursive: true })
   const page = await browser.newPage({

@@ -1,15 +1,12 @@
 // Makes ha-addon/icon.png (128 × 128) and logo.png (250 × 100) of the page's icon, with Chromium: node scripts/build-icons.ts
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { chromium } from 'playwright-core'
+import { openBrowser } from '../test/browser.ts'
 
 const ROOT = join(import.meta.dirname, '..')
 const svg = readFileSync(join(ROOT, 'panel/assets/icon.svg'), 'utf8')
 
-const browser = await chromium.launch({
-  executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
-  args: ['--no-sandbox', '--force-color-profile=srgb'],
-})
+const browser = await openBrowser()
 try {
   await draw('icon.png', 128, 128, 'svg { width: 128px; height: 128px }', '')
   // One colour that can be read on light and on dark.

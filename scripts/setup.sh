@@ -94,6 +94,15 @@ has_clang() {
   has "$name" && [ -n "$(find "$("$name" -print-resource-dir)/lib" -name 'libclang_rt.fuzzer*.a' 2>/dev/null)" ]
 }
 
+# A browser without a window; where Debian has it only with one, that.
+chromium_package() {
+  if [ -n "$(apt-cache madison chromium-headless-shell 2>/dev/null)" ]; then
+    echo chromium-headless-shell
+  else
+    has chromium || echo chromium
+  fi
+}
+
 # Whether containers can be run here, not only asked for.
 has_docker() { has docker && [ -n "$(docker version --format '{{.Server.Version}}' 2>/dev/null)" ]; }
 
@@ -111,7 +120,7 @@ missing_packages() {
       has mosquitto_pub || echo mosquitto-clients
       has dig || echo bind9-dnsutils
       has curl || echo curl
-      has_any chromium chromium-browser google-chrome || echo chromium
+      has chromium-headless-shell || chromium_package
       has nft || echo nftables
       has iptables-nft || echo iptables
       has ip || echo iproute2

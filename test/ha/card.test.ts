@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import type { Browser, BrowserContextOptions, Locator, Page } from 'playwright-core'
+import { hasChromium, openBrowser } from '../browser.ts'
 import { until } from '../lab/process.ts'
-import { hasChromium, openBrowser } from '../panel/browser.ts'
 import { cameraIncident, HOSTILE_NAME, HOSTILE_REMOTE } from './card-days.ts'
 import { CardHome } from './card-home.ts'
 import type { BuiltCard, CardPage } from './card-page.ts'

@@ -1,6 +1,6 @@
 // A browser where the Supervisor is: `node first-use-browser.ts look|quarantine USER ADDRESS MODE PICTURE` opens the page as
 // the sidebar does, does it, takes a picture where one is named, and prints what it saw as a line of JSON.
-import { chromium } from 'playwright-core'
+import { openBrowser } from '../browser.ts'
 
 export interface FirstUseReport {
   /** Whether the device can be acted on, and what is said where it can't. */
@@ -11,8 +11,7 @@ export interface FirstUseReport {
 }
 
 const [what = '', user = '', address = '', mode = '', picture = ''] = process.argv.slice(2)
-const args = ['--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage']
-const browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args })
+const browser = await openBrowser()
 try {
   const faults: string[] = []
   const page = await browser.newPage({ locale: 'en-GB', viewport: { width: 1280, height: 860 } })

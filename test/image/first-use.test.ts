@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { TOKEN, user } from '../agent/supervisor/fake-supervisor.ts'
+import { hasChromium } from '../browser.ts'
 import { Home } from '../lab/home.ts'
 import { Namespaces } from '../lab/namespaces.ts'
 import { Program, requires, succeed } from '../lab/process.ts'
@@ -27,7 +28,8 @@ describe('first use of the app', function () {
   let container: Container | undefined
 
   before(async function () {
-    requires(this, 'root', 'ip', 'nft', 'openssl', 'unshare', 'chromium')
+    requires(this, 'root', 'ip', 'nft', 'openssl', 'unshare')
+    if (!hasChromium()) return this.skip()
     const why = whyNoImage()
     if (why !== undefined) {
       if (process.env.CI === 'true') throw new Error(why)

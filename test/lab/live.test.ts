@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import type { DeviceList, LiveEvents } from '../../protocol/http.ts'
 import type { Flow } from '../../protocol/messages.ts'
+import { hasChromium } from '../browser.ts'
 import { below } from '../figure.ts'
 import { EAR, traffic } from '../nodes/flows.ts'
 import { deploy, Ear, nodeOf, startRuntime, stopRuntime, undeploy } from '../nodes/runtime.ts'
@@ -176,7 +177,7 @@ describe('lab: a home of twenty devices', function () {
   })
 
   it('the page in a browser shows the devices', async function () {
-    requires(this, 'chromium')
+    if (!hasChromium()) return this.skip()
     const program = join(import.meta.dirname, 'page.ts')
     // Of the remotes the map shows those with most bytes: some name, whichever.
     const texts = [home.device(0).ipv4, home.device(DEVICES - 1).ipv4, '.example.com']

@@ -1,6 +1,6 @@
 // A browser inside the box of a home, where the agent's page is served: `node page.ts URL TEXT…` opens the page and waits
 // for each text. Prints one line of JSON: the texts that did not come, and what went wrong in the page.
-import { chromium } from 'playwright-core'
+import { openBrowser } from '../browser.ts'
 
 /** What the browser saw. */
 export interface PageReport {
@@ -10,8 +10,7 @@ export interface PageReport {
 
 const [url, ...texts] = process.argv.slice(2)
 if (url === undefined) throw new Error('usage: page.ts URL TEXT…')
-const args = ['--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage']
-const browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args })
+const browser = await openBrowser()
 try {
   const report: PageReport = { missing: [], faults: [] }
   const page = await browser.newPage()

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import type { Browser } from 'playwright-core'
+import { hasChromium, openBrowser } from '../browser.ts'
 import { AgentDouble, CAMERA, device, flow, LAMP } from './agent-double.ts'
 import type { Editor } from './editor.ts'
 import {
@@ -7,12 +8,10 @@ import {
   deploy,
   dialogIsThere,
   drop,
-  hasChromium,
   importExample,
   openDialog,
   openEditor,
   picture,
-  startBrowser,
   wire,
   workspaceIsFree,
 } from './editor.ts'
@@ -60,7 +59,7 @@ describe('nodes in the editor', function () {
     agent = await AgentDouble.connect(broker.port)
     await agent.arrive([device({ name: HOSTILE }), lamp])
     nodeRed = await startNodeRed()
-    browser = await startBrowser()
+    browser = await openBrowser()
   })
   after(async () => {
     await browser?.close()

@@ -1,22 +1,11 @@
 // The real editor of Node-RED in a real Chromium, and what a person does there.
 import assert from 'node:assert/strict'
-import { existsSync, globSync, mkdirSync, readFileSync } from 'node:fs'
+import { globSync, mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Browser, Locator, Page } from 'playwright-core'
-import { chromium } from 'playwright-core'
 import type { NodeRed } from './node-red.ts'
 
 const ROOT = join(import.meta.dirname, '../..')
-const CHROMIUM = '/usr/bin/chromium'
-const FLAGS = [
-  '--no-sandbox',
-  '--disable-gpu',
-  '--disable-quic',
-  '--no-first-run',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-]
 /** Where pictures go, if anyone wants to look at them. */
 const PICTURES = process.env.HOMESPIN_SCREENSHOTS
 
@@ -27,18 +16,6 @@ export async function picture(page: Page, name: string): Promise<void> {
   // Dialogs slide in.
   await page.waitForTimeout(500)
   await page.screenshot({ path: join(PICTURES, `${name}.png`) })
-}
-
-/** Whether Chromium is installed. With CI=true a missing one is an error. */
-export function hasChromium(): boolean {
-  if (existsSync(CHROMIUM)) return true
-  if (process.env.CI === 'true') throw new Error('chromium is missing: apt-get install chromium')
-  return false
-}
-
-/** Starts Chromium. */
-export function startBrowser(): Promise<Browser> {
-  return chromium.launch({ executablePath: CHROMIUM, args: FLAGS })
 }
 
 /** The part of the editor's own API that is looked at. */

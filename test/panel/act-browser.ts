@@ -1,6 +1,6 @@
 // A browser inside the box of a home: `node act-browser.ts URL ADDRESS quarantine|release` chooses the device with this
 // address on the agent's page, orders, waits until the page shows it, and prints one line of JSON.
-import { chromium } from 'playwright-core'
+import { openBrowser } from '../browser.ts'
 
 /** What the browser saw. */
 export interface ActReport {
@@ -15,8 +15,7 @@ const [url, address, what] = process.argv.slice(2)
 if (url === undefined || address === undefined || what === undefined) {
   throw new Error('usage: act-browser.ts URL ADDRESS quarantine|release')
 }
-const args = ['--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage']
-const browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args })
+const browser = await openBrowser()
 try {
   const faults: string[] = []
   const page = await browser.newPage({ locale: 'en-GB', viewport: { width: 1440, height: 1000 } })

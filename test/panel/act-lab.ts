@@ -1,8 +1,9 @@
 // A page that acts, in a real Chromium, on the fixture's home: what tests of orders share.
 import assert from 'node:assert/strict'
 import type { Browser, BrowserContextOptions, Locator, Page } from 'playwright-core'
+import { hasChromium, openBrowser } from '../browser.ts'
 import type { WatchedPage } from './browser.ts'
-import { assertUnharmed, buildPanel, hasChromium, openBrowser, openPage } from './browser.ts'
+import { assertUnharmed, buildPanel, openPage } from './browser.ts'
 import type { Came } from './fixture-policy.ts'
 import type { Fixture, FixtureOptions } from './fixture-server.ts'
 import { startFixture } from './fixture-server.ts'

@@ -1,38 +1,13 @@
 // A built page in a real Chromium, and everything that must not happen in it.
 import assert from 'node:assert/strict'
-import { existsSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core'
-import { chromium } from 'playwright-core'
 import { build } from 'vite'
 
-const CHROMIUM = '/usr/bin/chromium'
 const PANEL = fileURLToPath(new URL('../../panel', import.meta.url))
-// Without these, Chromium calls its maker's hosts at every start.
-const QUIET = [
-  '--no-sandbox',
-  '--disable-gpu',
-  '--disable-quic',
-  '--no-first-run',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-]
-
-/** Whether Chromium is installed. With CI=true a missing one is an error. */
-export function hasChromium(): boolean {
-  if (existsSync(CHROMIUM)) return true
-  if (process.env.CI === 'true') throw new Error('chromium is missing: apt-get install chromium')
-  return false
-}
-
-/** Starts Chromium without a window. */
-export async function openBrowser(): Promise<Browser> {
-  return chromium.launch({ executablePath: CHROMIUM, args: QUIET })
-}
 
 /** Builds the page into a folder of its own, which `remove` takes away. */
 export async function buildPanel(): Promise<{ dir: string; remove: () => Promise<void> }> {

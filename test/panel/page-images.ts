@@ -2,10 +2,11 @@
 // that there is something to see). The page must be built: scripts/setup.sh does that.
 import { join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { openBrowser } from '../browser.ts'
 import { cleanEnvironment, homespin } from '../lab/agent-process.ts'
 import { makeFolder, removeFolder } from '../lab/folders.ts'
 import { Program } from '../lab/process.ts'
-import { openBrowser, openPage } from './browser.ts'
+import { openPage } from './browser.ts'
 
 const FOLDER = resolve(process.argv[2] ?? join(import.meta.dirname, '../../docs/images'))
 /** History of some minutes. */
