@@ -12,8 +12,8 @@ import { supervisorAccess } from './supervisor/access.ts'
 const DATA = '/data'
 
 // Keeps modules compiled between runs: a quicker start that needs less memory.
-const cache = cacheDir()
-if (process.env.NODE_COMPILE_CACHE === undefined && cache !== undefined) enableCompileCache(cache)
+const cache = process.env.NODE_COMPILE_CACHE === undefined ? cacheDir() : undefined
+if (cache !== undefined) enableCompileCache(cache)
 
 const version = (
   JSON.parse(readFileSync(new URL('./package.json', import.meta.url), 'utf8')) as {
