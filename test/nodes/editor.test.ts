@@ -265,6 +265,21 @@ describe('nodes in the editor', function () {
   })
 
   it('open their dialogs without a fault, in Dutch too', async () => {
+    const tab = { id: 'all', type: 'tab', label: 'All' }
+    const each = WORDS.map((word, index) => ({
+      id: `one-${word}`,
+      type: `homespin-${word}`,
+      z: tab.id,
+      x: 260 + 240 * (index % 3),
+      y: 140 + 80 * Math.floor(index / 3),
+      wires: [],
+    }))
+    const deployed = await fetch(`${nodeRed.url}flows`, {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/json' },
+      body: JSON.stringify([tab, ...each]),
+    })
+    assert.equal(deployed.status, 204)
     for (const [language, labels] of Object.entries({
       'en-US':
         'device, device dns, device traffic, block, quarantine, blocked, incident, connection waits, verdict, rate',
@@ -274,13 +289,11 @@ describe('nodes in the editor', function () {
       const faults: string[] = []
       page.on('pageerror', (error) => faults.push(String(error)))
       for (const [index, label] of labels.split(', ').entries()) {
-        const type = `homespin-${WORDS[index]}`
-        const entry = page.locator(`.red-ui-palette-node[data-palette-type="${type}"]`)
+        const word = WORDS[index]
+        const entry = page.locator(`.red-ui-palette-node[data-palette-type="homespin-${word}"]`)
         const shown = await entry.locator('.red-ui-palette-label').textContent()
         assert.equal(shown?.replace(/\s+/g, ' '), label)
-        const x = 260 + 240 * (index % 3)
-        const node = await drop(page, type, x, 340 + 60 * Math.floor(index / 3))
-        await openDialog(page, node)
+        await openDialog(page, page.locator(`#one-${word}`))
         await page.locator('#node-input-output').waitFor({ state: 'attached' })
         const texts = await page.locator('#dialog-form').allInnerTexts()
         assert.doesNotMatch(
@@ -288,7 +301,7 @@ describe('nodes in the editor', function () {
           /homespin-[a-z]+\.[a-z]/,
           'a label that is not translated',
         )
-        await picture(page, `${type}-${language}`)
+        await picture(page, `homespin-${word}-${language}`)
         await closeDialog(page)
       }
       assert.deepEqual(faults, [])
