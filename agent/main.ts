@@ -10,6 +10,7 @@ import { supervisorAccess } from './supervisor/access.ts'
 
 /** Where an app of Home Assistant finds its options and keeps its state. */
 const DATA = '/data'
+const HELP = ['--help', '-h']
 
 // Keeps modules compiled between runs: a quicker start that needs less memory.
 const cache = process.env.NODE_COMPILE_CACHE === undefined ? cacheDir() : undefined
@@ -24,9 +25,11 @@ const version = (
 process.exitCode = await main(process.argv.slice(2))
 
 async function main(argv: readonly string[]): Promise<number> {
-  const { readArguments, UsageError } = await import('./cli/arguments.ts')
-  const { ConfigError } = await import('./config.ts')
   try {
+    // Before anything is read: the next process would read it again.
+    if (argv[0] === 'start' && !argv.some((each) => HELP.includes(each)))
+      await relaunch(version, loadStart)
+    const { readArguments } = await import('./cli/arguments.ts')
     const parsed = readArguments(argv, version)
     if (typeof parsed === 'string') {
       process.stdout.write(`${parsed}\n`)
@@ -38,8 +41,26 @@ async function main(argv: readonly string[]): Promise<number> {
     process.stderr.write(`homespin: ${message}\n`)
     if (process.env.HOMESPIN_LOG === 'debug' && error instanceof Error)
       process.stderr.write(`${error.stack}\n`)
+    const { UsageError } = await import('./cli/arguments.ts')
+    const { ConfigError } = await import('./config.ts')
     return error instanceof UsageError || error instanceof ConfigError ? 2 : 1
   }
+}
+
+/** All that the agent consists of. */
+async function loadStart(): Promise<void> {
+  await Promise.all([
+    import('./cli/arguments.ts'),
+    import('./config-read.ts'),
+    import('./cli/start.ts'),
+    import('./mqtt/mqtt-link.ts'),
+    import('./home-assistant/discovery.ts'),
+    import('./home-assistant/registry.ts'),
+    import('./home-assistant/blueprints.ts'),
+    import('home-assistant-js-websocket'),
+    import('./supervisor/app.ts'),
+    import('./supervisor/options.ts'),
+  ])
 }
 
 async function run(parsed: Parsed): Promise<number> {
@@ -47,18 +68,6 @@ async function run(parsed: Parsed): Promise<number> {
   const json = parsed.own.json === true
   switch (parsed.command) {
     case 'start': {
-      await relaunch(version, () =>
-        Promise.all([
-          import('./cli/start.ts'),
-          import('./mqtt/mqtt-link.ts'),
-          import('./home-assistant/discovery.ts'),
-          import('./home-assistant/registry.ts'),
-          import('./home-assistant/blueprints.ts'),
-          import('home-assistant-js-websocket'),
-          import('./supervisor/app.ts'),
-          import('./supervisor/options.ts'),
-        ]),
-      )
       const { runStart } = await import('./cli/start.ts')
       return await runStart({ config, json, orDemo: parsed.own['or-demo'] === true, version })
     }
