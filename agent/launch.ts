@@ -21,11 +21,7 @@ delete process.env[MARK]
  * A young generation of at most this many MB: flows go through as bytes, so that little of it is garbage. And no code of the
  * compiler in the middle (V8's Maglev): what runs often is compiled by TurboFan anyway, and the rest can be interpreted.
  */
-const SWITCHES = [
-  '--max-semi-space-size=1',
-  '--no-maglev',
-  '--disable-warning=ExperimentalWarning',
-]
+const SWITCHES = ['--max-semi-space-size=1', '--no-maglev', '--disable-warning=ExperimentalWarning']
 
 /**
  * glibc keeps what is freed in as many arenas as there are threads, and large blocks too once it has seen some: buffers of one

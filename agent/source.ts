@@ -43,6 +43,8 @@ export class Source {
   /** Only in mode remote. */
   readonly router: { capture: RemoteCapture; connection: RouterConnection } | undefined
   #command: CommandSource | undefined
+  /** What the log has of the router. */
+  #said: string | undefined
   readonly #interfaces: CapturedInterfaces
 
   /** Throws a TypeError or RangeError for a router that can't be one. */
@@ -135,23 +137,31 @@ export class Source {
       locality,
       log,
       onNeighbour,
-      onPlan: ({ lan, visibility }) =>
-        onPlace('remote', lan, `on the router ${host}, by SSH: ${visibility}`),
+      onPlan: ({ lan, visibility }) => {
+        onPlace('remote', lan, `on the router ${host}, by SSH: ${visibility}`)
+        this.#say(visibility)
+      },
       onBox,
     })
     return { capture: remote, connection }
   }
 
   async #startRemote({ capture, connection }: NonNullable<Source['router']>): Promise<Mode> {
-    const { config, log, onPlace } = this.#parts
+    const { config, onPlace } = this.#parts
     const tellNothing = (away = 'the router does not answer'): void => {
       if (capture.plan === undefined) onPlace('remote', config.lan, `nothing yet: ${away}`)
     }
     await capture.start()
     tellNothing(connection.away)
     connection.listen((away) => away !== undefined && tellNothing(away))
-    if (capture.plan !== undefined) log.info(`mode remote: ${capture.plan.visibility}`)
     return 'remote'
+  }
+
+  /** What can be seen on the router: whenever that has changed, and so at the latest when it can be reached. */
+  #say(visibility: string): void {
+    if (visibility === this.#said) return
+    this.#said = visibility
+    this.#parts.log.info(`mode remote: ${visibility}`)
   }
 
   #startDemo(): Mode {

@@ -1,5 +1,5 @@
 // npm test: every check and every test, with a line each and one total at the end. Most tests wait for packets, programs or
-// pages, so two stages run at once; a line of two that run says which it is of.
+// pages, so three stages run at once; a line of several that run says which it is of.
 import type { ChildProcess } from 'node:child_process'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -14,13 +14,13 @@ const ROOT = join(import.meta.dirname, '..')
 const HELP = `npm test -- [stage…] [--grep TEXT]
 
 Stages: biome, tsc, and every folder of test/. Without any named, all of them run but ha, image and vm. biome and tsc come first, then
-two stages run at a time (of lab a half counts as one), each lane taking the next that waits. What follows the first option goes to mocha.
+three stages run at a time (of lab a half counts as one), each lane taking the next that waits. What follows the first option goes to mocha.
 With CI=true a test whose program is missing fails instead of being skipped. With HOMESPIN_FULL=1 everything is measured as often
 as it is asked for, one stage after the other, vm too; \`npm run test:full\` also holds it to its limits.`
 
-/** The order of the stages that there are, the longest first, so that both lanes end at about the same time; others come last. */
+/** The order of the stages that there are, the longest first, so that all lanes end at about the same time; others come last. */
 const FIRST = ['lab', 'image', 'native', 'agent', 'panel', 'nodes', 'scripts']
-/** In halves, where two stages run at once: the second comes behind `agent`, as two homes with floods are in each other's way. */
+/** In halves, where several stages run at once: the second comes behind `agent`, as two homes with floods are in each other's way. */
 const HALVED = 'lab'
 const BEFORE_HALF = 'agent'
 
@@ -33,6 +33,8 @@ const LONG = 'vm'
 const FULL = process.env.HOMESPIN_FULL === '1'
 /** Limits hold as they are, and everything at the first try. */
 const STRICT = process.env.HOMESPIN_STRICT === '1'
+/** Stages at once: on two cores about half of them wait at any moment. */
+const LANES = 3
 /** Longer than any stage takes on two slow cores; what is longer hangs. */
 const STAGE_MS = (FULL ? 360 : 20) * 60_000
 const LONG_STAGE_MS = (FULL ? 360 : 90) * 60_000
@@ -259,7 +261,7 @@ async function main(args: readonly string[]): Promise<number> {
   const behind = queue.findIndex(({ name }) => name === BEFORE_HALF)
   if (half >= 0 && behind > half) queue.splice(behind, 0, ...queue.splice(half, 1))
   await lane(parts(checks))
-  await Promise.all(FULL ? [lane(queue)] : [lane(queue), lane(queue)])
+  await Promise.all(Array.from({ length: FULL ? 1 : LANES }, () => lane(queue)))
   const passing = await again(results)
   if (interrupted) return 1
   const sum = (what: 'passed' | 'failed' | 'skipped'): number =>

@@ -87,6 +87,7 @@ describe('lab: a router by SSH, from the app', function () {
     // It is let in without being started again.
     router.authorize(line)
     await second.until(/connected to root@192\.0\.2\.1/, 30_000)
+    await second.until(/mode remote: everything that is routed/, 30_000)
   })
 
   it('keeps its keys over restarts and what a killed one left', async () => {
