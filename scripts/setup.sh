@@ -137,6 +137,7 @@ missing_packages() {
     bench)
       has nft || echo nftables
       has iptables-nft || echo iptables
+      has conntrack || echo conntrack
       has ip || echo iproute2
       has tcpreplay || echo tcpreplay
       has ethtool || echo ethtool

@@ -268,8 +268,10 @@ describe('lab: a router by SSH', function () {
     assert.equal(code, 0, agent.stderr)
     assert.equal(await home.in('box', 'nft', 'list', 'tables'), 'table ip home\n')
     assert.deepEqual(await router.untilNothingRuns(), [])
-    const left = await run('ip', inside('ss', '-Htn', 'state', 'established'))
-    assert.doesNotMatch(left.stdout, /:2222/)
+    await until('a connection that is closed', async () => {
+      const left = await run('ip', inside('ss', '-Htn', 'state', 'established'))
+      return left.stdout.includes(':2222') ? undefined : true
+    })
   })
 })
 
