@@ -8,6 +8,7 @@ import { isLoopback, listenNear, urlHost } from '../listen.ts'
 import type { Log } from '../log.ts'
 import { limitFrames } from './frame-limit.ts'
 import type { PublishOutcome } from './mqtt-link.ts'
+import { Turns } from './turns.ts'
 
 export interface EmbeddedBrokerOptions {
   listen: ListenAddress
@@ -35,6 +36,7 @@ export class EmbeddedBroker {
   readonly #options: EmbeddedBrokerOptions
   readonly #sockets = new Set<Socket>()
   readonly #retained = new RetainedLedger()
+  readonly #turns = new Turns()
   #server: Server | undefined
   #aedes: Aedes | undefined
   /** Settles with the last message that was published from within; never rejects. */
@@ -159,7 +161,7 @@ export class EmbeddedBroker {
       done: () => void,
     ): void => {
       onMessage(Buffer.from(packet.payload as Buffer), packet.topic, packet.retain)
-      done()
+      this.#turns.next(done)
     }
     this.#aedes?.subscribe(filter, deliver, () => {})
   }

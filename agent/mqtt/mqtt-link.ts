@@ -15,6 +15,7 @@ import { linkFault, refusesVersion } from './link-fault.ts'
 import { PACKET_OVERHEAD } from './packed-lines.ts'
 import type { TlsFiles } from './tls-files.ts'
 import { readTlsFiles } from './tls-files.ts'
+import { Turns } from './turns.ts'
 
 export interface MqttLinkOptions extends TlsFiles {
   /** `mqtt://host[:1883]` or `mqtts://host[:8883]`; a user and a password in it are used, never logged. */
@@ -75,6 +76,7 @@ const MAX_INCOMING_BYTES = 256 * 1024
 /** Keeps a connection to a broker: MQTT 5 first, 3.1.1 where that is refused. */
 export class MqttLink {
   readonly #options: MqttLinkOptions
+  readonly #turns = new Turns()
   #endpoint: Endpoint
   #credentials: { user?: string; password?: string } = {}
   #handlers: LinkHandlers | undefined
@@ -231,6 +233,8 @@ export class MqttLink {
       this.#logConnected()
       this.#handlers?.connected()
     })
+    // Called behind each message; the next one is read when this has called back.
+    client.handleMessage = (_packet, goOn) => this.#turns.next(goOn)
     client.on('message', (topic, payload, packet) =>
       this.#handlers?.message(topic, payload, packet.retain, replyOf(packet.properties)),
     )

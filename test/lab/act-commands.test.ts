@@ -5,7 +5,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type { CommandErrorCode, CommandResponse } from '../../protocol/commands.ts'
-import { STRICT } from '../figure.ts'
+import { STRICT, strictlyBelow } from '../figure.ts'
 import { count } from '../full.ts'
 import type { LabAgent } from './agent-process.ts'
 import { agentInHome, HTTP_PORT, MQTT_PORT } from './agent-process.ts'
@@ -379,7 +379,7 @@ describe('lab: orders by MQTT', function () {
         if (i % 50 === 49) await sleep(10)
       }
       await until('their answers', () => (mqtt.responses.length - had >= count ? true : undefined))
-      console.log(`      ${count} bad orders at once: longest stall ${await stalled()} ms`)
+      strictlyBelow(`${count} bad orders at once: longest stall`, await stalled(), MAX_STALL_MS)
       assert.ok((await store()) === storeBefore, 'something changed')
     })
   })
