@@ -10,7 +10,7 @@ import { FlowReader } from './flows/flow-reader.ts'
 import type { FlowView } from './flows/flow-view.ts'
 import { TrafficSums } from './flows/traffic.ts'
 import type { Traffic } from './interval.ts'
-import { readNeighbour } from './inventory/arp.ts'
+import { LastClaims, readNeighbour } from './inventory/arp.ts'
 import type { Inventory } from './inventory/inventory.ts'
 import type { Locality } from './inventory/locality.ts'
 import { isGroupAddress, isPrivate } from './inventory/locality.ts'
@@ -51,6 +51,7 @@ export class Pipeline {
   readonly #ends: EndsResolver
   readonly #dns: DnsTracker
   readonly #dhcp = new DhcpQuestions()
+  readonly #claims = new LastClaims()
   readonly #traffic: TrafficSums | undefined
   readonly #parts: PipelineParts
 
@@ -98,7 +99,10 @@ export class Pipeline {
         const start = at + NAME_HEAD_BYTES
         const end = start + bytes.readUInt32LE(at + NAME.PAYLOAD_BYTES)
         this.flows.noteSni(bytes.readUInt32LE(at + NAME.SLOT), bytes.toString('latin1', start, end))
-      } else if (kind === 'arp' || kind === 'ndp') this.#readNeighbour(bytes, at, kind, timeMs)
+      } else if (kind === 'arp') {
+        if (!this.#isClaimedAgain(bytes, words, at, timeMs))
+          this.#readNeighbour(bytes, at, kind, timeMs)
+      } else if (kind === 'ndp') this.#readNeighbour(bytes, at, kind, timeMs)
       else if (kind === 'dhcp4') this.#readDhcp(bytes, words, at, timeMs)
     }
   }
@@ -163,6 +167,19 @@ export class Pipeline {
     inventory.leased(mac, formatIp(ip, false), timeMs)
   }
 
+  /** Whether a device says by ARP what it said before, and nobody else since: then it has been seen, and that is all. */
+  #isClaimedAgain(bytes: Buffer, words: Uint16Array, at: number, timeMs: number): boolean {
+    const mac = macKey(words, (at + NAME.SRC_MAC) >> 1)
+    const length = bytes.readUInt32LE(at + NAME.PAYLOAD_BYTES)
+    const ip = this.#claims.again(bytes, at + NAME_HEAD_BYTES, length, mac)
+    if (ip === undefined) return false
+    const { inventory } = this.#parts
+    const entry = inventory.byMac(mac)
+    if (entry === undefined || entry.shared || entry.lastIp !== ip) return false
+    inventory.seen(mac, ip, false, timeMs)
+    return true
+  }
+
   #readNeighbour(bytes: Buffer, at: number, kind: 'arp' | 'ndp', timeMs: number): void {
     const start = at + NAME_HEAD_BYTES
     const payload = bytes.subarray(start, start + bytes.readUInt32LE(at + NAME.PAYLOAD_BYTES))
@@ -174,6 +191,8 @@ export class Pipeline {
     const { inventory, locality } = this.#parts
     // No such message comes through a router: a private address is of this link, whoever has it.
     if (!locality.isLocal(ip, 0, ipv6, mac) && !isPrivate(ip, 0, ipv6)) return
-    inventory.claimed(mac, formatIp(ip, ipv6), ipv6, timeMs)
+    const text = formatIp(ip, ipv6)
+    if (!ipv6) this.#claims.note(mac, ip, text)
+    inventory.claimed(mac, text, ipv6, timeMs)
   }
 }

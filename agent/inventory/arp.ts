@@ -9,6 +9,37 @@ export interface Claim {
   ipv6: boolean
 }
 
+const ARP_BYTES = 28
+const ARP_SENDER_IP = 14
+
+/** For Ethernet and IPv4 (hardware type 1, protocol type 0x0800, lengths 6 and 4), and of the MAC that sent the frame. */
+function isArpOf(bytes: Buffer, at: number, mac: number): boolean {
+  if (bytes.readUInt32BE(at) !== 0x00010800 || bytes.readUInt16BE(at + 4) !== 0x0604) return false
+  return key(bytes, at + 8) === mac
+}
+
+/** MACs that are remembered at most; beyond, all are forgotten. */
+const MAX_MACS = 8192
+
+/** What each MAC claimed last by ARP: in a home of any size nearly every packet says what the one before it said. */
+export class LastClaims {
+  readonly #byMac = new Map<number, { number: number; ip: string }>()
+
+  /** The address that an ARP packet of `length` bytes claims for the MAC that sent it, if that is what it claimed last. */
+  again(bytes: Buffer, at: number, length: number, mac: number): string | undefined {
+    const last = this.#byMac.get(mac)
+    if (last === undefined || length < ARP_BYTES) return undefined
+    if (bytes.readUInt32LE(at + ARP_SENDER_IP) !== last.number) return undefined
+    return isArpOf(bytes, at, mac) ? last.ip : undefined
+  }
+
+  /** `ip` in four bytes, and as text. */
+  note(mac: number, ip: Buffer, text: string): void {
+    if (this.#byMac.size >= MAX_MACS) this.#byMac.clear()
+    this.#byMac.set(mac, { number: ip.readUInt32LE(0), ip: text })
+  }
+}
+
 /**
  * The claim in an ARP packet (from its header on) or an ICMPv6 message (from its type on); `head` is the record's head.
  * Undefined where none is made, or where the claim names another MAC than the frame's: that is left to detection.
@@ -21,10 +52,8 @@ export function readNeighbour(
   const source = key(head, NAME.SRC_MAC)
   if (source === 0 || isGroupMac(source)) return undefined
   if (kind === 'arp') {
-    // Ethernet and IPv4: hardware type 1, protocol type 0x0800, lengths 6 and 4.
-    if (message.length < 28 || message.readUInt32BE(0) !== 0x00010800) return undefined
-    if (message.readUInt16BE(4) !== 0x0604 || key(message, 8) !== source) return undefined
-    return { mac: source, ip: message.subarray(14, 18), ipv6: false }
+    if (message.length < ARP_BYTES || !isArpOf(message, 0, source)) return undefined
+    return { mac: source, ip: message.subarray(ARP_SENDER_IP, ARP_SENDER_IP + 4), ipv6: false }
   }
   const named = linkLayerAddress(message)
   if (named !== undefined && named !== source) return undefined

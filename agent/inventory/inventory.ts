@@ -6,7 +6,7 @@ import { Changes } from './changes.ts'
 import { Departures } from './departures.ts'
 import { DeviceEntry } from './device-entry.ts'
 import { MacTable } from './mac-table.ts'
-import { areOfMany, CarriedHosts, hostOf } from './shared-mac.ts'
+import { areOfMany, CarriedHosts, HOSTS_OF_A_DEVICE, hostOf } from './shared-mac.ts'
 import { bestFirst } from './stored.ts'
 import { addressId, Strangers } from './strangers.ts'
 
@@ -169,8 +169,9 @@ export class Inventory {
     if (known) return
     if (entry.ips.size > MAX_IPS) this.#dropIp(entry)
     this.#nameByAddress(entry)
-    if (entry.mac !== 0 && !entry.shared && hostOf(ip) !== undefined) {
-      if (areOfMany(entry.ips, timeMs)) this.#share(entry, timeMs)
+    const mayBeMany = entry.mac !== 0 && !entry.shared && entry.ips.size > HOSTS_OF_A_DEVICE
+    if (mayBeMany && hostOf(ip) !== undefined && areOfMany(entry.ips, timeMs)) {
+      this.#share(entry, timeMs)
     }
     this.#changes.change(entry, 'ips')
   }

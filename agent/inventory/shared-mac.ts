@@ -3,7 +3,7 @@ import { formatMac } from '../address.ts'
 import { addressBytes } from './locality.ts'
 
 /** A MAC that has sent for more hosts than this within an hour carries others' traffic. */
-const HOSTS_OF_A_DEVICE = 8
+export const HOSTS_OF_A_DEVICE = 8
 const WINDOW_MS = 3_600_000
 /** So long a MAC stays shared without carrying as many within an hour: at night, some of them are silent. */
 const KEPT_MS = 86_400_000
