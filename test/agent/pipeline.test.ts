@@ -5,7 +5,7 @@ import { address, mac } from '../../agent/demo/frames.ts'
 import { DHCP, dhcpMessage } from '../../agent/demo/plain-messages.ts'
 import { Inventory } from '../../agent/inventory/inventory.ts'
 import type { Prefix } from '../../agent/inventory/locality.ts'
-import { Locality, parsePrefix } from '../../agent/inventory/locality.ts'
+import { addressBytes, Locality, parsePrefix } from '../../agent/inventory/locality.ts'
 import { NameCache } from '../../agent/names/name-cache.ts'
 import { Pipeline } from '../../agent/pipeline.ts'
 import type { Batch } from '../../native/index.ts'
@@ -188,5 +188,40 @@ describe('DHCP', () => {
     }
     bench.take(dhcp({ ...LEASE, client: '02:00:00:01:00:00' }))
     assert.deepEqual(bench.ipsOf('020000010000'), [], 'the first was forgotten for later ones')
+  })
+})
+
+describe('ARP of devices', () => {
+  const IP = '192.0.2.30'
+
+  function claim(from: string, ip: string, timeMs: number): Buffer {
+    const message = Buffer.alloc(28)
+    message.writeUInt32BE(0x00010800, 0)
+    message.writeUInt16BE(0x0604, 4)
+    message.set(mac(from), 8)
+    message.set(addressBytes(ip), 14)
+    const head = { kind: 'arp', src: { ip: '0.0.0.0', mac: from }, dst: { ip: '0.0.0.0' } } as const
+    return nameRecord({ ...head, timeMs }, message)
+  }
+
+  it('says again what it said, and takes an address back from whoever took it', () => {
+    const bench = new Bench()
+    const owner = (): string | undefined => bench.inventory.byAddress(IP)?.id
+    for (let i = 1; i <= 3; i++) bench.take(claim(A, IP, i * 1000))
+    assert.equal(owner(), A_ID)
+    assert.equal(bench.inventory.get(A_ID)?.lastSeenMs, 3000)
+    bench.take(claim(B, IP, 4000))
+    assert.equal(owner(), B_ID)
+    bench.take(claim(A, IP, 5000))
+    assert.equal(owner(), A_ID)
+    bench.take(claim(B, IP, 6000), claim(B, IP, 6000))
+    assert.equal(owner(), B_ID)
+    assert.deepEqual(bench.ipsOf(A_ID), [IP])
+  })
+
+  it('that goes from one address to another and back has both, the last one last', () => {
+    const bench = new Bench()
+    bench.take(claim(A, IP, 1000), claim(A, '192.0.2.31', 2000), claim(A, IP, 3000))
+    assert.deepEqual(bench.ipsOf(A_ID), ['192.0.2.31', IP])
   })
 })
