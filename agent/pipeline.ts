@@ -175,7 +175,8 @@ export class Pipeline {
     if (ip === undefined) return false
     const { inventory } = this.#parts
     const entry = inventory.byMac(mac)
-    if (entry === undefined || entry.shared || entry.lastIp !== ip) return false
+    if (entry === undefined || entry.shared || entry.lastIp !== ip || !entry.own.has(ip, mac))
+      return false
     inventory.seen(mac, ip, false, timeMs)
     return true
   }
