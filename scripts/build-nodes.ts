@@ -1,4 +1,5 @@
-// Makes dist/, what npm publishes: nodes/ and protocol/ compiled, with their entries and the editor's files beside them. Quick where nothing changed.
+// Makes dist/, what npm publishes: nodes/ and protocol/ compiled, and in node-red/ what Node-RED finds of them: entries, with the editor's files
+// beside them. Quick where nothing changed.
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import {
@@ -12,10 +13,11 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { createRequire } from 'node:module'
-import { basename, dirname, join } from 'node:path'
+import { basename, dirname, join, relative } from 'node:path'
 
 const ROOT = join(import.meta.dirname, '..')
 const DIST = join(ROOT, 'dist')
+const ENTRIES = 'node-red'
 const CACHE = join(ROOT, '.cache')
 const STAMP = join(CACHE, 'nodes.sha256')
 
@@ -41,8 +43,9 @@ export function buildNodes(): boolean {
     compile(aside)
     writeEntries(aside)
     for (const file of globSync(COPIED, { cwd: ROOT })) {
-      mkdirSync(dirname(join(aside, file)), { recursive: true })
-      cpSync(join(ROOT, file), join(aside, file))
+      const to = join(aside, ENTRIES, relative('nodes', file))
+      mkdirSync(dirname(to), { recursive: true })
+      cpSync(join(ROOT, file), to)
     }
     moveIntoPlace(aside)
     writeFileSync(STAMP, digest)
@@ -54,16 +57,19 @@ export function buildNodes(): boolean {
 
 /**
  * What Node-RED loads of each node. Node-RED 4.1 does so by require(), which takes no ES modules before Node.js 22.12; both it and
- * Node-RED 5 wait for a promise. The page and the texts of a node are found beside its entry, by the same name.
+ * Node-RED 5 wait for a promise. The page and the texts of a node are found beside its entry, by the same name: by node-red-dev, too,
+ * which knows no other ending than `.js`.
  */
 function writeEntries(outDir: string): void {
   const manifest = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as {
     'node-red': { nodes: Record<string, string> }
   }
+  mkdirSync(join(outDir, ENTRIES))
+  writeFileSync(join(outDir, ENTRIES, 'package.json'), '{ "type": "commonjs" }\n')
   for (const entry of Object.values(manifest['node-red'].nodes)) {
-    const module = basename(entry).replace(/\.cjs$/, '.js')
-    const load = `module.exports = async (RED) => (await import('./${module}')).default(RED)`
-    writeFileSync(join(outDir, 'nodes', basename(entry)), `'use strict'\n${load}\n`)
+    const name = basename(entry)
+    const load = `module.exports = async (RED) => (await import('../nodes/${name}')).default(RED)`
+    writeFileSync(join(outDir, ENTRIES, name), `'use strict'\n${load}\n`)
   }
 }
 

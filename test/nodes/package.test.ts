@@ -91,7 +91,7 @@ describe('the Node-RED package', function () {
     const [pack] = JSON.parse(output) as [{ files: { path: string }[] }]
     const files = pack.files.map((file) => file.path)
     const allowed =
-      /^(?:dist\/(?:nodes|protocol)\/|examples\/[^/]+\.json$|resources\/[a-z-]+\.js$|(?:package\.json|LICENSE|README\.md|CHANGELOG\.md)$)/
+      /^(?:dist\/(?:nodes|node-red|protocol)\/|examples\/[^/]+\.json$|resources\/[a-z-]+\.js$|(?:package\.json|LICENSE|README\.md|CHANGELOG\.md)$)/
     assert.deepEqual(
       files.filter((file) => !allowed.test(file)),
       [],
@@ -105,15 +105,18 @@ describe('the Node-RED package', function () {
       [],
     )
     const wanted = TYPES.flatMap((type) => [
-      `dist/nodes/${type}.cjs`,
       `dist/nodes/${type}.js`,
-      `dist/nodes/${type}.html`,
-      ...LANGUAGES.map((language) => `dist/nodes/locales/${language}/${type}.json`),
-      ...LANGUAGES.map((language) => `dist/nodes/locales/${language}/${type}.html`),
+      `dist/node-red/${type}.js`,
+      `dist/node-red/${type}.html`,
+      ...LANGUAGES.map((language) => `dist/node-red/locales/${language}/${type}.json`),
+      ...LANGUAGES.map((language) => `dist/node-red/locales/${language}/${type}.html`),
     ])
     const sources = globSync(['nodes/*.ts', 'protocol/*.ts'], { cwd: ROOT })
     wanted.push(...sources.map((source) => `dist/${source.replace(/\.ts$/, '.js')}`))
     wanted.push(...globSync(['examples/*.json', 'resources/*.js'], { cwd: ROOT }))
+    // As node-red-dev looks for them.
+    const entries = Object.values(manifest['node-red'].nodes)
+    wanted.push(...entries.map((entry) => entry.replace('.js', '.html')))
     assert.deepEqual(
       wanted.filter((file) => !files.includes(file)),
       [],
