@@ -7,6 +7,7 @@ import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { FrameCut } from '../../../agent/mqtt/frame-cut.ts'
+import { below } from '../../figure.ts'
 import { freePort, hasMosquitto } from '../../nodes/mosquitto.ts'
 import { CAMERA, incident } from '../methods/home.ts'
 import { listenTo, until } from './listener.ts'
@@ -56,7 +57,7 @@ describe('orders by MQTT', function () {
       `      longest stalls: ${stalls.map((ms) => ms.toFixed(1)).join(', ')} ms; ${peak.toFixed(0)} MiB`,
     )
     // The least of five: a machine that does something else stalls everybody.
-    assert.ok(Math.min(...stalls) < 20, `${stalls}`)
+    below('the shortest of them', Math.min(...stalls), 20)
     assert.ok(
       (await order(from, 'quarantine', envelope({ device: CAMERA }))).ok,
       'it is still there',
