@@ -45,7 +45,7 @@ export function addition(
   return timeoutMs < 1 ? undefined : { do: 'add', set, key, timeoutMs }
 }
 
-/** Brings what is held to what is wanted: for one transaction, whose order no packet sees. */
+/** Brings what is held to what is wanted: in one transaction, or in those of `inSteps`. */
 export function difference(
   sets: ReadonlyMap<SetId, SetSpec>,
   wanted: Elements,
@@ -67,6 +67,22 @@ export function difference(
     }
   }
   return [...deletions, ...additions]
+}
+
+/**
+ * Changes as transactions one behind the other: two where an element goes from one set to another. The kernel looks which
+ * elements hold with each look-up (nft_genmask_cur in nft_set_hash.c), so that a packet that is under way meanwhile would find
+ * it in neither: in the one not yet, and in the other no longer.
+ */
+export function inSteps(changes: readonly ElementChange[]): (readonly ElementChange[])[] {
+  const going = new Set<string>()
+  for (const { do: what, set, key } of changes)
+    if (what === 'delete' && !set.interval) going.add(key)
+  const arrives = (change: ElementChange): boolean =>
+    change.do === 'add' && !change.set.interval && going.has(change.key)
+  const arriving = changes.filter(arrives)
+  if (arriving.length === 0) return [changes]
+  return [arriving, changes.filter((change) => !arrives(change))]
 }
 
 /** Elements that are wanted, whose time is not up, and which are not there. */

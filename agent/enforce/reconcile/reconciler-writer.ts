@@ -12,7 +12,15 @@ import { serves } from '../tables/ruleset-needs.ts'
 import type { ElementSpec, Elements, SetId, SetSpec } from '../tables/sets.ts'
 import { setId } from '../tables/sets.ts'
 import type { Held, HeldSets } from './reconciler-diff.ts'
-import { difference, heldOf, isOver, isSame, missing, SAME_END_MS } from './reconciler-diff.ts'
+import {
+  difference,
+  heldOf,
+  inSteps,
+  isOver,
+  isSame,
+  missing,
+  SAME_END_MS,
+} from './reconciler-diff.ts'
 import type { Refused } from './reconciler-isolate.ts'
 import { isolate } from './reconciler-isolate.ts'
 import type { Ruleset } from './reconciler-ruleset.ts'
@@ -279,7 +287,11 @@ export class KernelWriter {
 
   async #change(changes: readonly ElementChange[]): Promise<Refused> {
     if (changes.length === 0) return new Map()
-    const refused = await isolate(this.#parts.kernel, changes)
+    const refused: Refused = new Map()
+    for (const step of inSteps(changes)) {
+      const out = await isolate(this.#parts.kernel, step)
+      for (const [id, keys] of out) refused.set(id, new Map([...(refused.get(id) ?? []), ...keys]))
+    }
     // What was written is read before it is told.
     const ids = [...new Set(changes.map(({ set }) => setId(set)))]
     const reads = ids.map((id) => this.#read(this.#sets.get(id) as SetSpec))
