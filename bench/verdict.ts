@@ -195,19 +195,16 @@ function ratio(one: readonly number[], other: readonly number[]): number {
   return median(one.map((value, i) => value / (other[i] ?? Number.NaN)))
 }
 
-async function byTurns(
+async function byTurns<W extends Way>(
   stage: Stage,
   rounds: number,
-  ways: readonly Way[],
+  ways: readonly W[],
   measure: () => Promise<number>,
-): Promise<Record<Way, number[]>> {
-  const found: Record<Way, number[]> = {
-    ...{ none: [], c: [], known: [], asked: [], busy: [] },
-    ...{ own: [], few: [], many: [] },
-  }
+): Promise<Record<W, number[]>> {
+  const found = Object.fromEntries(ways.map((way) => [way, []])) as unknown as Record<W, number[]>
   // The first round only warms up.
   for (let round = 0; round <= rounds; round++) {
-    const turned = ways.map((_, i) => ways[(i + round) % ways.length] ?? 'none')
+    const turned = ways.map((_, i) => ways[(i + round) % ways.length] as W)
     for (const way of turned) {
       const value = await stage.with(way, measure).catch((cause: Error) => {
         throw new Error(`${way}: ${cause.message}`, { cause })
@@ -264,8 +261,8 @@ export async function verdictFigures(
     }
     const steady = await besides(stage, rounds * 2, 'none', ['known', 'own', 'few'], settled)
     const held = await besides(stage, rounds * 2, 'few', ['many'], settled)
-    const k = (way: Way): string => `${Math.round(median(flows[way]) / 1000)} k/s`
-    const us = (way: Way): string => `${median(trips[way]).toFixed(1)} µs`
+    const k = (way: keyof typeof flows): string => `${Math.round(median(flows[way]) / 1000)} k/s`
+    const us = (way: keyof typeof trips): string => `${median(trips[way]).toFixed(1)} µs`
     const name = 'verdict'
     return [
       {

@@ -71,7 +71,7 @@ export function difference(
 
 /**
  * Changes as transactions one behind the other: two where an element goes from one set to another. The kernel looks which
- * elements hold with each look-up (nft_genmask_cur in nft_set_hash.c), so that a packet that is under way meanwhile would find
+ * elements hold with each look-up (nft_rhash_lookup in nft_set_hash.c), so that a packet that is under way meanwhile would find
  * it in neither: in the one not yet, and in the other no longer.
  */
 export function inSteps(changes: readonly ElementChange[]): (readonly ElementChange[])[] {

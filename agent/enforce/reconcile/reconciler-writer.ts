@@ -108,7 +108,7 @@ export class KernelWriter {
 
   /**
    * Brings the kernel to `desired`: by elements alone, or whole. Rejects with a KernelError where the kernel can't be
-   * written at all; then it holds what it held.
+   * written at all; then it holds what it held, and may already hold an element in the set that it was to go to.
    */
   async write(desired: Desired, whole: boolean): Promise<Written> {
     const place = this.#place
