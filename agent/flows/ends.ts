@@ -43,11 +43,29 @@ function epochsOf(one: DeviceEntry | undefined, other: DeviceEntry | undefined):
   return (one === undefined ? 0 : one.epoch) + (other === undefined ? 0 : other.epoch)
 }
 
+/** Whether `ends` is just that. */
+function isOf(
+  ends: Ends,
+  direction: Direction,
+  originator: DeviceEntry | undefined,
+  responder: DeviceEntry | undefined,
+  epochs: number,
+): boolean {
+  return (
+    ends.originator === originator &&
+    ends.responder === responder &&
+    ends.direction === direction &&
+    ends.epochs === epochs
+  )
+}
+
 /** Decides about ends. Notes in the inventory who sends from which address; who is only spoken to is looked up. */
 export class EndsResolver {
   readonly #locality: Locality
   readonly #inventory: Inventory
   readonly #known: Ends[][] = []
+  /** Of each place that which was asked for last, as most devices have one again and again. */
+  readonly #last: Ends[] = []
 
   constructor(locality: Locality, inventory: Inventory) {
     this.#locality = locality
@@ -110,20 +128,29 @@ export class EndsResolver {
     const owner = (originator ?? responder) as DeviceEntry
     const epochs = epochsOf(originator, responder)
     const place = owner.number % PLACES
+    const last = this.#last[place]
+    if (last !== undefined && isOf(last, direction, originator, responder, epochs)) return last
+    const ends = this.#remembered(place, direction, originator, responder, epochs)
+    this.#last[place] = ends
+    return ends
+  }
+
+  /** One of those that are remembered, or a new one. */
+  #remembered(
+    place: number,
+    direction: Direction,
+    originator: DeviceEntry | undefined,
+    responder: DeviceEntry | undefined,
+    epochs: number,
+  ): Ends {
+    const owner = (originator ?? responder) as DeviceEntry
     let all = this.#known[place]
     if (all === undefined || all[0]?.owner !== owner) {
       all = []
       this.#known[place] = all
     }
     for (const ends of all) {
-      if (
-        ends.direction === direction &&
-        ends.originator === originator &&
-        ends.responder === responder &&
-        ends.epochs === epochs
-      ) {
-        return ends
-      }
+      if (isOf(ends, direction, originator, responder, epochs)) return ends
     }
     const ends: Ends = { direction, originator, responder, owner, epochs }
     if (all.length >= MAX_SHARED) all.length = 0

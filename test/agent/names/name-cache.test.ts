@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { Random } from '../../../agent/demo/random.ts'
 import { NameCache } from '../../../agent/names/name-cache.ts'
 
 describe('names of addresses', () => {
@@ -97,6 +98,32 @@ describe('names of addresses', () => {
     }
     assert.equal(names.at('d9999', '2 14', 2000), 'x.example')
     assert.equal(names.at('d0', '2 14', 2000), undefined)
+  })
+
+  it('are what a plain list of all answers gives, whatever was told, forgotten and told again', () => {
+    const seed = (Math.random() * 2 ** 32) >>> 0
+    const random = new Random(seed)
+    const pick = (count: number): number => random.integer(0, count)
+    const names = new NameCache()
+    const lists = new Map<string, { name: string; timeMs: number }[]>()
+    for (let step = 0; step < 60_000; step++) {
+      const device = `d${pick(70)}`
+      const ip = `${pick(60)}`
+      const timeMs = pick(30) === 0 ? pick(50_000) : step
+      const key = `${device} ${ip}`
+      if (pick(400) === 0) {
+        names.forget(device)
+        for (const known of lists.keys()) if (known.startsWith(`${device} `)) lists.delete(known)
+      } else if (pick(2) === 0) {
+        const name = `${pick(12)}.example`
+        const list = (lists.get(key) ?? []).filter((answer) => answer.timeMs <= timeMs)
+        if (list.at(-1)?.name !== name) list.push({ name, timeMs })
+        lists.set(key, list.slice(-8))
+        names.add(device, ip, name, timeMs)
+      }
+      const expected = lists.get(key)?.findLast((answer) => answer.timeMs <= timeMs)?.name
+      assert.equal(names.at(device, ip, timeMs), expected, `seed ${seed}, step ${step}`)
+    }
   })
 
   it('of a forgotten device are gone, and make room', () => {
