@@ -27,7 +27,7 @@ describe('a quarantined device at 1 000 packets a second', function () {
   let probe: LeakProbe
 
   before(async function () {
-    requires(this, 'root', 'ip', 'nft', 'tcpreplay')
+    requires(this, 'root', 'ip', 'nft', 'cc')
     await home.start()
     enforcer = await home.enforcer()
     assert.deepEqual((await enforcer.apply(FULL)).failed, new Map())
@@ -77,7 +77,7 @@ describe('a quarantined device at 1 000 packets a second', function () {
   })
 
   it('leaks nothing while the rules are written anew under a flood', async () => {
-    const flood = home.flood()
+    const flood = await home.flood()
     await until('the flood', async () => ((await home.received()) > 100_000 ? true : undefined))
     const [before, packets, began] = [await probe.count(), await home.received(), Date.now()]
     for (let i = 0; i < ROUNDS; i++) {

@@ -1,6 +1,6 @@
 // The judgement of packets `from` devices and `to` devices: the same order in every table, written once.
 //
-//   held device?  ─► always (DHCP, ND, ARP) ─► allowed (exceptions) ─► blocked ─► levels and restrictions
+//   held device?  ─► always (DHCP, ND, ARP) ─► allowed (exceptions) ─► full ─► blocked ─► other levels and restrictions
 //   else, where anything is ordered for more than single devices: unknown devices, and blocks for everybody
 //
 // Sets with counters are looked up only in rules that drop, so that each element counts exactly what it dropped. `accept`
@@ -220,6 +220,8 @@ function levelChains(side: Side, who: Who, place: Place): Chain[] {
       `${remote} @home${v} goto ${name}_home`,
     ]
   })
+  // Of held devices those at level full have ended before.
+  const full = who === 'held' ? [] : close(side, who, 'full')
   // Frames that this box itself sends, such as those of its access point.
   const other = family === 'netdev' ? 'controller' : 'home'
   const bridged = family === 'bridge'
@@ -232,7 +234,7 @@ function levelChains(side: Side, who: Who, place: Place): Chain[] {
         ...near,
         ...(viaRouter && side.kinds.includes('mac') ? [besideRule(side, who, place)] : []),
         ...(family === 'inet' ? [] : [`${PLAIN_FRAMES} goto ${name}_${other}`]),
-        ...close(side, who, 'full'),
+        ...full,
         ...close(side, who, 'local_only'),
         ...(who === 'held' ? internetRules(side) : []),
       ],
@@ -240,7 +242,7 @@ function levelChains(side: Side, who: Who, place: Place): Chain[] {
     {
       name: `${name}_controller`,
       rules: [
-        ...close(side, who, 'full'),
+        ...full,
         // Elsewhere connections tell who began: chains-inet.ts.
         ...(bridged && direction === 'from' ? begunRules() : []),
         ...(bridged && direction === 'from' ? close(side, who, 'internet_only') : []),
@@ -250,7 +252,7 @@ function levelChains(side: Side, who: Who, place: Place): Chain[] {
     {
       name: `${name}_home`,
       rules: [
-        ...close(side, who, 'full'),
+        ...full,
         ...(viaRouter ? routerRules(side) : []),
         ...close(side, who, 'internet_only'),
       ],
@@ -278,6 +280,8 @@ export function judgement(side: Side, place: Place, needs: Needs): Chain[] {
       `jump ${direction}_always`,
       ...names('allow', namedVerdict(side, needs)),
       `jump ${direction}_allow`,
+      // Whoever floods although nothing of it passes costs as little as can be.
+      ...close(side, 'held', 'full'),
       ...names('block', 'drop'),
       `jump ${direction}_block`,
       ...ending('held', found),

@@ -1,18 +1,21 @@
 // A home of one device, a box and the internet in namespaces, and the enforcement in a process inside the box.
 //   dev 192.0.2.11, 2001:db8:1::11, MAC 02:0d:e0:00:00:01 ── lan0 [box] up0 ── 203.0.113.2 [wan]
-import { writeFileSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import type { Applied, Order, Refusal } from '../../../agent/enforce/contract.ts'
 import type { Desired, DesiredDevice } from '../../../agent/policy/desired.ts'
 import { makeFolder, removeFolder } from '../../lab/folders.ts'
 import { Namespaces } from '../../lab/namespaces.ts'
 import { Program, run, succeed } from '../../lab/process.ts'
-import { datagrams } from './datagrams.ts'
 
 export const DEVICE = { id: '020de0000001', mac: '02:0d:e0:00:00:01', ip: '192.0.2.11' }
 export const BOX_LAN_MAC = '02:0d:e0:ff:00:01'
 export const GATEWAY_MAC = '02:0d:e0:ff:00:02'
 export const WAN = '203.0.113.2'
+
+const UDPGEN = join(import.meta.dirname, '../../../bench/c/udpgen.c')
+/** The number of udpgen's first flow to port 9000, where the sink listens: 60 000 ports at each of 200 addresses come before the next. */
+const FIRST_TO_SINK = (9000 - 9) * 60_000 * 200
 
 /** One device at a level. */
 export function quarantined(
@@ -222,13 +225,18 @@ export class SmallHome {
   }
 
   /** As many small datagrams a second from the device to the sink as this machine can; to be stopped. */
-  flood(): Program {
-    const file = join(this.folder, 'flood.pcap')
-    writeFileSync(file, datagrams(DEVICE.mac, BOX_LAN_MAC, DEVICE.ip, WAN, 64))
-    const args = ['tcpreplay', '-i', 'eth0', '--topspeed', '--preload-pcap', '--loop=0', '-q', file]
-    const program = new Program('ip', this.spaces.exec('dev', ...args)).start()
-    this.#running.push(program)
-    return program
+  async flood(): Promise<Program> {
+    const program = join(this.folder, 'udpgen')
+    await succeed(process.env.CC ?? 'cc', ['-O2', UDPGEN, '-o', program])
+    // What one core sends, another one judges.
+    const spread = 'echo 2 > /sys/class/net/lan0/queues/rx-0/rps_cpus'
+    if (availableParallelism() > 1) await this.in('box', 'sh', '-c', spread)
+    const ends = ['eth0', DEVICE.mac, BOX_LAN_MAC, DEVICE.ip, WAN]
+    const numbers = [Number.MAX_SAFE_INTEGER, 64, 0, 60, FIRST_TO_SINK].map(String)
+    const pinned = ['taskset', '-c', '0', program]
+    const flood = new Program('ip', this.spaces.exec('dev', ...pinned, ...ends, ...numbers)).start()
+    this.#running.push(flood)
+    return flood
   }
 
   /** Packets that the box has got from the device so far. */
