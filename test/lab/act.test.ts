@@ -14,7 +14,7 @@ import type { Tap } from './tap.ts'
 
 const REMOTE4 = '203.0.113.9'
 const REMOTE6 = '2001:db8:113::9'
-const ROUNDS = count('LAB_ROUNDS', 6, 100)
+const ROUNDS = count('LAB_ROUNDS', 24, 100)
 const DOWNLOADS = count('LAB_DOWNLOADS', 3, 40)
 const KILLS = count('LAB_KILLS', 2, 100)
 

@@ -43,6 +43,11 @@ describe('vm: a router', function () {
     machine = made.machine
   })
   after(() => made?.remove())
+  afterEach(async function () {
+    if (this.currentTest?.state !== 'failed') return
+    const { output } = await machine.do('journalctl -b -u homespin -o cat --no-pager | tail -25')
+    console.log(output.replaceAll(/^/gm, '        '))
+  })
 
   async function curl<T>(path: string, body?: object): Promise<T> {
     const post =
