@@ -154,7 +154,10 @@ describe('what is said on the link', function () {
   this.timeout(30_000)
   const seed = Math.floor(Math.random() * 1e9)
   const random = new Random(seed)
-  const folder = mkdtempSync(join(tmpdir(), 'homespin-attribution-'))
+  let folder = ''
+  before(() => {
+    folder = mkdtempSync(join(tmpdir(), 'homespin-attribution-'))
+  })
   after(() => rmSync(folder, { recursive: true }))
 
   async function played(parts: readonly Buffer[], lan: boolean, updates: boolean): Promise<Sums> {

@@ -6,7 +6,10 @@ import { join } from 'node:path'
 import { isTimeZone, systemTimeZone } from '../../agent/time-zone.ts'
 
 describe('the zone of the system', () => {
-  const folder = mkdtempSync(join(tmpdir(), 'homespin-zone-'))
+  let folder = ''
+  before(() => {
+    folder = mkdtempSync(join(tmpdir(), 'homespin-zone-'))
+  })
   after(() => rmSync(folder, { recursive: true }))
 
   it('is that of TZ, else that of the link', () => {

@@ -120,7 +120,10 @@ describe('native clock: of a file', () => {
 
 describe('native clock: live', function () {
   this.timeout(60_000)
-  const folder = mkdtempSync(join(tmpdir(), 'homespin-clock-'))
+  let folder = ''
+  before(() => {
+    folder = mkdtempSync(join(tmpdir(), 'homespin-clock-'))
+  })
   let pipes = 0
   after(() => rmSync(folder, { recursive: true }))
 

@@ -32,10 +32,13 @@ const ENDLESS = `
 
 describe('native addon and its environment', function () {
   this.timeout(20_000)
-  const folder = mkdtempSync(join(tmpdir(), 'homespin-env-'))
-  const path = join(folder, 'file.pcap')
-  const fifo = join(folder, 'pipe')
+  let folder = ''
+  let path = ''
+  let fifo = ''
   before(() => {
+    folder = mkdtempSync(join(tmpdir(), 'homespin-env-'))
+    path = join(folder, 'file.pcap')
+    fifo = join(folder, 'pipe')
     const frames = Array.from({ length: 5000 }, (_, i) =>
       new Conversation({ clientPort: 1024 + i }).udp(true, Buffer.from('x')),
     )

@@ -13,10 +13,11 @@ import { Conversation, ethernet, ipv4, MAC_A, MAC_B, pcap, udp } from './packets
 describe('native rings', function () {
   this.timeout(90_000)
   let space = new Namespace()
-  const folder = mkdtempSync(join(tmpdir(), 'homespin-rings-'))
+  let folder = ''
   let files = 0
 
   before(function () {
+    folder = mkdtempSync(join(tmpdir(), 'homespin-rings-'))
     if (!canMakeNamespaces()) this.skip()
   })
   beforeEach(() => {

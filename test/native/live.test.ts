@@ -22,10 +22,11 @@ import {
 describe('native live capture', function () {
   this.timeout(30_000)
   let space = new Namespace()
-  const folder = mkdtempSync(join(tmpdir(), 'homespin-live-'))
+  let folder = ''
   let files = 0
 
   before(function () {
+    folder = mkdtempSync(join(tmpdir(), 'homespin-live-'))
     if (!canMakeNamespaces()) this.skip()
   })
   beforeEach(() => {

@@ -11,7 +11,10 @@ import { replay } from './replay.ts'
 
 describe('native names: limits', function () {
   this.timeout(60_000)
-  const folder = mkdtempSync(join(tmpdir(), 'homespin-names-'))
+  let folder = ''
+  before(() => {
+    folder = mkdtempSync(join(tmpdir(), 'homespin-names-'))
+  })
   after(() => rmSync(folder, { recursive: true }))
 
   const query = (i: number, mac = MAC_A): Buffer =>

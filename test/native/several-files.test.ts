@@ -20,7 +20,10 @@ interface Read {
 }
 
 describe('native captures: several files', () => {
-  const folder = mkdtempSync(join(tmpdir(), 'homespin-native-several-'))
+  let folder = ''
+  before(() => {
+    folder = mkdtempSync(join(tmpdir(), 'homespin-native-several-'))
+  })
   let files = 0
   after(() => rmSync(folder, { recursive: true }))
 

@@ -15,6 +15,8 @@ import { makeMachine } from './made.ts'
 const REBOOTS = count('VM_REBOOTS', 2, 20)
 const CUTS = count('VM_CUTS', 2, 10)
 const SOCKET = '/var/lib/homespin/run/agent.sock'
+/** The agent's start takes minutes of an emulated processor that packets keep busy, too. */
+const SLOW_MS = 900_000
 /** Held all the time; the other one is free. */
 const HELD = { id: '020de0000001', addresses: ['192.0.2.11', '2001:db8:1::11', '2001:db8:1::d:11'] }
 const FREE = { id: '020de0000002', addresses: ['192.0.2.12', '2001:db8:1::12', '2001:db8:1::d:12'] }
@@ -108,7 +110,7 @@ describe('vm: a router', function () {
         )
         return found?.capabilities.enforce?.ok ? found.capabilities : undefined
       },
-      240_000,
+      SLOW_MS,
       1000,
     )
   }
@@ -121,7 +123,7 @@ describe('vm: a router', function () {
         const { code } = await machine.do('nft list table netdev homespin > /dev/null')
         return code === 0 ? true : undefined
       },
-      240_000,
+      SLOW_MS,
       500,
     ).then(() => machine.succeed('cut -d" " -f1 /proc/uptime'))
     const networkMs = await until(

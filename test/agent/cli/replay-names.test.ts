@@ -10,7 +10,10 @@ import { homespin } from './program.ts'
 
 describe('homespin replay of many names', function () {
   this.timeout(60_000)
-  const folder = mkdtempSync(join(tmpdir(), 'homespin-replay-'))
+  let folder = ''
+  before(() => {
+    folder = mkdtempSync(join(tmpdir(), 'homespin-replay-'))
+  })
   after(() => rmSync(folder, { recursive: true }))
 
   const play = async (frames: Buffer[]): Promise<Result> => {

@@ -16,7 +16,10 @@ const root = join(import.meta.dirname, '../../..')
 
 describe('flows as lines', function () {
   this.timeout(60_000)
-  const folder = mkdtempSync(join(tmpdir(), 'homespin-lines-'))
+  let folder = ''
+  before(() => {
+    folder = mkdtempSync(join(tmpdir(), 'homespin-lines-'))
+  })
   after(() => rmSync(folder, { recursive: true }))
 
   it('written by native say what the objects say, at every change', async () => {
