@@ -25,8 +25,10 @@ export class AnswerRows {
   #used = 0
   /** Removed rows, by `NEXT`. */
   #free = 0
+  /** Rows that are there. */
   size = 0
 
+  /** The row of a device and an address, 0 if there is none. */
   find(device: number, ip: number): number {
     const words = this.#words
     let row = this.#buckets[this.#bucket(device, ip)] as number
@@ -54,6 +56,7 @@ export class AnswerRows {
     return row
   }
 
+  /** Takes a row out; its number may stand for another pair from now on. */
   remove(row: number): void {
     const words = this.#words
     const bucket = this.#bucket(words[row * ROW + DEVICE] as number, this.ip(row))
@@ -71,7 +74,7 @@ export class AnswerRows {
     this.size--
   }
 
-  /** Sets the answer of a row: the number of a name, and when it was told. */
+  /** Sets the answer of a row: the number of a name, and when it was told (epoch, ms). */
   set(row: number, name: number, timeMs: number): void {
     this.#words[row * ROW + NAME] = name
     this.#doubles[(row * ROW + TIME_MS) >> 1] = timeMs
@@ -89,6 +92,7 @@ export class AnswerRows {
     return this.#words[row * ROW + IP] as number
   }
 
+  /** Whether the pair was answered again since it came, or since this was last taken back. */
   isHeardAgain(row: number): boolean {
     return this.#words[row * ROW + HEARD_AGAIN] !== 0
   }

@@ -47,7 +47,9 @@ describe('vm: a router', function () {
   after(() => made?.remove())
   afterEach(async function () {
     if (this.currentTest?.state !== 'failed') return
-    const { output } = await machine.do('journalctl -b -u homespin -o cat --no-pager | tail -25')
+    const journal = machine.do('journalctl -b -u homespin -o cat --no-pager | tail -25', 60_000)
+    // One that does not answer has been told of by the test itself.
+    const { output } = await journal.catch(() => ({ output: '' }))
     console.log(output.replaceAll(/^/gm, '        '))
   })
 
