@@ -1,7 +1,7 @@
 // Exceptions and blocks: by the other side, by service, and by addresses that the DNS gate found for names.
 
 import type { Chain } from './chains.ts'
-import { BOTH, deviceField, interfaceField, namedVerdict, perKind, remoteField } from './chains.ts'
+import { BOTH, deviceField, namedVerdict, perKind, remoteField } from './chains.ts'
 import { isSet, PACKET_REPLY } from './marks.ts'
 import type { Needs } from './ruleset-needs.ts'
 import type { Action, Direction, Kind, Side } from './ruleset-sets.ts'
@@ -97,7 +97,6 @@ export function matchChains(side: Side, needs: Needs): Chain[] {
           ...single.flatMap(({ plain }) => plain),
           ...guarded(name, services),
           ...(kinds.includes('mac') ? names : []),
-          `${interfaceField(direction)} @${direction}_guarded goto ${name}_all`,
         ],
       },
       {

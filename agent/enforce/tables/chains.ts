@@ -3,6 +3,7 @@
 //   held device?  ─► always (DHCP, ND, ARP) ─► allowed (exceptions) ─► full ─► blocked ─► other levels and restrictions
 //   else, where anything is ordered for more than single devices: unknown devices, and blocks for everybody
 //
+// A look-up costs a packet most, so one tells whether a device has exceptions or blocks at all.
 // Sets with counters are looked up only in rules that drop, so that each element counts exactly what it dropped. `accept`
 // ends a base chain of ours and nothing else: later hooks, ours and others', still see the packet.
 
@@ -65,7 +66,7 @@ export function strangers(direction: Direction): string {
 
 /** Whether a device found so can be in a packet that `before` matches: its addresses are of one version. */
 function fits(kind: Kind, before: string): boolean {
-  return !before.startsWith(kind === 'ip4' ? 'ip6 ' : kind === 'ip6' ? 'ip ' : '-')
+  return kind === 'mac' || !before.split(' ').includes(kind === 'ip4' ? 'ip6' : 'ip')
 }
 
 /** A rule for each way in which a device may be in the sets of a purpose. */
@@ -113,6 +114,12 @@ function allDrop({ direction, kinds }: Side, what: 'all' | 'unknown'): Chain {
     return `update @${direction}_${what}_drops${v} { ${device} . ${remoteField(direction, v)} }`
   })
   return { name: `${direction}_${what}_drop`, rules: [...rules, 'drop'] }
+}
+
+/** What holds for the whole home. */
+export function everybodys({ direction }: Side, action: Action, needs: Needs): string[] {
+  if (!needs.has('general')) return []
+  return [`${interfaceField(direction)} @${direction}_guarded jump ${direction}_${action}_all`]
 }
 
 /** Whether what is judged here has a connection, which remembers what it was allowed for. */
@@ -201,12 +208,11 @@ function internetRules(side: Side): string[] {
 
 function encryptedDns(side: Side): string[] {
   if (side.direction === 'to') return []
+  // The port first: all else is a look-up.
+  const to = (port: number): string => `th dport ${port} meta l4proto { tcp, udp }`
   // Before a flowtable: there is no set of resolvers in its table.
-  if (side.family === 'netdev') return perKind(side, 'no_encrypted_dns', 'drop', `${DNS} dport 853`)
-  const doh = BOTH.map((v) => `${IP[v]} daddr @doh${v} ${DNS} dport 443`)
-  return [`${DNS} dport 853`, ...doh].flatMap((before) =>
-    perKind(side, 'no_encrypted_dns', 'drop', before),
-  )
+  const doh = side.family === 'netdev' ? [] : BOTH.map((v) => `${to(443)} ${IP[v]} daddr @doh${v}`)
+  return [to(853), ...doh].flatMap((before) => perKind(side, 'no_encrypted_dns', 'drop', before))
 }
 
 function levelChains(side: Side, who: Who, place: Place): Chain[] {
@@ -279,11 +285,13 @@ export function judgement(side: Side, place: Place, needs: Needs): Chain[] {
       ...(byMac ? [network] : []),
       `jump ${direction}_always`,
       ...names('allow', namedVerdict(side, needs)),
-      `jump ${direction}_allow`,
+      ...perKind(side, 'excepted', `jump ${direction}_allow`),
+      ...everybodys(side, 'allow', needs),
       // Whoever floods although nothing of it passes costs as little as can be.
       ...close(side, 'held', 'full'),
       ...names('block', 'drop'),
-      `jump ${direction}_block`,
+      ...perKind(side, 'blocked', `jump ${direction}_block`),
+      ...everybodys(side, 'block', needs),
       ...ending('held', found),
     ],
   })

@@ -63,8 +63,8 @@ function keysOf(device: DesiredDevice, kinds: readonly Kind[]): { kind: Kind; ke
   })
 }
 
-/** For which purposes a device is in a set of its own, with the claim of each. */
-function purposesOf(device: DesiredDevice): Map<Purpose, Claim> {
+/** For which purposes a device is in a set of its own, with the claim of each. `named`: names are blocked for everybody. */
+function purposesOf(device: DesiredDevice, named: boolean): Map<Purpose, Claim> {
   const claims = new Claims<Purpose>()
   const note = (purpose: Purpose, order: Order): void => {
     claims.add(purpose, claimOf([order.ruleId], order.untilBootMs, device.deviceId))
@@ -87,8 +87,11 @@ function purposesOf(device: DesiredDevice): Map<Purpose, Claim> {
   }
   for (const match of matches) {
     note('held', match)
+    note(match.action === 'allow' ? 'excepted' : 'blocked', match)
     if (match.domain !== undefined) note('gate', match)
   }
+  // What somebody who is not believed says of a name that is blocked for everybody is blocked for the device that asked.
+  if (named) claims.add('blocked', claimOf([], undefined, device.deviceId))
   return claims.done()
 }
 
@@ -128,8 +131,9 @@ function sideElements(
   tails: boolean,
 ): Map<string, ReadonlyElements> {
   const into = new Gathered()
+  const named = desired.everyone.some(({ action, domain }) => action === 'block' && domain)
   for (const device of desired.devices) {
-    const purposes = purposesOf(device)
+    const purposes = purposesOf(device, named)
     for (const { kind, key } of keysOf(device, kinds)) {
       for (const [purpose, claim] of purposes) into.add(`${kind}_${purpose}`, key, claim)
       const held = tails && kind === 'mac' ? purposes.get('held') : undefined

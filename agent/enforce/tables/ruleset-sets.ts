@@ -43,6 +43,9 @@ export type Purpose =
   | 'full'
   | 'block'
   | 'allow'
+  /** Has rules that block, or exceptions, of any kind: only then these are looked for. */
+  | 'blocked'
+  | 'excepted'
   | 'allow_list'
   | 'no_dns'
   | 'no_encrypted_dns'
@@ -61,6 +64,8 @@ const PURPOSES: readonly { purpose: Purpose; counter: boolean }[] = [
   { purpose: 'full', counter: true },
   { purpose: 'block', counter: true },
   { purpose: 'allow', counter: false },
+  { purpose: 'blocked', counter: false },
+  { purpose: 'excepted', counter: false },
   { purpose: 'allow_list', counter: true },
   { purpose: 'no_dns', counter: true },
   { purpose: 'no_encrypted_dns', counter: true },

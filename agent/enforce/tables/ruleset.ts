@@ -95,14 +95,19 @@ function ingressChains(from: Side, place: Place, needs: Needs): Chain[] {
   }))
 }
 
+/** A side with what devices are found by where they are judged: by address only where any is. */
+function lookedFor(side: Side, needs: Needs): Side {
+  const isByMac = side.kinds.includes('mac') && !needs.has('general')
+  return isByMac ? { ...side, kinds: ['mac'] } : side
+}
+
 function chainsOf(family: Family, place: Place, needs: Needs): Chain[] {
   const sides = sidesOf(place).filter((side) => side.family === family)
   const from = sides.find(({ direction }) => direction === 'from')
   const to = sides.find(({ direction }) => direction === 'to')
-  const chains = sides.flatMap((side) => [
-    ...matchChains(side, needs).reverse(),
-    ...judgement(side, place, needs),
-  ])
+  const chains = sides
+    .map((side) => lookedFor(side, needs))
+    .flatMap((side) => [...matchChains(side, needs).reverse(), ...judgement(side, place, needs)])
   if (family === 'bridge') {
     if (from && to) chains.push(...bridgeChains(from, to, place, needs))
     return chains
@@ -114,7 +119,7 @@ function chainsOf(family: Family, place: Place, needs: Needs): Chain[] {
   }
   if (from) {
     // Before what leads to it.
-    chains.splice(0, 0, ...stateChains(from, place))
+    chains.splice(0, 0, ...stateChains(lookedFor(from, needs), place))
     if (judges(needs)) chains.push(fromChain(from, place, needs))
     chains.push(...replyChains(needs), ...dnsChains(from, needs), ...askChains(from, needs))
   }

@@ -28,9 +28,10 @@ function elements(
   set: string,
   matches: DesiredMatch[],
   rest: Partial<DesiredDevice> = {},
+  everyone: DesiredMatch[] = [],
 ): Record<string, ElementSpec> {
   const device = { deviceId: '020de0000001', mac: MAC, ips: [], restrictions: {}, matches, ...rest }
-  const found = elementsOf({ devices: [device], everyone: [], unknown: undefined }, PLACE)
+  const found = elementsOf({ devices: [device], everyone, unknown: undefined }, PLACE)
   return Object.fromEntries(found.get(`inet homespin ${set}`) ?? [])
 }
 
@@ -103,6 +104,24 @@ describe('elementsOf', () => {
     )
     const local = { level: { level: 'local_only', ruleId: 'l' } } as const
     assert.deepEqual(Object.keys(elements('from_mac_gate', [], local)), [MAC])
+  })
+
+  it('has rules looked for only of devices that have some, and as long as they have', () => {
+    const domain = 'example.com'
+    const rule: DesiredMatch = { ruleId: 'a', action: 'allow', domain, untilBootMs: 7 }
+    const full = { level: { level: 'full', ruleId: 'l' } } as const
+    const deviceId = '020de0000001'
+    assert.deepEqual(elements('from_mac_excepted', [], full), {})
+    assert.deepEqual(elements('from_mac_blocked', [rule], full), {})
+    assert.deepEqual(elements('from_mac_excepted', [rule], full), {
+      [MAC]: { ruleIds: ['a'], untilBootMs: 7, deviceId },
+    })
+    assert.deepEqual(elements('from_mac_blocked', [block('b', '203.0.113.7/32')]), {
+      [MAC]: { ruleIds: ['b'], deviceId },
+    })
+    // The gate may find for one device what is blocked for everybody.
+    const everyone: DesiredMatch[] = [{ ruleId: 'e', action: 'block', domain }]
+    assert.deepEqual(Object.keys(elements('from_mac_blocked', [], full, everyone)), [MAC])
   })
 })
 
