@@ -10,7 +10,7 @@ import { baseFolder } from './base.ts'
 const ROOT = join(import.meta.dirname, '../..')
 
 /** Programs run 5 to 20 times slower than outside, and others want this machine's cores too. */
-const BOOT_MS = 240_000
+const BOOT_MS = 600_000
 const RUN_MS = 240_000
 
 export interface MachineOptions {

@@ -15,7 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
-/* So many times a second, what is due is sent: an emulated processor does little else if it is woken for each packet. */
+/* At most so many times a second, what is due is sent: an emulated processor does little else if it is woken for each packet. */
 enum { PORT = 9, MAX = 16, BURSTS = 100 };
 
 typedef union {
@@ -51,7 +51,7 @@ _Noreturn static void send_all(int rate, int count, char **texts) {
   char payload[64] = {0};
   struct timespec next;
   clock_gettime(CLOCK_MONOTONIC, &next);
-  int burst = rate / BURSTS;
+  int bursts = rate < BURSTS ? rate : BURSTS, burst = rate / bursts;
   for (unsigned i = 0;;) {
     for (int sent = 0; sent < burst; sent++, i++) {
       unsigned at = i % (unsigned)count;
@@ -59,7 +59,7 @@ _Noreturn static void send_all(int rate, int count, char **texts) {
       /* Fails while there is no carrier, no route, no neighbour: tried for ever. */
       sendto(by, payload, sizeof payload, MSG_DONTWAIT, &to[at].any, size[at]);
     }
-    next.tv_nsec += 1000000000L / BURSTS;
+    next.tv_nsec += 1000000000L / bursts;
     if (next.tv_nsec >= 1000000000L) {
       next.tv_nsec -= 1000000000L;
       next.tv_sec++;

@@ -37,9 +37,9 @@ route add default via 2001:db8:1::1 dev eth0
 I
   ip netns exec dev$i $wire sink /run/lab/dev$i 192.0.2.1$i 2001:db8:1::1$i &
 done
-# To the internet, and to the router itself.
+# To the internet, and to the router itself. What passes costs an emulated processor most, so there is less of it.
 ip netns exec dev1 $wire send 1000 203.0.113.9 2001:db8:113::9 203.0.113.9 2001:db8:113::9 192.0.2.1 2001:db8:1::1 &
-ip netns exec dev2 $wire send 100 203.0.113.9 2001:db8:113::9 &
+ip netns exec dev2 $wire send 20 203.0.113.9 2001:db8:113::9 &
 # And back.
-ip netns exec wan $wire send 100 192.0.2.11 2001:db8:1::11 192.0.2.12 2001:db8:1::12 &
+ip netns exec wan $wire send 40 192.0.2.11 2001:db8:1::11 192.0.2.12 2001:db8:1::12 &
 cut -d' ' -f1 /proc/uptime > /run/lab/sending
