@@ -1,5 +1,6 @@
-// Our own tables in a namespace, for the benchmark: `node ruleset-child.ts asked|free COUNT MAC LAN UPLINK`. So many devices are held,
-// and one that asks before connections: the one with this MAC, or another. Everything is accepted. Says `ready`.
+// Our own tables in a namespace, for the benchmark: `node ruleset-child.ts asked|free|blocks COUNT MAC LAN UPLINK`. So many devices are
+// held, and one that asks before connections: the one with this MAC, or another; or so many addresses are blocked for that with
+// this MAC. Everything else is accepted. Says `ready`.
 import { addon } from '../agent/addon.ts'
 import { bootMs } from '../agent/clock.ts'
 import { DnsGating } from '../agent/enforce/gate/dns-gate.ts'
@@ -29,9 +30,17 @@ const asked: DesiredDevice = {
   restrictions: { ask: { ruleId: 'ask' } },
   matches: [],
 }
+const numbers = Array.from({ length: Number(count) }, (_, i) => i)
+const blocking: DesiredDevice = {
+  ...{ deviceId: '020de0000001', mac, ips: [], restrictions: {} },
+  matches: numbers.map((i) => ({
+    ...{ ruleId: `b${i}`, action: 'block' },
+    prefix: `10.0.${i >> 8}.${i & 255}/32`,
+  })),
+}
 const desired: Desired = {
   ...NOTHING,
-  devices: [asked, ...Array.from({ length: Number(count) }, (_, i) => device(i))],
+  devices: way === 'blocks' ? [blocking] : [asked, ...numbers.map(device)],
 }
 
 const kernel = new LocalKernel(addon)

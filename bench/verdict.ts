@@ -21,15 +21,18 @@ const SETTLED_MS = 60
 
 /**
  * Who serves the queue; `none`: no queue, conntrack alone. With the agent's own tables: traffic of a device that asks (`own`), and
- * of one about which nothing is ordered, beside ten or 50 000 that are held (`few`, `many`).
+ * of one about which nothing is ordered, beside ten or 50 000 that are held (`few`, `many`), and of one for which ten or 50 000 other
+ * addresses are blocked (`short`, `long`).
  */
-type Way = 'none' | 'c' | 'known' | 'asked' | 'busy' | 'own' | 'few' | 'many'
+type Way = 'none' | 'c' | 'known' | 'asked' | 'busy' | 'own' | 'few' | 'many' | 'short' | 'long'
 
 /** The words of ruleset-child.ts. */
 const OWN: Partial<Record<Way, readonly string[]>> = {
   own: ['asked', '10'],
   few: ['free', '10'],
   many: ['free', '50000'],
+  short: ['blocks', '10'],
+  long: ['blocks', '50000'],
 }
 
 class Stage {
@@ -262,6 +265,7 @@ export async function verdictFigures(
     }
     const steady = await besides(stage, rounds * 2, 'none', ['known', 'own', 'few'], settled)
     const held = await besides(stage, rounds * 2, 'few', ['many'], settled)
+    const blocked = await besides(stage, rounds * 2, 'short', ['long'], settled)
     const k = (way: keyof typeof flows): string => `${Math.round(median(flows[way]) / 1000)} k/s`
     const us = (way: keyof typeof trips): string => `${median(trips[way]).toFixed(1)} µs`
     const name = 'verdict'
@@ -306,6 +310,10 @@ export async function verdictFigures(
       {
         ...{ name, what: 'time a packet, 50 000 devices held against ten', atMost: 1.05 },
         value: 1 / held.many,
+      },
+      {
+        ...{ name, what: 'the same, 50 000 addresses blocked for it against ten', atMost: 1.05 },
+        value: 1 / blocked.long,
       },
     ]
   } finally {
