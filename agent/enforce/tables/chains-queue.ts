@@ -1,7 +1,7 @@
 // What waits for user space: DNS of gated devices, and first packets of devices that are asked about. Chains are hooked only
 // where there are such devices; all else passes them by a comparison or two.
 import type { Chain } from './chains.ts'
-import { BOTH, everybodys, filter, IP, namesByIp, perKind, strangers } from './chains.ts'
+import { BOTH, filter, forEverybody, IP, namesByIp, perKind, strangers } from './chains.ts'
 import { CT_DNS, CT_RESOLVED, isSet, PACKET_ANSWER, PACKET_REPLY, setBits } from './marks.ts'
 import type { Needs } from './ruleset-needs.ts'
 import type { Side } from './ruleset-sets.ts'
@@ -91,7 +91,7 @@ export function askChains(side: Side, needs: Needs): Chain[] {
         'jump from_always',
         ...namesByIp(side, 'allow', 'accept'),
         'jump from_allow',
-        ...everybodys(side, 'allow', needs),
+        ...forEverybody(side, 'allow', needs),
         'goto ask_waits',
       ],
     },

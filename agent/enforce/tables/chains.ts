@@ -116,8 +116,8 @@ function allDrop({ direction, kinds }: Side, what: 'all' | 'unknown'): Chain {
   return { name: `${direction}_${what}_drop`, rules: [...rules, 'drop'] }
 }
 
-/** What holds for the whole home. */
-export function everybodys({ direction }: Side, action: Action, needs: Needs): string[] {
+/** The rule that leads to what holds for the whole home; none where nothing can. */
+export function forEverybody({ direction }: Side, action: Action, needs: Needs): string[] {
   if (!needs.has('general')) return []
   return [`${interfaceField(direction)} @${direction}_guarded jump ${direction}_${action}_all`]
 }
@@ -286,12 +286,12 @@ export function judgement(side: Side, place: Place, needs: Needs): Chain[] {
       `jump ${direction}_always`,
       ...names('allow', namedVerdict(side, needs)),
       ...perKind(side, 'excepted', `jump ${direction}_allow`),
-      ...everybodys(side, 'allow', needs),
+      ...forEverybody(side, 'allow', needs),
       // Whoever floods although nothing of it passes costs as little as can be.
       ...close(side, 'held', 'full'),
       ...names('block', 'drop'),
       ...perKind(side, 'blocked', `jump ${direction}_block`),
-      ...everybodys(side, 'block', needs),
+      ...forEverybody(side, 'block', needs),
       ...ending('held', found),
     ],
   })
